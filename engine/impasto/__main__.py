@@ -1,0 +1,5 @@
+"""``python -m impasto``: the command line."""
+
+from impasto.command.main import main
+
+main()

@@ -1,0 +1,146 @@
+"""``impasto.run``: a whole run from Python, and what both doors share: saving, also what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike, fspath
+from pathlib import Path
+
+from PIL.Image import Image
+
+from impasto.errors import ImpastoError
+from impasto.host import Host
+from impasto.images import check_output, open_picture, save, upright_rgb
+from impasto.loop import paint, result_of
+from impasto.prepare import prepare
+from impasto.scopes import scope_of
+from impasto.settings import Settings, gather
+from impasto.state import Result, Run
+
+Picture = str | PathLike[str] | Image
+
+IN_MEMORY = "(a picture in memory)"
+
+
+class RunFailed(ImpastoError):
+    """A run that ended with an error after it began; its picture so far is kept."""
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
+        """The run as far as it came."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that was stopped from outside (Ctrl-C); its picture so far is kept."""
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result
+        """The run as far as it came."""
+
+
+def run(
+    content: Picture,
+    style: Picture | Sequence[Picture],
+    *,
+    preset: str | None = None,
+    config: str | PathLike[str] | None = None,
+    **given: object,
+) -> Result:
+    """Paint the content of one picture in the style of others.
+
+    Args:
+        content: a file, or a picture of Pillow.
+        style: one or several of these.
+        preset: name of a preset; ``default`` if nothing is said.
+        config: a TOML file of settings.
+        given: settings by name (see :class:`impasto.Settings`); plugins as SPEC, e.g.
+            ``loss=["content", "gram:weight=2"]``. They win over the file, the file over the preset.
+
+    Returns:
+        Picture, losses and settings. It is also written to a file if ``output`` is given.
+
+    Raises:
+        ImpastoError: something asked for cannot be had. The text is one clear line.
+        RunFailed: the run failed after it began; its ``result`` has the picture so far.
+        Interrupted: the same for Ctrl-C.
+    """
+    several = isinstance(style, Sequence) and not isinstance(style, str)
+    styles: Sequence[Picture] = style if several else [style]  # type: ignore[assignment, list-item]
+    given = {**given, "content": _name(content), "style": [_name(one) for one in styles]}
+    if isinstance(output := given.get("output"), PathLike):
+        given["output"] = fspath(output)
+    settings = gather(given, preset, fspath(config) if config is not None else None)
+    pictures = [_opened(one) for one in styles] if any(map(_in_memory, styles)) else []
+    return run_settings(settings, _opened(content) if _in_memory(content) else None, pictures)
+
+
+def run_settings(
+    settings: Settings, content: Image | None = None, styles: Sequence[Image] = ()
+) -> Result:
+    """Do one run as its settings say, and write its output if one is named.
+
+    Raises:
+        ImpastoError, RunFailed, Interrupted: see :func:`run`.
+    """
+    output = Path(settings.output) if settings.output is not None else None
+    if output is not None:
+        check_output(output, settings.force, inputs=[settings.content, *settings.style])
+    prepared = prepare(settings, content, styles)
+    try:
+        result = paint(prepared)
+    except KeyboardInterrupt:
+        partial = result_of(prepared, stopped="interrupted")
+        raise Interrupted(f"interrupted; {_keep(partial, output)}", partial) from None
+    except Exception as error:
+        if not prepared.step and isinstance(error, ImpastoError):
+            raise
+        partial = result_of(prepared, stopped="failed")
+        line = f"{blame(prepared, error)}; {_keep(partial, output)}"
+        raise RunFailed(line, partial) from error
+    if output is not None:
+        save(result.picture, output)
+    return result
+
+
+def blame(run: Run, error: Exception) -> str:
+    """What failed in one line: for a plugin its kind, name and origin, as the scopes tell."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = reason if isinstance(error, ImpastoError) else f"{type(error).__name__}: {reason}"
+    where = (scope_of(error) or "").split("/")
+    culprits = {
+        "loss": ("loss", where[-1].partition("-")[0]),
+        "optimizer": ("optimizer", run.settings.optimizer.name),
+        "canvas": ("canvas", run.settings.canvas.name),
+        "extractor": ("extractor", run.settings.extractor.name),
+    }
+    if where[0] not in culprits:
+        return reason
+    kind, name = culprits[where[0]]
+    return f"{kind} '{name}' of plugin {_origin(run.host, kind, name)} failed: {reason}"
+
+
+def _origin(host: Host, kind: str, name: str) -> str:
+    return str(host.origin_of(kind, name))
+
+
+def _keep(result: Result, output: Path | None) -> str:
+    if not result.steps:
+        return "no step was done, nothing is written"
+    if output is None:
+        return f"the picture after {result.steps} steps is in the error's result"
+    save(result.picture, output)
+    return f"the picture after {result.steps} steps is in '{output}'"
+
+
+def _in_memory(picture: Picture) -> bool:
+    return isinstance(picture, Image)
+
+
+def _name(picture: Picture) -> str:
+    return IN_MEMORY if isinstance(picture, Image) else fspath(picture)
+
+
+def _opened(picture: Picture) -> Image:
+    return upright_rgb(picture) if isinstance(picture, Image) else open_picture(picture)

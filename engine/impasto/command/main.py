@@ -1,0 +1,89 @@
+"""``impasto``: the group of commands. Each is imported when it is called, so that --help is fast."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import traceback
+
+import click
+
+from impasto import __version__
+from impasto.errors import ImpastoError, unknown
+
+COMMANDS = {
+    "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
+    "plugins": ("impasto.command.plugins:plugins", "List plugins with their options, or show one."),
+    "presets": ("impasto.command.presets:presets", "List presets with what they set."),
+}
+"""Each command: where it is, and its line in the help."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported only when one is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            ctx.fail(unknown("command", cmd_name, COMMANDS))
+        home, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(home), name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+class TerminalHandler(logging.Handler):
+    """Writes what the library has to say to standard error, a line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        click.echo(f"impasto: {prefix}{record.getMessage()}", err=True)
+        if record.exc_info:
+            click.echo("".join(traceback.format_exception(*record.exc_info)), err=True)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="impasto")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def group(debug: bool) -> None:
+    """Neural style transfer: paint the content of one picture in the style of another."""
+    logger = logging.getLogger("impasto")
+    logger.handlers = [TerminalHandler()]
+    logger.propagate = False
+    logger.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+def main() -> None:
+    """Run the command line: errors are one clear line and an exit status other than zero."""
+    debug = "--debug" in sys.argv[1:]
+    try:
+        status = group.main(prog_name="impasto", standalone_mode=False)
+    except click.exceptions.Abort:
+        status = _fail("interrupted", 130)
+    except KeyboardInterrupt as error:
+        status = _fail(str(error) or "interrupted", 130)
+    except click.ClickException as error:
+        status = _fail(error.format_message(), error.exit_code)
+    except ImpastoError as error:
+        status = _fail(str(error), 1)
+    except BrokenPipeError:
+        status = 1
+    except Exception as error:
+        line = " ".join(str(error).split())
+        hint = "" if debug else " (a defect; --debug shows the traceback)"
+        status = _fail(f"{type(error).__name__}: {line}{hint}", 1)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(line: str, status: int) -> int:
+    if logging.getLogger("impasto").isEnabledFor(logging.DEBUG):
+        click.echo(traceback.format_exc(), err=True)
+    click.echo(f"impasto: error: {line}", err=True)
+    return status

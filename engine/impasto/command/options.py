@@ -1,0 +1,73 @@
+"""Command-line options made from the settings: names, types, defaults and help are written once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
+import click
+
+from impasto.options import describe
+from impasto.settings import Settings
+
+SHORT = {"output": "-o"}
+METAVARS = {
+    "output": "OUT",
+    "extractor": "SPEC",
+    "loss": "SPEC",
+    "optimizer": "SPEC",
+    "canvas": "SPEC",
+    "callback": "SPEC",
+    "init": "content|style|noise|FILE",
+    "plugin": "FILE|MODULE",
+    "load": "all|none|NAMES",
+    "device": "NAME",
+}
+POSITIONAL = ("content", "style")
+
+Command = Callable[..., Any]
+
+
+def settings_options(command: Command) -> Command:
+    """Add one option for each setting. They pass on text or None; the settings check it."""
+    for option in reversed(_options()):
+        command = option(command)
+    return command
+
+
+def _options() -> list[Callable[[Command], Command]]:
+    hints = get_type_hints(Settings, include_extras=True)
+    made: list[Callable[[Command], Command]] = []
+    for field in fields(Settings):
+        if field.name in POSITIONAL:
+            continue
+        names = [f"--{field.name.replace('_', '-')}", *filter(None, [SHORT.get(field.name)])]
+        kind = describe(hints[field.name])
+        help_text = " ".join((_help(field.name) + _default(field.name)).split())
+        if kind == "true | false":
+            made.append(click.option(*names, is_flag=True, default=None, help=help_text))
+            continue
+        metavar = METAVARS.get(field.name, kind.replace(" | ", "|").replace("whole number", "N"))
+        several = kind.startswith("list of")
+        made.append(
+            click.option(*names, multiple=several, default=None, metavar=metavar, help=help_text)
+        )
+    return made
+
+
+def _help(name: str) -> str:
+    return _info(name).description or ""
+
+
+def _default(name: str) -> str:
+    info = _info(name)
+    default = info.get_default(call_default_factory=True, validated_data={})
+    if default in (None, (), False, MISSING):
+        return ""
+    several = isinstance(default, tuple)
+    return f" [{', '.join(str(item) for item in default) if several else default}]"
+
+
+def _info(name: str) -> Any:
+    return Settings.__pydantic_fields__[name]  # type: ignore[attr-defined]

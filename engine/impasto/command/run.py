@@ -1,0 +1,63 @@
+"""``impasto run``: one picture from two."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from impasto.command.options import settings_options
+from impasto.settings import gather
+
+
+@click.command()
+@click.argument("content", required=False)
+@click.argument("style", required=False)
+@click.option("--preset", metavar="NAME", help="Named settings to start from; see impasto presets.")
+@click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
+@settings_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def run(
+    content: str | None,
+    style: str | None,
+    preset: str | None,
+    config: str | None,
+    as_json: bool,
+    quiet: bool,
+    **given: object,
+) -> None:
+    """Paint the picture CONTENT in the style of the picture STYLE.
+
+    SPEC is name or name:key=value,key=value; impasto plugins lists names and options. What is given
+    here wins over the file, the file over the preset.
+    """
+    given = {name: value for name, value in given.items() if value not in (None, ())}
+    given |= {"content": content, "style": style}
+    settings = gather(given, preset, config)
+    settings = settings.with_output(default_output(settings.content, settings.style))
+    # Imported here, since it brings torch, and what is wrong above is said without that wait.
+    from impasto.api import run_settings
+    from impasto.images import check_inputs
+
+    check_inputs([settings.content, *settings.style])
+    result = run_settings(settings if quiet else settings.observed_by("progress"))
+    if as_json:
+        click.echo(json.dumps(result.as_record()))
+    else:
+        stopped = f" (stopped: {result.stopped})" if result.stopped else ""
+        click.echo(
+            f"{settings.output}: {result.picture.width} × {result.picture.height} pixels,"
+            f" {result.steps} steps in {result.seconds:.1f} s{stopped}",
+            err=True,
+        )
+
+
+def default_output(content: str, styles: tuple[str, ...]) -> str:
+    """A name in the current folder made from the names of both pictures.
+
+    >>> default_output("photos/town.jpg", ("night.jpg",))
+    'town_as_night.png'
+    """
+    return f"{Path(content).stem}_as_{'_'.join(Path(style).stem for style in styles)}.png"

@@ -1,0 +1,34 @@
+"""What can go wrong for a user, each as one line that says what was wrong and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ImpastoError(Exception):
+    """Base of every error that is meant for the user: its text is one clear line."""
+
+
+class SettingsError(ImpastoError):
+    """A setting, an option or a name that is not allowed."""
+
+
+class PictureError(ImpastoError):
+    """A picture that cannot be read, used or written."""
+
+
+class PluginError(ImpastoError):
+    """A plugin that cannot be loaded, or that failed; the text names it and where it came from."""
+
+
+def unknown(what: str, word: str, allowed: Iterable[str]) -> str:
+    """The line for a name that is not known: what is allowed, and the nearest match.
+
+    >>> unknown("loss", "gramm", ["content", "gram"])
+    "unknown loss 'gramm'; did you mean 'gram'? Allowed: content, gram"
+    """
+    names = sorted(allowed)
+    near = difflib.get_close_matches(word, names, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return f"unknown {what} '{word}'{hint} Allowed: {', '.join(names) or 'none'}"

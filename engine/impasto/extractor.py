@@ -1,0 +1,60 @@
+"""What an extractor is: a network that turns a picture into named features."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import SettingsError, unknown
+
+Features = dict[str, Tensor]
+"""Features by layer, each (1, C, h, w). The picture itself is there as the layer ``image``."""
+
+IMAGE = "image"
+"""Name of the layer that is the picture itself, (1, 3, H, W) sRGB in [0, 1]."""
+
+
+class Extractor(nn.Module, ABC):
+    """A frozen network: (1, 3, H, W) sRGB in [0, 1] → features by layer."""
+
+    layers: tuple[str, ...] = ()
+    """All layers that can be asked for, from the shallowest to the deepest."""
+    smallest_side: int = 16
+    """Shortest side, in pixels, of a picture that the network can take."""
+    weights: str = ""
+    """Which weights it has, for the record of a run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.selected: tuple[str, ...] = ()
+
+    def select(self, layers: Iterable[str]) -> None:
+        """Choose the layers that :meth:`forward` returns. It need run no further than the deepest.
+
+        Raises:
+            SettingsError: a layer that the network does not have.
+        """
+        wanted = set(layers) - {IMAGE}
+        for layer in sorted(wanted):
+            if layer not in self.layers:
+                raise SettingsError(unknown("layer", layer, [*self.layers, IMAGE]))
+        self.selected = tuple(layer for layer in self.layers if layer in wanted)
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> Features:
+        """Features of the selected layers.
+
+        Args:
+            image: (1, 3, H, W) sRGB in [0, 1]; values outside are taken as they are.
+
+        Returns:
+            For each selected layer a tensor (1, C, h, w), in the network's precision.
+        """
+
+    def prepare(self, device: torch.device, precision: torch.dtype) -> None:
+        """Move to the device and precision, freeze the weights, lay them out channels last."""
+        self.to(device=device, dtype=precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.eval().requires_grad_(False)

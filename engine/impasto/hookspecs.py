@@ -1,0 +1,144 @@
+"""The hooks: what a plugin can offer, and the moments of a run that it can follow.
+
+*Offering* hooks return a list of :class:`Offer`. They are called once, when the plugin is loaded. A
+plugin whose offering hook fails is listed as broken with its reason; no command stops for it,
+unless the user named that plugin with ``--plugin``.
+
+*Life-cycle* hooks are called as a run goes on and return nothing. What they return is ignored. An
+observer that fails is reported once with its name and left out, and the run goes on; to refuse a run
+before it starts, raise :class:`impasto.ImpastoError` in ``impasto_before_run``. Plugins that were
+registered later are called first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from impasto.state import Result, Run, Stage, Step
+
+hookspec = pluggy.HookspecMarker("impasto")
+hookimpl = pluggy.HookimplMarker("impasto")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A thing that a plugin offers under a name.
+
+    Its options are the parameters of ``factory``: names, types and defaults are read from the
+    signature. The factories of optimizers and canvases take one more parameter first, which the
+    engine gives (see the hooks).
+    """
+
+    name: str
+    """What users type. Letters, digits, ``_``, ``-`` and ``.``; no other plugin of the kind may have it."""
+    factory: Callable[..., Any]
+    """Makes the thing from its options."""
+    help: str = ""
+    """One line; empty takes the first line of the factory's docstring."""
+
+
+@hookspec
+def impasto_extractors() -> Iterable[Offer]:  # type: ignore[empty-body]
+    """Offer extractors. ``factory(**options)`` returns an :class:`impasto.Extractor`.
+
+    When: once, at loading. Return: offers. Failure: the plugin is listed as broken.
+    """
+
+
+@hookspec
+def impasto_losses() -> Iterable[Offer]:  # type: ignore[empty-body]
+    """Offer losses. ``factory(**options)`` returns an :class:`impasto.Loss`.
+
+    When: once, at loading. Return: offers. Failure: the plugin is listed as broken. A loss that
+    fails during a run ends the run, which keeps its picture.
+    """
+
+
+@hookspec
+def impasto_optimizers() -> Iterable[Offer]:  # type: ignore[empty-body]
+    """Offer optimizers. ``factory(parameters, **options)`` returns a ``torch.optim.Optimizer``.
+
+    ``parameters`` is a list of tensors, the canvas's; it is not an option. The engine calls
+    ``optimizer.step(closure)``; the closure computes gradients and returns the loss.
+    When: once, at loading. Return: offers. Failure: the plugin is listed as broken. An optimizer
+    that fails during a run ends the run, which keeps its picture.
+    """
+
+
+@hookspec
+def impasto_canvases() -> Iterable[Offer]:  # type: ignore[empty-body]
+    """Offer canvases. ``factory(image, **options)`` returns an :class:`impasto.Canvas`.
+
+    ``image`` is the start, (1, 3, H, W) sRGB in [0, 1]; it is not an option.
+    When: once, at loading. Return: offers. Failure: the plugin is listed as broken.
+    """
+
+
+@hookspec
+def impasto_callbacks() -> Iterable[Offer]:  # type: ignore[empty-body]
+    """Offer callbacks. ``factory(**options)`` returns an object with life-cycle hooks as methods.
+
+    The object is registered for one run. Check options in the factory: what it raises stops the
+    run before any work.
+    When: once, at loading. Return: offers. Failure: the plugin is listed as broken.
+    """
+
+
+@hookspec
+def impasto_before_run(run: Run) -> None:
+    """The run is ready: pictures read, plugins made, nothing computed yet.
+
+    ``run``: the whole state; settings are frozen, the rest may be changed.
+    Failure: an ``ImpastoError`` stops the run; anything else is reported, the observer left out.
+    """
+
+
+@hookspec
+def impasto_before_stage(run: Run, stage: Stage) -> None:
+    """A stage begins: its canvas, targets and optimizer are made.
+
+    ``run``: the whole state. ``stage``: its number, size and steps; read only.
+    Failure: reported once, the observer is left out.
+    """
+
+
+@hookspec
+def impasto_after_step(run: Run, step: Step) -> None:
+    """One optimizer step is done.
+
+    ``run``: call ``run.stop(reason)`` to end it after this step, ``run.picture()`` for the canvas.
+    ``step``: immutable; reading ``step.loss`` or ``step.terms`` waits for the device.
+    Failure: reported once, the observer is left out.
+    """
+
+
+@hookspec
+def impasto_after_stage(run: Run, stage: Stage) -> None:
+    """A stage is over; the canvas still has its size.
+
+    ``run``: the whole state. ``stage``: read only.
+    Failure: reported once, the observer is left out.
+    """
+
+
+@hookspec
+def impasto_after_run(run: Run, result: Result) -> None:
+    """The run is over and the result is made; it is not yet written to its file.
+
+    ``run``: the whole state. ``result``: picture, losses and settings; read only.
+    Failure: reported once; the result is kept.
+    """
+
+
+@hookspec
+def impasto_run_failed(run: Run, error: BaseException) -> None:
+    """The run ends early: an error, or the user's Ctrl-C. The picture so far is kept by the engine.
+
+    ``run``: the whole state. ``error``: what ended it. Free what ``impasto_before_run`` took.
+    Failure: reported once; the first error is the one that is shown.
+    """

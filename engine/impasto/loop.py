@@ -1,0 +1,100 @@
+"""The loop: stages, steps, hooks. Everything else is prepared before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from impasto.images import resized, to_picture
+from impasto.scopes import scope
+from impasto.state import Result, Run, Stage, Step
+
+
+def paint(run: Run) -> Result:
+    """Optimise the canvas, stage by stage.
+
+    Raises:
+        ImpastoError: a plugin refused the run.
+        BaseException: whatever ended it early, after ``impasto_run_failed``; ``run`` still has the
+            canvas.
+    """
+    run.host.notify("impasto_before_run", run=run)
+    try:
+        run.started = time.perf_counter()
+        for stage in run.stages:
+            begin(run, stage)
+            run.host.notify("impasto_before_stage", run=run, stage=stage)
+            for _ in range(stage.steps):
+                run.host.notify("impasto_after_step", run=run, step=take_step(run, stage))
+                if run.stopping:
+                    break
+            run.host.notify("impasto_after_stage", run=run, stage=stage)
+            if run.stopping:
+                break
+    except BaseException as error:
+        run.host.notify("impasto_run_failed", run=run, error=error)
+        raise
+    result = result_of(run)
+    run.host.notify("impasto_after_run", run=run, result=result)
+    return result
+
+
+def begin(run: Run, stage: Stage) -> None:
+    """Make targets, canvas and optimizer of a stage; the canvas goes on from the last one."""
+    size, settings = (stage.height, stage.width), run.settings
+    content = resized(run.content, *size).to(run.device)
+    styles = [style.to(run.device) for style in run.styles_at(stage)]
+    run.objective.aim(content, styles, [1 / len(styles)] * len(styles))
+    start = resized(run.picture().to(run.device), *size)
+    run.canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
+    parameters = list(run.canvas.parameters())
+    run.optimizer = run.host.make("optimizer", settings.optimizer, parameters)
+    run.stage = stage
+
+
+def take_step(run: Run, stage: Stage) -> Step:
+    """One step of the optimizer. It may evaluate the closure several times; the first one counts."""
+    canvas, optimizer = run.canvas, run.optimizer
+    assert canvas is not None
+    assert optimizer is not None
+    evaluations: list[tuple[Tensor, Tensor]] = []
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        total, terms = run.evaluate(canvas())
+        with scope("backward"):
+            torch.autograd.backward(total)
+        evaluations.append((total.detach(), terms.detach()))
+        return total
+
+    with scope(f"optimizer/{run.settings.optimizer.name}"):
+        # torch annotates the closure as returning float; its optimizers want the tensor.
+        optimizer.step(cast("Callable[[], float]", closure))
+        canvas.project()
+    run.step += 1
+    total, terms = evaluations[0]
+    run.loss_tensors.append(total)
+    run.last_step = Step(run.step, stage, run.objective.names, total, terms)
+    return run.last_step
+
+
+def result_of(run: Run, stopped: str = "") -> Result:
+    """The result as it stands, also of a run that ended early."""
+    image = run.picture().cpu()
+    return Result(
+        picture=to_picture(image),
+        image=image,
+        losses=run.losses(),
+        terms=run.last_step.terms if run.last_step else {},
+        steps=run.step,
+        seconds=time.perf_counter() - run.started,
+        settings=run.settings,
+        device=str(run.device),
+        precision=str(run.precision).removeprefix("torch."),
+        weights=run.objective.extractor.weights,
+        stopped=stopped or run.stopping or "",
+    )

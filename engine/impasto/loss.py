@@ -1,0 +1,132 @@
+"""What a loss is: one weighted term of the objective, written as *summarise, then compare*."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from impasto.errors import SettingsError
+from impasto.extractor import Features
+
+Summary = dict[str, Tensor]
+"""What a loss keeps of one layer: tensors by name."""
+
+Weight = Annotated[float, Field(ge=0, description="strength of the term")]
+"""Type of the option ``weight``."""
+Layers = Annotated[tuple[str, ...], Field(min_length=1, description="layers that are compared")]
+"""Type of the option ``layers``."""
+LayerWeights = Annotated[
+    tuple[Annotated[float, Field(ge=0)], ...],
+    Field(description="weight of each layer; empty weighs all alike, with a sum of one"),
+]
+"""Type of the option ``layer_weights``."""
+
+
+class Loss(nn.Module):
+    """A term: summarises each of its layers, and compares the summaries with those of a target.
+
+    A subclass writes :meth:`summarize_layer` and :meth:`compare_layer`; the sum over layers is done
+    here. One that does not work layer by layer overrides :meth:`summarize` and :meth:`compare`.
+    """
+
+    target: ClassVar[Literal["content", "style", "none"]] = "style"
+    """Which picture the target is summarised from; ``none`` compares with nothing."""
+    summary: ClassVar[Literal["sum", "map", "whole"]] = "sum"
+    """What a summary is. ``sum``: a sum over pixels, with the number of pixels under the key
+    ``pixels``, so that summaries of parts or of several pictures add up. ``map``: one value for each
+    pixel, and the comparison is a mean over pixels. ``whole``: neither; needs the whole picture."""
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        layers: Sequence[str] = ("image",),
+        layer_weights: Sequence[float] = (),
+    ) -> None:
+        """Keep what every loss has.
+
+        Args:
+            weight: factor of the term, 0 or more.
+            layers: names of layers; ``image`` is the picture itself.
+            layer_weights: one for each layer, 0 or more; none weighs all alike, with a sum of one.
+
+        Raises:
+            SettingsError: not as many layer weights as layers, or a layer twice.
+        """
+        super().__init__()
+        if layer_weights and len(layer_weights) != len(layers):
+            raise SettingsError(
+                f"{len(layer_weights)} layer_weights for {len(layers)} layers; give one for each"
+            )
+        if len(set(layers)) != len(layers):
+            raise SettingsError(f"layers names a layer twice: {', '.join(layers)}")
+        self.weight = weight
+        self.layers = tuple(layers)
+        self.layer_weights = tuple(layer_weights) or (1.0 / len(self.layers),) * len(self.layers)
+
+    def summarize(self, features: Features) -> dict[str, Summary]:
+        """Summaries of all layers of the term, in float32 at least."""
+        return {layer: self.summarize_layer(_full(features[layer])) for layer in self.layers}
+
+    def compare(self, summary: Mapping[str, Summary], target: Mapping[str, Summary]) -> Tensor:
+        """The term before its weight: the weighted sum over layers, a tensor of no dimensions."""
+        parts = [
+            weight * self.compare_layer(summary[layer], target.get(layer, {}))
+            for layer, weight in zip(self.layers, self.layer_weights, strict=True)
+        ]
+        return torch.stack(parts).sum()
+
+    def summarize_layer(self, feature: Tensor) -> Summary:
+        """What the term keeps of one layer.
+
+        Args:
+            feature: (1, C, h, w), float32 or float64; of the layer ``image`` sRGB in [0, 1].
+        """
+        raise NotImplementedError
+
+    def compare_layer(self, summary: Summary, target: Summary) -> Tensor:
+        """How far a summary is from the target's: a tensor of no dimensions, 0 or more.
+
+        Args:
+            summary: of the canvas.
+            target: of the target picture; empty where the loss has ``target = "none"``.
+        """
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        return f"weight={self.weight:g}, layers={','.join(self.layers)}"
+
+
+def mix(summaries: Sequence[Mapping[str, Summary]], weights: Sequence[float]) -> dict[str, Summary]:
+    """The weighted mean of several pictures' summaries, each counted as if it had equal pixels.
+
+    Args:
+        summaries: of one loss with ``summary = "sum"``, by layer.
+        weights: one for each, with a sum of one.
+
+    Returns:
+        Summaries by layer, for as many pixels as the first picture has.
+    """
+    mixed: dict[str, Summary] = {}
+    for layer, first in summaries[0].items():
+        scaled = [
+            weight * (first["pixels"] / summary[layer]["pixels"])
+            for summary, weight in zip(summaries, weights, strict=True)
+        ]
+        mixed[layer] = {
+            key: torch.stack(
+                [
+                    factor * summary[layer][key]
+                    for factor, summary in zip(scaled, summaries, strict=True)
+                ]
+            ).sum(0)
+            for key in first
+        }
+    return mixed
+
+
+def _full(feature: Tensor) -> Tensor:
+    return feature.to(torch.promote_types(feature.dtype, torch.float32))

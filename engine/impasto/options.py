@@ -1,0 +1,180 @@
+"""Options of a plugin, read from its factory's signature: names, types, defaults, and what is allowed.
+
+Checking is pydantic's; this module turns a signature into a pydantic model and pydantic's findings
+into one line for the user.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
+
+from impasto.errors import PluginError, SettingsError, unknown
+
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a plugin, as the command line shows it."""
+
+    name: str
+    type: str
+    """What may be given, in words: ``number > 0``, ``max | average``, ``list of text``."""
+    default: object
+    """Value if nothing is given; ``...`` where something must be."""
+    help: str
+    """One line, from ``Field(description=...)``; may be empty."""
+
+
+def options_of(factory: Callable[..., object], given_by_host: int = 0) -> tuple[Option, ...]:
+    """The options of a factory: its parameters after the first ``given_by_host``.
+
+    Raises:
+        PluginError: the signature cannot be read as options.
+    """
+    options = []
+    for name, (annotation, default) in _fields(factory, given_by_host).items():
+        help_text = next(
+            (note.description for note in _notes(annotation) if getattr(note, "description", None)),
+            "",
+        )
+        options.append(Option(name, describe(annotation), default, help_text))
+    return tuple(options)
+
+
+def check_options(
+    what: str, factory: Callable[..., object], given_by_host: int, values: Mapping[str, object]
+) -> dict[str, Any]:
+    """Options checked against the factory's signature and converted to its types.
+
+    Args:
+        what: how the plugin is called in an error, e.g. ``loss 'gram'``.
+        factory: its signature is the schema.
+        given_by_host: how many of its first parameters are not options.
+        values: what the user gave: text, or values of TOML or Python.
+
+    Returns:
+        Keyword arguments for the factory; options that were not given are left to its defaults.
+
+    Raises:
+        SettingsError: an unknown option, or a value that does not fit, with what is allowed.
+    """
+    fields = _fields(factory, given_by_host)
+    for name in values:
+        if name not in fields:
+            raise SettingsError(f"{what}: {unknown('option', name, fields)}")
+    definitions: dict[str, Any] = {
+        name: (_readable(annotation), default) for name, (annotation, default) in fields.items()
+    }
+    model = create_model("Options", __config__=_STRICT, **definitions)
+    try:
+        checked = model.model_validate(dict(values))
+    except ValidationError as error:
+        raise SettingsError(f"{what}: {complaint(error, 'option')}") from None
+    return {name: getattr(checked, name) for name in checked.model_fields_set}
+
+
+def complaint(error: ValidationError, noun: str) -> str:
+    """The first finding of pydantic in one line, with the value, what is allowed and the nearest."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if first["type"] == "missing":
+        return f"the {noun} '{name}' must be given"
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    message = message.replace("Input should be", "must be")
+    if first["type"] == "literal_error" and isinstance(first["input"], str):
+        allowed = first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
+        return unknown(f"value for {noun} '{name}':", first["input"], allowed)
+    return f"{noun} '{name}': {message}, not {first['input']!r}"
+
+
+def describe(annotation: Any) -> str:
+    """A type in words for a user, with its limits.
+
+    >>> describe(Literal["max", "average"])
+    'max | average'
+    >>> describe(Annotated[float, Field(gt=0)])
+    'number > 0'
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return " ".join([describe(arguments[0]), *_limits(annotation)])
+    if origin is Literal:
+        return " | ".join(str(value) for value in arguments)
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(describe(part) for part in arguments)
+    if origin in (tuple, list):
+        inner = [describe(part) for part in arguments if part is not Ellipsis]
+        return f"list of {inner[0]}" if len(set(inner)) == 1 else f"({', '.join(inner)})"
+    words = {int: "whole number", float: "number", bool: "true | false", str: "text"}
+    named: str = getattr(annotation, "__name__", str(annotation))
+    return "none" if annotation in (None, type(None)) else words.get(annotation, named)
+
+
+def _fields(factory: Callable[..., object], given_by_host: int) -> dict[str, tuple[Any, Any]]:
+    try:
+        parameters = list(inspect.signature(factory, eval_str=True).parameters.values())
+    except (NameError, TypeError, ValueError, SyntaxError) as error:
+        raise PluginError(f"the signature of {factory!r} cannot be read: {error}") from error
+    fields = {}
+    for parameter in parameters[given_by_host:]:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise PluginError(f"{factory!r} takes *{parameter.name}; options need names and types")
+        bare = parameter.annotation is parameter.empty
+        annotation = Any if bare else parameter.annotation
+        default = ... if parameter.default is parameter.empty else parameter.default
+        fields[parameter.name] = (annotation, default)
+    return fields
+
+
+def _readable(annotation: Any) -> Any:
+    """The type, reading also what a SPEC can write: ``none``, and lists with commas."""
+    return Annotated[annotation, BeforeValidator(lambda value: _from_text(annotation, value))]
+
+
+def _from_text(annotation: Any, value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = _flat(annotation)
+    if type(None) in parts and value.lower() == "none":
+        return None
+    takes_list = any(typing.get_origin(part) in (tuple, list) for part in parts)
+    if takes_list and str not in parts:
+        return [item.strip() for item in value.split(",")]
+    return value
+
+
+def _flat(annotation: Any) -> list[Any]:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return _flat(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        return [flat for part in arguments for flat in _flat(part)]
+    return [annotation]
+
+
+def _notes(annotation: Any) -> tuple[Any, ...]:
+    return typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
+
+
+def _limits(annotation: Any) -> list[str]:
+    notes = [
+        limit
+        for note in _notes(annotation)
+        for limit in (note.metadata if isinstance(note, FieldInfo) else [note])
+    ]
+    signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
+    return [
+        f"{sign} {getattr(note, key):g}"
+        for note in notes
+        for key, sign in signs.items()
+        if getattr(note, key, None) is not None
+    ]

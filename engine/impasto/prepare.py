@@ -1,0 +1,167 @@
+"""From settings to a run that is ready to paint; everything that can be refused is refused here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar, cast
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+from impasto.errors import PictureError, PluginError
+from impasto.extractor import Extractor
+from impasto.hardware import choose_compile, choose_device, choose_precision
+from impasto.host import Host, Kind, Origin, build_host
+from impasto.images import fitted, open_picture, resized, to_tensor
+from impasto.loss import Loss
+from impasto.objective import Objective
+from impasto.settings import Settings
+from impasto.spec import Spec
+from impasto.state import Run, Stage
+
+Thing = TypeVar("Thing")
+
+logger = logging.getLogger("impasto")
+
+
+def prepare(settings: Settings, content: Image | None = None, styles: Sequence[Image] = ()) -> Run:
+    """Read pictures, load plugins, check every option, and make what a run needs.
+
+    Args:
+        settings: what the user asked for.
+        content: the content picture if it is in memory already; otherwise it is read from its file.
+        styles: the same for the style pictures.
+
+    Raises:
+        ImpastoError: a picture, plugin, option or device that cannot be used.
+    """
+    content_picture = content or open_picture(settings.content)
+    style_pictures = list(styles) or [open_picture(path) for path in settings.style]
+    host = build_host(settings.load, settings.plugin)
+    check_specs(host, settings)
+    generator = torch.Generator().manual_seed(settings.seed)
+    stages = [plan_stage(settings, content_picture)]
+    start = make_start(settings, stages[0], content_picture, style_pictures, generator)
+    torch.manual_seed(settings.seed)
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    objective = make_objective(host, settings)
+    objective.extractor.prepare(device, precision)
+    objective.to(device)
+    for callback in settings.callback:
+        register_callback(host, callback)
+    return Run(
+        settings=settings,
+        host=host,
+        device=device,
+        precision=precision,
+        content=to_tensor(content_picture),
+        styles=[to_tensor(style) for style in style_pictures],
+        start=start,
+        stages=stages,
+        objective=objective,
+        evaluate=choose_compile(settings.compile, device, objective),
+        generator=generator,
+    )
+
+
+def check_specs(host: Host, settings: Settings) -> None:
+    """Check every name and option before anything slow is made.
+
+    Raises:
+        SettingsError: an unknown name or option, or a value that does not fit.
+    """
+    specs: list[tuple[Kind, Spec]] = [
+        ("extractor", settings.extractor),
+        ("optimizer", settings.optimizer),
+        ("canvas", settings.canvas),
+        *(("loss", spec) for spec in settings.loss),
+        *(("callback", spec) for spec in settings.callback),
+    ]
+    for kind, spec in specs:
+        host.check(kind, spec)
+
+
+def plan_stage(settings: Settings, content: Image) -> Stage:
+    """The one stage of a plain run.
+
+    Raises:
+        PictureError: the result would be too narrow for the network.
+    """
+    if settings.size == "original":
+        width, height = content.size
+    else:
+        width, height = fitted(*content.size, settings.size, settings.side)
+    if settings.size != "original" and max(width, height) > max(content.size):
+        logger.info("the content picture is enlarged to %d × %d pixels", width, height)
+    return Stage(number=0, width=width, height=height, steps=settings.steps)
+
+
+def make_start(
+    settings: Settings,
+    stage: Stage,
+    content: Image,
+    styles: Sequence[Image],
+    generator: torch.Generator,
+) -> Tensor:
+    """The first canvas, (1, 3, H, W) sRGB in [0, 1].
+
+    Raises:
+        PictureError: ``init`` is a file that cannot be read.
+    """
+    size = (stage.height, stage.width)
+    if settings.init == "noise":
+        return torch.rand(1, 3, *size, generator=generator)
+    known = {"content": content, "style": styles[0]}
+    try:
+        picture = known.get(settings.init) or open_picture(settings.init)
+    except PictureError as error:
+        raise PictureError(f"init: {error}; or give content, style or noise") from None
+    return resized(to_tensor(picture), *size)
+
+
+def make_objective(host: Host, settings: Settings) -> Objective:
+    """Extractor and losses, as plugins make them.
+
+    Raises:
+        SettingsError: an option that does not fit, or a layer that the extractor does not have.
+        PluginError: a plugin failed, or returned something else than it offers.
+    """
+    extractor = made(host, "extractor", settings.extractor, Extractor)
+    losses: dict[str, Loss] = {}
+    for spec in settings.loss:
+        same = sum(name.partition("-")[0] == spec.name for name in losses)
+        name = f"{spec.name}-{same + 1}" if same else spec.name
+        losses[name.replace(".", "_")] = made(host, "loss", spec, Loss)
+    return Objective(extractor, losses)
+
+
+def made(host: Host, kind: Kind, spec: Spec, expected: Callable[..., Thing]) -> Thing:
+    """What a plugin makes, checked for its type.
+
+    Raises:
+        PluginError: the factory returned something else.
+    """
+    thing = host.make(kind, spec)
+    if not isinstance(thing, cast("type[object]", expected)):
+        raise PluginError(
+            f"{kind} '{spec.name}' of plugin {host.origin_of(kind, spec.name)} made"
+            f" {type(thing).__name__}, not impasto.{expected.__name__}"
+        )
+    return cast("Thing", thing)
+
+
+def register_callback(host: Host, spec: Spec) -> Origin:
+    """Make a callback and register it for this run.
+
+    Raises:
+        SettingsError: an option that does not fit.
+        PluginError: the plugin failed, or made something that has no valid hooks.
+    """
+    callback = host.make("callback", spec)
+    offered_by = host.origin_of("callback", spec.name)
+    taken = sum(origin.name.partition("-")[0] == spec.name for origin in host.origins)
+    name = f"{spec.name}-{taken + 1}" if taken else spec.name
+    return host.register(callback, name, offered_by.source if offered_by else "object")

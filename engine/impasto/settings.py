@@ -1,0 +1,178 @@
+"""Settings: all that a user asks for, from preset, TOML file and command line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from impasto.errors import SettingsError, unknown
+from impasto.options import complaint
+from impasto.spec import Spec
+
+PRESETS = Path(__file__).with_name("presets")
+
+
+def _spec(value: object) -> Spec:
+    return Spec.parse(value)
+
+
+def _several(value: object) -> object:
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+OneSpec = Annotated[Spec, BeforeValidator(_spec)]
+Specs = Annotated[tuple[OneSpec, ...], BeforeValidator(_several)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
+class Settings:
+    """One run, described in full. Names are those of the command line and of TOML files."""
+
+    content: str
+    """Picture that gives the objects."""
+    style: Annotated[Texts, Field(min_length=1)]
+    """Picture that gives the colours and strokes; several count alike."""
+    output: str | None = None
+    """File to write; the default is made from the names of both pictures."""
+    size: Annotated[int, Field(ge=16)] | Literal["original"] = 512
+    """Length of the result's longer side in pixels, or 'original' for the content's own."""
+    side: Literal["longer", "shorter"] = "longer"
+    """Side that --size measures."""
+    style_fit: Literal["keep", "stretch"] = "keep"
+    """The style picture keeps its shape, with a longer side as long as the result's; or is stretched
+    to the result's shape."""
+    steps: Annotated[int, Field(ge=1)] = 300
+    """Optimizer steps."""
+    extractor: OneSpec = Field(default_factory=lambda: Spec("vgg19"))
+    """Network that the features come from."""
+    loss: Annotated[Specs, Field(min_length=1)] = Field(
+        default_factory=lambda: (Spec("content"), Spec("gram"))
+    )
+    """Term of the objective; may be given several times, and replaces the preset's terms."""
+    optimizer: OneSpec = Field(default_factory=lambda: Spec("lbfgs"))
+    """Method that changes the canvas."""
+    canvas: OneSpec = Field(default_factory=lambda: Spec("pixels"))
+    """What is optimised, and how it becomes a picture."""
+    callback: Specs = ()
+    """Observer of the run; may be given several times."""
+    init: str = "content"
+    """Start: content, style, noise, or a picture file."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of all that is random."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the network; statistics, losses and the canvas stay in float32."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Compile the objective with torch.compile."""
+    plugin: Texts = ()
+    """Plugin to load: a file ending in .py, or a module; may be given several times."""
+    load: str = "all"
+    """Installed plugins to load: all, none, or names with commas between."""
+    force: bool = False
+    """Overwrite the output if it exists."""
+
+    def with_output(self, name: str) -> Settings:
+        """The same settings, with this output if none is set."""
+        return self if self.output is not None else replace(self, output=name)
+
+    def observed_by(self, callback: str) -> Settings:
+        """The same settings with one more callback, unless it is there already."""
+        if any(spec.name == callback for spec in self.callback):
+            return self
+        return replace(self, callback=(*self.callback, Spec(callback)))
+
+    def as_table(self) -> dict[str, object]:
+        """The settings as a table that TOML and JSON can hold; reading it gives the same settings."""
+        table: dict[str, object] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                table[field.name] = _plain(value)
+        return table
+
+
+def gather(given: Mapping[str, object], preset: str | None, config: str | None) -> Settings:
+    """Settings from three layers: what is given wins over the file, the file over the preset.
+
+    Args:
+        given: settings by name, as text or as values; those that are None are left out.
+        preset: name of a preset; None takes the file's, or ``default``.
+        config: path of a TOML file, or None.
+
+    Raises:
+        SettingsError: an unknown setting or preset, or a value that does not fit, with what is
+            allowed.
+    """
+    from_file = _read_toml(Path(config), f"config file '{config}'") if config else {}
+    named = preset or from_file.pop("preset", "default")
+    from_file.pop("preset", None)
+    if not isinstance(named, str):
+        raise SettingsError(f"setting 'preset' must be text, not {named!r}")
+    layers = {
+        **read_preset(named),
+        **from_file,
+        **{k: v for k, v in given.items() if v is not None},
+    }
+    return validate(layers)
+
+
+def validate(table: Mapping[str, object]) -> Settings:
+    """Settings from one table.
+
+    Raises:
+        SettingsError: an unknown setting, or a value that does not fit, with what is allowed.
+    """
+    known = [field.name for field in fields(Settings)]
+    for name in table:
+        if name not in known:
+            raise SettingsError(unknown("setting", name, known))
+    try:
+        return TypeAdapter(Settings).validate_python(dict(table))
+    except ValidationError as error:
+        raise SettingsError(complaint(error, "setting")) from None
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that Impasto brings."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """What a preset sets.
+
+    Raises:
+        SettingsError: there is none of that name.
+    """
+    if name not in preset_names():
+        raise SettingsError(unknown("preset", name, preset_names()))
+    table = _read_toml(PRESETS / f"{name}.toml", f"preset '{name}'")
+    table.pop("about", None)
+    return table
+
+
+def about_preset(name: str) -> str:
+    """One line about a preset."""
+    return str(_read_toml(PRESETS / f"{name}.toml", f"preset '{name}'").get("about", ""))
+
+
+def _read_toml(path: Path, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{what} cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{what} is not valid TOML: {error}") from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Spec):
+        return {"name": value.name, **{key: _plain(item) for key, item in value.options.items()}}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,173 @@
+"""The state of a run, and the small records that it hands out: stage, step, result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from impasto.images import fitted, resized
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from impasto.canvas import Canvas
+    from impasto.host import Host
+    from impasto.objective import Objective
+    from impasto.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One size of a run. A plain run has one stage."""
+
+    number: int
+    """Counted from 0."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    steps: int
+    """Optimizer steps of this stage."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step. Losses are those of the canvas before the step.
+
+    Nothing here waits for the device until ``loss`` or ``terms`` is read.
+    """
+
+    number: int
+    """Counted from 1, over all stages."""
+    stage: Stage
+    """The stage it belongs to."""
+    names: tuple[str, ...]
+    """Names of the terms."""
+    loss_tensor: Tensor
+    """Total loss, no dimensions, on the device."""
+    terms_tensor: Tensor
+    """Weighted terms, (number of terms,), on the device."""
+
+    @cached_property
+    def loss(self) -> float:
+        """Total loss. Reading it waits for the device."""
+        return float(self.loss_tensor)
+
+    @cached_property
+    def terms(self) -> dict[str, float]:
+        """Weighted terms by name. Reading them waits for the device."""
+        return dict(zip(self.names, self.terms_tensor.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gives."""
+
+    picture: Image
+    """The picture, RGB, 8 bits."""
+    image: Tensor
+    """The same before rounding: (1, 3, H, W) float32 sRGB in [0, 1], on the CPU."""
+    losses: list[float]
+    """Total loss of each step."""
+    terms: dict[str, float]
+    """Weighted terms of the last step, by name."""
+    steps: int
+    """Steps done."""
+    seconds: float
+    """Time of the steps, start-up left out."""
+    settings: Settings
+    """What was asked for."""
+    device: str
+    """Where it was computed."""
+    precision: str
+    """Precision of the network."""
+    weights: str
+    """Weights of the extractor."""
+    stopped: str = ""
+    """Why it ended early; empty if all steps were done."""
+
+    def as_record(self) -> dict[str, object]:
+        """The result as one JSON record, without the picture."""
+        losses = {"first": self.losses[0], "last": self.losses[-1]} if self.losses else None
+        return {
+            "output": self.settings.output,
+            "width": self.picture.width,
+            "height": self.picture.height,
+            "steps": self.steps,
+            "seconds": round(self.seconds, 3),
+            "loss": losses,
+            "terms": self.terms,
+            "device": self.device,
+            "precision": self.precision,
+            "extractor": str(self.settings.extractor),
+            "weights": self.weights,
+            "seed": self.settings.seed,
+            "stopped": self.stopped,
+        }
+
+
+@dataclass
+class Run:
+    """The mutable state of a run. Plugins get it in every life-cycle hook."""
+
+    settings: Settings
+    host: Host
+    device: torch.device
+    precision: torch.dtype
+    content: Tensor
+    """(1, 3, H, W) sRGB in [0, 1], at its own size, on the CPU."""
+    styles: list[Tensor]
+    """Like ``content``, one for each style picture."""
+    start: Tensor
+    """The first canvas, (1, 3, H, W) sRGB in [0, 1], at the size of the first stage."""
+    stages: list[Stage]
+    objective: Objective
+    evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]
+    """The objective, compiled where that was chosen."""
+    generator: torch.Generator
+    """Source of all that is random in the run, on the CPU."""
+
+    step: int = 0
+    """Steps done, over all stages."""
+    stage: Stage | None = None
+    canvas: Canvas | None = None
+    optimizer: torch.optim.Optimizer | None = None
+    stopping: str | None = None
+    """Reason to stop after this step; the loop reads it in one place."""
+    started: float = field(default_factory=time.perf_counter)
+    loss_tensors: list[Tensor] = field(default_factory=list)
+    last_step: Step | None = None
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all stages."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stop(self, reason: str) -> None:
+        """Ask the run to end after the current step; its result is kept and counts as complete."""
+        self.stopping = self.stopping or reason
+
+    def picture(self) -> Tensor:
+        """The canvas as a picture: (1, 3, H, W) float32 sRGB in [0, 1], on the device."""
+        return self.start if self.canvas is None else self.canvas.picture()
+
+    def styles_at(self, stage: Stage) -> list[Tensor]:
+        """The style pictures at the size that they have in a stage, on the CPU."""
+        if self.settings.style_fit == "stretch":
+            return [resized(style, stage.height, stage.width) for style in self.styles]
+        longer = max(stage.width, stage.height)
+        sizes = [fitted(style.shape[3], style.shape[2], longer) for style in self.styles]
+        return [
+            resized(style, height, width)
+            for style, (width, height) in zip(self.styles, sizes, strict=True)
+        ]
+
+    def losses(self) -> list[float]:
+        """Total loss of each step so far. Waits for the device."""
+        return torch.stack(self.loss_tensors).tolist() if self.loss_tensors else []

@@ -1,0 +1,64 @@
+"""A bar on the terminal with loss, rate and time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Annotated
+
+import impasto
+from pydantic import Field
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class ProgressBar:
+    """A bar on the terminal with loss, rate and time left."""
+
+    def __init__(
+        self,
+        every: Annotated[
+            float, Field(gt=0, description="seconds between updates; each waits for the device")
+        ] = 0.2,
+    ) -> None:
+        self.every = every
+        self.shown = 0.0
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("loss {task.fields[loss]}  {task.fields[rate]} steps/s"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+
+    @impasto.hookimpl
+    def impasto_before_run(self, run: impasto.Run) -> None:
+        self.task = self.bar.add_task("painting", total=run.total_steps, loss="…", rate="…")
+        self.bar.start()
+
+    @impasto.hookimpl
+    def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
+        self.bar.update(self.task, description=f"painting {stage.width} × {stage.height}")
+
+    @impasto.hookimpl
+    def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
+        now = time.perf_counter()
+        if now - self.shown < self.every and step.number < run.total_steps:
+            return
+        self.shown = now
+        rate = f"{step.number / (now - run.started):.2f}"
+        self.bar.update(self.task, completed=step.number, loss=f"{step.loss:.4g}", rate=rate)
+
+    @impasto.hookimpl
+    def impasto_after_run(self) -> None:
+        self.bar.stop()
+
+    @impasto.hookimpl
+    def impasto_run_failed(self) -> None:
+        self.bar.stop()
+
+
+@impasto.hookimpl
+def impasto_callbacks() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("progress", ProgressBar)]

@@ -1,0 +1,63 @@
+"""Gram loss: how far the correlations between feature channels are from those of the style picture.
+
+Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016, eq. 3 to 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import impasto
+from torch import Tensor
+
+STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+
+
+class GramLoss(impasto.Loss):
+    """Squared difference of Gram matrices from the style picture's (Gatys et al. 2016, eq. 3-5)."""
+
+    def __init__(
+        self,
+        weight: impasto.Weight = 1.0,
+        layers: impasto.Layers = STYLE_LAYERS,
+        layer_weights: impasto.LayerWeights = (),
+        normalization: Literal["relative", "paper", "notebook"] = "relative",
+    ) -> None:
+        """Choose layers, their weights and the normalisation.
+
+        With G the Gram matrix of a layer with N channels and M pixels, A that of the style picture:
+
+        Args:
+            weight: factor of the term.
+            layers: layers that are compared.
+            layer_weights: one for each layer; none weighs all alike, with a sum of one (eq. 5).
+            normalization: ``relative`` is |G/M - A/M|² / |A/M|², free of scale: a layer that has
+                nothing of the style counts about one, whatever the network, the layer or the size.
+                ``paper`` is |G - A|² / (4 N² M²) (eq. 4). ``notebook`` is the mean square of G - A,
+                divided by N·M. Both take A for as many pixels as the canvas has, so that a style
+                picture of another size fits too.
+        """
+        super().__init__(weight, layers, layer_weights)
+        self.normalization = normalization
+
+    def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+        """``gram``: the sum over pixels of x xᵀ, (N, N); ``pixels``: their number, no dimensions."""
+        flat = feature.flatten(2)[0]
+        return {"gram": flat @ flat.T, "pixels": flat.new_tensor(flat.shape[1])}
+
+    def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+        wanted = target["gram"] / target["pixels"]
+        square = (summary["gram"] / summary["pixels"] - wanted).square().sum()
+        channels, pixels = wanted.shape[0], summary["pixels"]
+        if self.normalization == "paper":
+            return square / (4 * channels**2)
+        if self.normalization == "notebook":
+            return square * pixels / channels**3
+        # A layer on which the style picture is black has a Gram matrix of zeros.
+        return square / wanted.square().sum().clamp_min(1e-12)
+
+
+@impasto.hookimpl
+def impasto_losses() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("gram", GramLoss)]

@@ -1,0 +1,1 @@
+"""Profile runs, and benchmarks."""
