@@ -1,0 +1,79 @@
+"""What the tests share: small real picture files, and the command line by its front door."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+
+from impasto.command.main import main
+
+torch.set_num_threads(2)
+
+SHALLOW = ("--loss", "content:layers=conv2_1", "--loss", "gram:layers=conv1_1,conv2_1,weight=10")
+"""Options of a run that needs three convolutions only, so that a test takes a moment."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def error(self) -> str:
+        """The last line of standard error, where the one line about an error stands."""
+        return self.err.strip().splitlines()[-1]
+
+
+Invoke = Callable[..., Outcome]
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
+    """Run ``impasto ARGUMENTS`` in this process, through its real entry point."""
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Outcome(ended.value.code, captured.out, captured.err)
+
+    return call
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two small picture files."""
+
+    content: Path
+    style: Path
+
+
+def drawn(width: int, height: int, seed: int) -> Image.Image:
+    """A small picture with soft shapes and some grain, the same for the same seed."""
+    random = numpy.random.default_rng(seed)
+    coarse = Image.fromarray(random.integers(0, 256, (6, 8, 3), dtype=numpy.uint8))
+    soft = numpy.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=float)
+    grain = random.normal(0, 12, (height, width, 3))
+    return Image.fromarray((soft + grain).clip(0, 255).astype(numpy.uint8))
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Pair:
+    """A content picture of 64 × 48 and a style picture of 56 × 56, as PNG files."""
+    made = Pair(tmp_path / "content.png", tmp_path / "style.png")
+    drawn(64, 48, seed=1).save(made.content)
+    drawn(56, 56, seed=2).save(made.style)
+    return made
