@@ -21,7 +21,8 @@ def test_command_paints_a_picture_and_lowers_the_loss(
     record = json.loads(done.out)
     assert record["loss"]["last"] < record["loss"]["first"] / 2
     assert (record["output"], record["width"], record["height"]) == (str(out), 48, 36)
-    assert Image.open(out).size == (48, 36)
+    with Image.open(out) as picture:
+        assert picture.size == (48, 36)
 
 
 def test_python_api_returns_picture_losses_and_settings(pair: Pair) -> None:
