@@ -113,7 +113,9 @@ def make_start(
     """
     size = (stage.height, stage.width)
     if settings.init == "noise":
-        return torch.rand(1, 3, *size, generator=generator)
+        # Full contrast would leave grain that hundreds of steps do not remove.
+        noise = torch.randn(1, 3, *size, generator=generator)
+        return noise.mul(0.1).add(0.5).clamp(0, 1)
     known = {"content": content, "style": styles[0]}
     try:
         picture = known.get(settings.init) or open_picture(settings.init)

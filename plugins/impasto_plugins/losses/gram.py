@@ -19,7 +19,7 @@ class GramLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 1.0,
+        weight: impasto.Weight = 100.0,
         layers: impasto.Layers = STYLE_LAYERS,
         layer_weights: impasto.LayerWeights = (),
         normalization: Literal["relative", "paper", "notebook"] = "relative",
