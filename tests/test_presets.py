@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import impasto
 import pytest
 import torch
 from conftest import Invoke, Pair
@@ -15,8 +16,6 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import vgg19
 from torchvision.transforms.functional import pil_to_tensor
-
-import impasto
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -28,7 +27,8 @@ SIZE, STEPS = 48, 6
 @pytest.fixture(scope="module")
 def network() -> nn.Sequential:
     torch.manual_seed(0)
-    return vgg19(weights=None).features.eval().requires_grad_(False)
+    features: nn.Sequential = vgg19(weights=None).features.eval().requires_grad_(False)
+    return features
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_notebook_preset_equals_a_plain_loop(
             style_loss = style_loss + layer_loss / (d * h * w)
         total = 1 * content_loss + 1e6 * style_loss
         optimizer.zero_grad()
-        total.backward()
+        torch.autograd.backward(total)
         optimizer.step()
         losses.append(total.item())
 
@@ -118,12 +118,12 @@ def test_gatys_preset_equals_a_plain_loop(
             error = torch.sum((gram(features[name]) - grams[name]) ** 2)
             style_loss = style_loss + 0.2 * error / (4 * n**2 * (h * w) ** 2)
         total = 1e-3 * content_loss + 3e3 * style_loss
-        total.backward()
+        torch.autograd.backward(total)
         losses.append(total.item())
         return total
 
     for _ in range(STEPS):
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
 
     result = impasto.run(
         pair.content, pair.style, preset="gatys2016", size=SIZE, steps=STEPS, precision="float32",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -88,20 +89,32 @@ def run_settings(
     if output is not None:
         check_output(output, settings.force, inputs=[settings.content, *settings.style])
     prepared = prepare(settings, content, styles)
-    try:
+    with keep_what_was_painted(prepared, output):
         result = paint(prepared)
-    except KeyboardInterrupt:
-        partial = result_of(prepared, stopped="interrupted")
-        raise Interrupted(f"interrupted; {_keep(partial, output)}", partial) from None
-    except Exception as error:
-        if not prepared.step and isinstance(error, ImpastoError):
-            raise
-        partial = result_of(prepared, stopped="failed")
-        line = f"{blame(prepared, error)}; {_keep(partial, output)}"
-        raise RunFailed(line, partial) from error
     if output is not None:
         save(result.picture, output)
     return result
+
+
+@contextmanager
+def keep_what_was_painted(run: Run, output: Path | None) -> Iterator[None]:
+    """Turn what ends a run early into an error that has the picture so far, and save the picture.
+
+    Raises:
+        RunFailed: for an error; an ``ImpastoError`` before the first step passes as it is.
+        Interrupted: for Ctrl-C and signals that are turned into it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        partial = result_of(run, stopped="interrupted")
+        reason = str(error) or "interrupted"
+        raise Interrupted(f"{reason}; {_keep(partial, output)}", partial) from None
+    except Exception as error:
+        if not run.step and isinstance(error, ImpastoError):
+            raise
+        partial = result_of(run, stopped="failed")
+        raise RunFailed(f"{blame(run, error)}; {_keep(partial, output)}", partial) from error
 
 
 def blame(run: Run, error: Exception) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from impasto.images import resized, to_picture
 from impasto.scopes import scope
+from impasto.stages import carry_over
 from impasto.state import Result, Run, Stage, Step
 
 
@@ -52,8 +53,10 @@ def begin(run: Run, stage: Stage) -> None:
     start = resized(run.picture().to(run.device), *size)
     run.canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
     parameters = list(run.canvas.parameters())
-    run.optimizer = run.host.make("optimizer", settings.optimizer, parameters)
-    run.stage = stage
+    optimizer = run.host.make("optimizer", settings.optimizer, parameters)
+    if run.optimizer is not None:
+        carry_over(run.optimizer, optimizer)
+    run.optimizer, run.stage = optimizer, stage
 
 
 def take_step(run: Run, stage: Stage) -> Step:

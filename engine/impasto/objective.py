@@ -48,9 +48,10 @@ class Objective(nn.Module):
 
     def features(self, image: Tensor) -> Features:
         """Features of the selected layers, and the picture itself as the layer ``image``."""
-        with _part("extractor/forward"):
-            features: Features = dict(self.extractor(image))
-        features[IMAGE] = image
+        features: Features = {IMAGE: image}
+        if self.extractor.selected:
+            with _part("extractor/forward"):
+                features |= self.extractor(image)
         return features
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:

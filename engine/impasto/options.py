@@ -86,7 +86,7 @@ def complaint(error: ValidationError, noun: str) -> str:
     """The first finding of pydantic in one line, with the value, what is allowed and the nearest."""
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else ""
-    if first["type"] == "missing":
+    if first["type"] == "missing" and len(first["loc"]) == 1:
         return f"the {noun} '{name}' must be given"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.replace("Input should be", "must be")

@@ -14,11 +14,12 @@ from impasto.errors import PictureError, PluginError
 from impasto.extractor import Extractor
 from impasto.hardware import choose_compile, choose_device, choose_precision
 from impasto.host import Host, Kind, Origin, build_host
-from impasto.images import fitted, open_picture, resized, to_tensor
+from impasto.images import open_picture, resized, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
 from impasto.settings import Settings
 from impasto.spec import Spec
+from impasto.stages import plan_stages
 from impasto.state import Run, Stage
 
 Thing = TypeVar("Thing")
@@ -42,7 +43,9 @@ def prepare(settings: Settings, content: Image | None = None, styles: Sequence[I
     host = build_host(settings.load, settings.plugin)
     check_specs(host, settings)
     generator = torch.Generator().manual_seed(settings.seed)
-    stages = [plan_stage(settings, content_picture)]
+    stages = plan_stages(settings, *content_picture.size)
+    if max(stages[-1].width, stages[-1].height) > max(content_picture.size):
+        logger.info("the content picture is smaller than the result and is enlarged")
     start = make_start(settings, stages[0], content_picture, style_pictures, generator)
     torch.manual_seed(settings.seed)
     device = choose_device(settings.device)
@@ -82,21 +85,6 @@ def check_specs(host: Host, settings: Settings) -> None:
     ]
     for kind, spec in specs:
         host.check(kind, spec)
-
-
-def plan_stage(settings: Settings, content: Image) -> Stage:
-    """The one stage of a plain run.
-
-    Raises:
-        PictureError: the result would be too narrow for the network.
-    """
-    if settings.size == "original":
-        width, height = content.size
-    else:
-        width, height = fitted(*content.size, settings.size, settings.side)
-    if settings.size != "original" and max(width, height) > max(content.size):
-        logger.info("the content picture is enlarged to %d × %d pixels", width, height)
-    return Stage(number=0, width=width, height=height, steps=settings.steps)
 
 
 def make_start(

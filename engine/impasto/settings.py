@@ -26,9 +26,22 @@ def _several(value: object) -> object:
     return value if isinstance(value, (list, tuple)) else (value,)
 
 
+def _numbers(value: object) -> object:
+    if isinstance(value, str):
+        parts = value.split(",")
+        return parts if all(part.strip().isdigit() for part in parts) else value
+    return (value,) if isinstance(value, int) else value
+
+
 OneSpec = Annotated[Spec, BeforeValidator(_spec)]
 Specs = Annotated[tuple[OneSpec, ...], BeforeValidator(_several)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Sizes = Annotated[
+    tuple[Annotated[int, Field(ge=16)], ...], Field(min_length=1), BeforeValidator(_numbers)
+]
+Counts = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_numbers)
+]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
@@ -48,8 +61,11 @@ class Settings:
     style_fit: Literal["keep", "stretch"] = "keep"
     """The style picture keeps its shape, with a longer side as long as the result's; or is stretched
     to the result's shape."""
-    steps: Annotated[int, Field(ge=1)] = 300
-    """Optimizer steps."""
+    scales: Literal["single", "pyramid"] | Sizes = "single"
+    """Stages from coarse to fine: single is one; pyramid goes from about 128 pixels by factors of √2;
+    or the sizes, with commas between; the last stage always has --size."""
+    steps: Counts = (300,)
+    """Optimizer steps of each stage; with commas between, one for each, the last one for the rest."""
     extractor: OneSpec = Field(default_factory=lambda: Spec("vgg19"))
     """Network that the features come from."""
     loss: Annotated[Specs, Field(min_length=1)] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import signal
 import sys
 import traceback
 
@@ -18,6 +19,9 @@ COMMANDS = {
     "presets": ("impasto.command.presets:presets", "List presets with what they set."),
 }
 """Each command: where it is, and its line in the help."""
+
+
+TERMINATED = "terminated"
 
 
 class LazyGroup(click.Group):
@@ -63,12 +67,13 @@ def group(debug: bool) -> None:
 def main() -> None:
     """Run the command line: errors are one clear line and an exit status other than zero."""
     debug = "--debug" in sys.argv[1:]
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = group.main(prog_name="impasto", standalone_mode=False)
-    except click.exceptions.Abort:
-        status = _fail("interrupted", 130)
-    except KeyboardInterrupt as error:
-        status = _fail(str(error) or "interrupted", 130)
+    except click.exceptions.Abort as error:
+        # click's word for a KeyboardInterrupt, which it keeps as the cause.
+        line = str(error.__cause__ or "") or "interrupted"
+        status = _fail(line, 143 if line.startswith(TERMINATED) else 130)
     except click.ClickException as error:
         status = _fail(error.format_message(), error.exit_code)
     except ImpastoError as error:
@@ -80,6 +85,11 @@ def main() -> None:
         hint = "" if debug else " (a defect; --debug shows the traceback)"
         status = _fail(f"{type(error).__name__}: {line}{hint}", 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _terminate(number: int, frame: object) -> None:
+    # Ends the run as Ctrl-C does, so that the picture so far is kept.
+    raise KeyboardInterrupt(TERMINATED)
 
 
 def _fail(line: str, status: int) -> int:

@@ -48,8 +48,11 @@ def _options() -> list[Callable[[Command], Command]]:
         if kind == "true | false":
             made.append(click.option(*names, is_flag=True, default=None, help=help_text))
             continue
-        metavar = METAVARS.get(field.name, kind.replace(" | ", "|").replace("whole number", "N"))
-        several = kind.startswith("list of")
+        metavar = METAVARS.get(
+            field.name,
+            kind.replace(" | ", "|").replace("list of ", "").replace("whole number", "N"),
+        )
+        several = kind in ("list of Spec", "list of text")
         made.append(
             click.option(*names, multiple=several, default=None, metavar=metavar, help=help_text)
         )
