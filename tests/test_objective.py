@@ -129,7 +129,7 @@ def test_gradient_agrees_with_finite_differences() -> None:
 def test_losses_are_zero_at_their_own_target() -> None:
     of_style = features(picture(2))
     for normalization in ("relative", "paper", "notebook"):
-        loss = GramLoss(1.0, ("first", "second"), (), normalization)  # type: ignore[arg-type]
+        loss = GramLoss(1.0, ("first", "second"), (), normalization)
         assert loss.compare(loss.summarize(of_style), loss.summarize(of_style)).item() == 0
 
 
