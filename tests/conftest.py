@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from PIL import Image
-
 from impasto.command.main import main
+from PIL import Image
 
 torch.set_num_threads(2)
 

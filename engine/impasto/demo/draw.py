@@ -186,7 +186,9 @@ def _paint_window(canvas: _Canvas, x: float, y: float, width: float, height: flo
 
 
 def _darker(colour: str, factor: float) -> str:
-    return "#" + "".join(f"{int(min(255, part * factor)):02x}" for part in ImageColor.getrgb(colour)[:3])
+    return "#" + "".join(
+        f"{int(min(255, part * factor)):02x}" for part in ImageColor.getrgb(colour)[:3]
+    )
 
 
 def _paint_roof(canvas: _Canvas, outline: Points, tile: str) -> None:
@@ -219,15 +221,21 @@ def _paint_house(canvas: _Canvas, x: float, base: float, width: float, height: f
     else:
         corners = [(x, base), (x, eaves), (end, eaves), (end, base)]
         canvas.fill(corners, shades, sideways=True, grain=0.07)
-        _paint_roof(canvas, [(x + 3, peak), (end - 3, peak), (end + 2, eaves), (x - 2, eaves)], tile)
-        canvas.fill([(x, eaves), (end, eaves), (end, eaves + 4), (x, eaves + 4)], ["#4a3340"], opacity=0.5)
+        _paint_roof(
+            canvas, [(x + 3, peak), (end - 3, peak), (end + 2, eaves), (x - 2, eaves)], tile
+        )
+        canvas.fill(
+            [(x, eaves), (end, eaves), (end, eaves + 4), (x, eaves + 4)], ["#4a3340"], opacity=0.5
+        )
     columns, floors = max(2, int(width / 13)), max(1, int(height / 19))
     for floor in range(floors):
         for column in range(columns):
             spot = x + (column + 0.5) * width / columns - 3
             _paint_window(canvas, spot, eaves + 7 + floor * (height - 4) / floors, 6, 8.5)
     # The neighbour on the sunny side keeps the light off the first few pixels of a wall.
-    canvas.fill([(x, eaves + 6), (x + 4, eaves + 12), (x + 4, base), (x, base)], ["#4b3b55"], opacity=0.35)
+    canvas.fill(
+        [(x, eaves + 6), (x + 4, eaves + 12), (x + 4, base), (x, base)], ["#4b3b55"], opacity=0.35
+    )
 
 
 def _paint_church(canvas: _Canvas, x: float) -> None:
@@ -246,8 +254,12 @@ def _paint_church(canvas: _Canvas, x: float) -> None:
         canvas.fill(list(dial), [face])
     canvas.fill(canvas.limb((x + 13.5, 232), (x + 13.5, 227), 1), ["#3b2a2a"])
     canvas.fill(canvas.limb((x + 13.5, 232), (x + 17, 234), 1), ["#3b2a2a"])
-    canvas.fill([(x - 2, 184), (x + 13.5, 104), (x + 13.5, 184)], ["#9fb8a4", "#6f9a8c"], grain=0.12)
-    canvas.fill([(x + 13.5, 184), (x + 13.5, 104), (x + 29, 184)], ["#587a7c", "#3c565f"], grain=0.12)
+    canvas.fill(
+        [(x - 2, 184), (x + 13.5, 104), (x + 13.5, 184)], ["#9fb8a4", "#6f9a8c"], grain=0.12
+    )
+    canvas.fill(
+        [(x + 13.5, 184), (x + 13.5, 104), (x + 29, 184)], ["#587a7c", "#3c565f"], grain=0.12
+    )
     canvas.fill(canvas.limb((x + 13.5, 106), (x + 13.5, 94), 1.2), ["#e8c070"])
     canvas.fill(canvas.limb((x + 10.5, 98), (x + 16.5, 98), 1.2), ["#e8c070"])
 
@@ -275,17 +287,23 @@ def _paint_town(canvas: _Canvas) -> None:
         canvas.fill(canvas.limb((x, QUAY + 3), (x, WATERLINE), 0.7), ["#3d343a"], opacity=0.6)
 
 
-def _paint_boat(canvas: _Canvas, x: float, y: float, size: float, paint: str, up: float = 1) -> None:
+def _paint_boat(
+    canvas: _Canvas, x: float, y: float, size: float, paint: str, up: float = 1
+) -> None:
     """A sailing boat afloat at (x, y), ``size`` pixels long; ``up`` of -1 gives its reflection."""
 
     def placed(points: Points) -> Points:
         return [(x + u * size, y - up * v * size) for u, v in points]
 
     hull = [(-0.5, 0.17), (-0.4, 0.03), (-0.3, -0.02), (0.33, -0.02), (0.43, 0.05), (0.56, 0.22)]
-    canvas.fill(placed([*hull, (0.2, 0.15), (-0.2, 0.14)]), [paint, _darker(paint, 0.45)], grain=0.1)
+    canvas.fill(
+        placed([*hull, (0.2, 0.15), (-0.2, 0.14)]), [paint, _darker(paint, 0.45)], grain=0.1
+    )
     rail = [(-0.5, 0.17), (-0.2, 0.14), (0.2, 0.15), (0.56, 0.22), (0.2, 0.17), (-0.2, 0.16)]
     canvas.fill(placed(rail), ["#fff0d0"])
-    canvas.fill(placed([(-0.28, 0.15), (-0.25, 0.24), (-0.02, 0.24), (0, 0.15)]), ["#f0dcb4", "#a8805c"])
+    canvas.fill(
+        placed([(-0.28, 0.15), (-0.25, 0.24), (-0.02, 0.24), (0, 0.15)]), ["#f0dcb4", "#a8805c"]
+    )
     canvas.fill(placed([(0.04, 0.15), (0.045, 1.32), (0.06, 1.32), (0.07, 0.15)]), ["#6a4a38"])
     bulge = np.linspace(0, 1, 12)
     leech = zip(0.03 - 0.5 * bulge - 0.1 * np.sin(np.pi * bulge), 1.26 - 1.0 * bulge, strict=True)
@@ -298,7 +316,11 @@ def _paint_boat(canvas: _Canvas, x: float, y: float, size: float, paint: str, up
         canvas.fill(canvas.limb(seam[0], seam[1], 0.5), ["#b58c68"], opacity=0.7)
 
 
-BOATS = [(560.0, 356.0, 34.0, "#7d3b34"), (236.0, 372.0, 50.0, "#2f5d73"), (392.0, 366.0, 40.0, "#e8d8b8")]
+BOATS = [
+    (560.0, 356.0, 34.0, "#7d3b34"),
+    (236.0, 372.0, 50.0, "#2f5d73"),
+    (392.0, 366.0, 40.0, "#e8d8b8"),
+]
 BOATS += [(130.0, 428.0, 104.0, "#9c3f32"), (436.0, 412.0, 66.0, "#2e4a66")]
 
 
@@ -333,7 +355,16 @@ def _paint_water(canvas: _Canvas) -> None:
 def _paint_bank(canvas: _Canvas) -> None:
     """The grassy near shore, lower right, blade by blade from back to front."""
     rng = canvas.rng
-    shore = [(768, 452), (700, 462), (640, 482), (570, 508), (500, 532), (430, 552), (372, 576), (768, 576)]
+    shore = [
+        (768, 452),
+        (700, 462),
+        (640, 482),
+        (570, 508),
+        (500, 532),
+        (430, 552),
+        (372, 576),
+        (768, 576),
+    ]
     canvas.fill(shore, ["#6f7a34", "#39481f", "#222d18"], grain=0.25)
     edge = np.array(shore[:7])[::-1]
     for y in np.sort(rng.uniform(455, 590, 3600)):
@@ -341,7 +372,9 @@ def _paint_bank(canvas: _Canvas) -> None:
         if y < np.interp(x, edge[:, 0], edge[:, 1]):
             continue
         tall = rng.uniform(5, 13) * (0.6 + (y - 450) / 130)
-        light = ["#2b3a1c", "#4e5f28", "#7d8034", "#b9a648", "#e2c86a"][rng.choice(5, p=[0.3, 0.3, 0.2, 0.13, 0.07])]
+        light = ["#2b3a1c", "#4e5f28", "#7d8034", "#b9a648", "#e2c86a"][
+            rng.choice(5, p=[0.3, 0.3, 0.2, 0.13, 0.07])
+        ]
         tip = (x + rng.normal(-2, 3), y - tall)
         canvas.fill(canvas.limb((x, y), tip, 1.8, 0.3), [light, _darker(light, 0.6)])
         if rng.uniform() < 0.035:
@@ -351,7 +384,9 @@ def _paint_bank(canvas: _Canvas) -> None:
             canvas.fill(list(bloom), [petal, _darker(petal, 0.7)])
 
 
-def _grow(canvas: _Canvas, foot: tuple[float, float], heading: float, length: float, width: float) -> None:
+def _grow(
+    canvas: _Canvas, foot: tuple[float, float], heading: float, length: float, width: float
+) -> None:
     """Draw a limb of the tree and, recursively, the limbs and leaves it carries."""
     rng = canvas.rng
     tip = (foot[0] + length * np.cos(heading), foot[1] - length * np.sin(heading))
@@ -439,12 +474,19 @@ def _lay_strokes(
         colours = _ramp(tones, PAINTS) * (1 + 0.05 * tuft[..., None] + rng.normal(0, 0.06))
         half = width / 2 * rng.uniform(0.7, 1.1) * np.sqrt(np.clip(shares * 8, 0, 1))
         places = paths[index][:, None] + normals[index][:, None] * (half * sides)[..., None] + spot
-        body = 0.5 * (1 - sides**2) + 0.35 * sides**6 + 0.22 * tuft + 0.5 * np.exp(-40 * (1 - shares) ** 2)
+        body = (
+            0.5 * (1 - sides**2)
+            + 0.35 * sides**6
+            + 0.22 * tuft
+            + 0.5 * np.exp(-40 * (1 - shares) ** 2)
+        )
         column, row = np.round(places).astype(int).transpose(2, 0, 1)
         held = (tuft > 5 * (shares - 0.78) * 2 - 2.0) & (column >= 0) & (row >= 0)
         held &= (column < stream.shape[1]) & (row < stream.shape[0])
         paint[row[held], column[held]] = colours[held]
-        height[row[held], column[held]] = 0.45 * height[row[held], column[held]] + body[held] * width
+        height[row[held], column[held]] = (
+            0.45 * height[row[held], column[held]] + body[held] * width
+        )
 
 
 def _strokes(rng: np.random.Generator) -> Image.Image:

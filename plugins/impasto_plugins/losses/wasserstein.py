@@ -2,12 +2,14 @@
 
 |μ - μ'|² + tr(Σ + Σ' - 2 (Σ'^½ Σ Σ'^½)^½): Dowson and Landau, "The Fréchet Distance between
 Multivariate Normal Distributions", 1982, eq. 4. Roots by the coupled Newton–Schulz iteration: Higham,
-"Functions of Matrices", 2008, eq. 6.35. Departures: both Gaussians are blurred alike, which keeps the
+"Functions of Matrices", 2008, eq. 6.35, scaled as in Chen and Chow, "A Stable Scaling of Newton-Schulz for
+Improving the Sign Function Computation", 2014. Departures: both Gaussians are blurred alike, which keeps the
 roots apart from zero, and the distance is relative to the style's mean square.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,9 +23,21 @@ BLUR = 1e-3
 """Variance added in every direction to both Gaussians, relative to the norm of the style's covariance.
 In float32 a product of two covariances does not tell smaller variances from zero."""
 
-ITERATIONS = 20
-"""Each brings a small root nearer to its value by a factor of 1.5; from 0.001 it takes 17, and then
-convergence is quadratic."""
+SMALLEST = 1e-3
+"""Roots of eigenvalues are found exactly from this size on, relative to the root of the matrix's norm."""
+
+
+def _scales(smallest: float, iterations: int) -> tuple[float, ...]:
+    scales = []
+    for _ in range(iterations):
+        scales.append(math.sqrt(3 / (1 + smallest + smallest**2)))
+        smallest = smallest * scales[-1] * (3 - (smallest * scales[-1]) ** 2) / 2
+    return tuple(scales)
+
+
+SCALES = _scales(SMALLEST, iterations=10)
+"""One for each iteration: the plain iteration moves small roots by a factor of 1.5, the scaled one by up
+to 2.6, which saves nearly half of the iterations."""
 
 
 class WassersteinLoss(impasto.Loss):
@@ -57,8 +71,9 @@ class WassersteinLoss(impasto.Loss):
             * torch.eye(len(mean), dtype=mean.dtype, device=mean.device)
         )
         covariance, wanted = covariance + blur, wanted + blur
-        root = newton_schulz(wanted)[0]
-        overlap = trace_of_root(root @ covariance @ root)
+        # With any F that has F Fᵀ = Σ', Fᵀ Σ F has the eigenvalues of Σ'^½ Σ Σ'^½.
+        factor = torch.linalg.cholesky_ex(wanted).L
+        overlap = trace_of_root(factor.T @ covariance @ factor)
         spread = covariance.trace() + wanted.trace() - 2 * overlap
         return ((mean - wanted_mean).square().sum() + spread) / scale.clamp_min(1e-12)
 
@@ -72,13 +87,13 @@ def gaussian(summary: impasto.Summary) -> tuple[Tensor, Tensor]:
 def newton_schulz(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Root and inverse root of a symmetric matrix without negative eigenvalues, (C, C) each.
 
-    Roots of eigenvalues below about 1e-7 of the norm come out too small, their inverses bounded.
+    Roots of eigenvalues below ``SMALLEST``² of the norm come out too small, and their inverses bounded.
     """
     norm = matrix.square().sum().sqrt().clamp_min(1e-30)
     identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
     root, inverse = matrix / norm, identity
-    for _ in range(ITERATIONS):
-        factor = 1.5 * identity - 0.5 * inverse @ root
+    for scale in SCALES:
+        factor = 1.5 * scale * identity - 0.5 * scale**3 * inverse @ root
         root, inverse = root @ factor, factor @ inverse
     return root * norm.sqrt(), inverse / norm.sqrt()
 
