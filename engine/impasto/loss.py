@@ -38,7 +38,8 @@ class Loss(nn.Module):
     summary: ClassVar[Literal["sum", "map", "whole"]] = "sum"
     """What a summary is. ``sum``: a sum over pixels, with the number of pixels under the key
     ``pixels``, so that summaries of parts or of several pictures add up. ``map``: one value for each
-    pixel, and the comparison is a mean over pixels. ``whole``: neither; needs the whole picture."""
+    pixel, and the comparison is a mean over pixels. ``whole``: neither; needs the whole picture, and
+    several styles are compared with one by one, and the terms averaged by their weights."""
 
     def __init__(
         self,

@@ -12,6 +12,9 @@ from impasto.extractor import IMAGE, Extractor, Features
 from impasto.loss import Loss, Summary, mix
 from impasto.scopes import scope
 
+Target = tuple[float, dict[str, Summary]]
+"""A target's share of its term, and its summaries by layer."""
+
 
 class Objective(nn.Module):
     """Total loss of a picture. Nothing in it talks to the host computer, so it compiles whole."""
@@ -23,7 +26,7 @@ class Objective(nn.Module):
         self.extractor = extractor
         self.losses = nn.ModuleDict(losses)
         self.names = tuple(losses)
-        self.targets: dict[str, dict[str, Summary]] = {}
+        self.targets: dict[str, list[Target]] = {}
 
     @torch.no_grad()
     def aim(self, content: Tensor, styles: Sequence[Tensor], weights: Sequence[float]) -> None:
@@ -40,11 +43,11 @@ class Objective(nn.Module):
             loss = self.loss(name)
             with scope(f"loss/{name}"):
                 if loss.target == "content":
-                    self.targets[name] = loss.summarize(of_content)
+                    self.targets[name] = [(1.0, loss.summarize(of_content))]
                 elif loss.target == "style":
-                    self.targets[name] = mix_or_only(loss, of_styles, weights)
+                    self.targets[name] = style_targets(loss, of_styles, weights)
                 else:
-                    self.targets[name] = {}
+                    self.targets[name] = [(1.0, {})]
 
     def features(self, image: Tensor) -> Features:
         """Features of the selected layers, and the picture itself as the layer ``image``."""
@@ -68,8 +71,9 @@ class Objective(nn.Module):
         for name in self.names:
             loss = self.loss(name)
             with _part(f"loss/{name}"):
-                difference = loss.compare(loss.summarize(features), self.targets[name])
-                terms.append(loss.weight * difference)
+                summary = loss.summarize(features)
+                parts = [part * loss.compare(summary, aim) for part, aim in self.targets[name]]
+                terms.append(loss.weight * torch.stack(parts).sum())
         vector = torch.stack(terms)
         return vector.sum(), vector
 
@@ -80,12 +84,18 @@ class Objective(nn.Module):
         return loss
 
 
-def mix_or_only(
-    loss: Loss, styles: Sequence[Features], weights: Sequence[float]
-) -> dict[str, Summary]:
-    """The target of a style loss: the only style's summary, or the weighted mean of several."""
+def style_targets(loss: Loss, styles: Sequence[Features], weights: Sequence[float]) -> list[Target]:
+    """What a style loss compares with: sums are mixed into one target, others stay one a style.
+
+    Args:
+        loss: its ``summary`` decides which.
+        styles: features of each style picture.
+        weights: one for each, with a sum of one.
+    """
     summaries = [loss.summarize(features) for features in styles]
-    return summaries[0] if len(summaries) == 1 else mix(summaries, weights)
+    if loss.summary == "sum" and len(summaries) > 1:
+        return [(1.0, mix(summaries, weights))]
+    return list(zip(weights, summaries, strict=True))
 
 
 def _part(name: str) -> AbstractContextManager[None]:

@@ -1,0 +1,72 @@
+"""Laplacian loss: edges and details stay where they are in the content picture.
+
+Li, Xu, Nie and Chua, "Laplacian-Steered Neural Style Transfer" (Lapstyle), ACM Multimedia 2017, eq. 4 and
+5. Departures: relative to the content's own Laplacian; the mean over the pool sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import impasto
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d
+
+STENCIL = ((0.0, -1.0, 0.0), (-1.0, 4.0, -1.0), (0.0, -1.0, 0.0))
+
+LEAST = 1e-4
+"""A content picture with a smaller mean square of its Laplacian, in [0, 1]², counts as having this."""
+
+
+class LaplacianLoss(impasto.Loss):
+    """Squared difference of image Laplacians from the content's (Lapstyle; Li et al. 2017, eq. 5)."""
+
+    target = "content"
+    summary = "whole"
+
+    def __init__(
+        self,
+        weight: impasto.Weight = 1.0,
+        pools: Annotated[
+            tuple[Annotated[int, Field(ge=1)], ...],
+            Field(min_length=1, description="pixels that are averaged first, for each Laplacian"),
+        ] = (4,),
+    ) -> None:
+        super().__init__(weight)
+        self.pools = pools
+
+    def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+        """By size of pool: the Laplacian summed over red, green and blue, (1, 1, h, w).
+
+        Raises:
+            SettingsError: the picture is smaller than three pools.
+        """
+        if min(feature.shape[2:]) < 3 * max(self.pools):
+            raise impasto.SettingsError(
+                f"loss 'laplacian': pools={max(self.pools)} needs a picture of at least"
+                f" {3 * max(self.pools)} pixels each way"
+            )
+        return {str(pool): laplacian(avg_pool2d(feature, pool)) for pool in self.pools}
+
+    def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+        """Mean squared difference over the content's mean square: 0 or more, mean over the pools."""
+        parts = [
+            (summary[pool] - target[pool]).square().mean()
+            / target[pool].square().mean().clamp_min(LEAST)
+            for pool in target
+        ]
+        return torch.stack(parts).mean()
+
+
+def laplacian(image: Tensor) -> Tensor:
+    """(1, 3, h, w) → (1, 1, h - 2, w - 2): four times a pixel less its neighbours, colours summed."""
+    kernel = image.new_tensor(STENCIL).expand(1, image.shape[1], 3, 3)
+    return conv2d(image, kernel)
+
+
+@impasto.hookimpl
+def impasto_losses() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("laplacian", LaplacianLoss)]

@@ -1,0 +1,61 @@
+"""Moments: means and standard deviations of feature channels, those of the style picture.
+
+Li, Wang, Liu and Hou, "Demystifying Neural Style Transfer", IJCAI 2017, section 4.2 (batch
+normalization statistics); the same numbers as in Huang and Belongie, "Arbitrary Style Transfer in
+Real-time with Adaptive Instance Normalization", ICCV 2017, eq. 12. Departures: relative to the style's
+own moments, and a variance of at least ``LEAST``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import impasto
+from torch import Tensor
+
+STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+
+LEAST = 1e-6
+"""Added to each variance, for features with a mean near one: a root has no slope at zero."""
+
+
+class MomentsLoss(impasto.Loss):
+    """Means and deviations of features, those of the style picture (Li et al. 2017, "Demystifying")."""
+
+    def __init__(
+        self,
+        weight: impasto.Weight = 10.0,
+        layers: impasto.Layers = STYLE_LAYERS,
+        layer_weights: impasto.LayerWeights = (),
+    ) -> None:
+        super().__init__(weight, layers, layer_weights)
+
+    def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+        """``sum`` and ``square``: sums over pixels of x and x², (C,); ``pixels``: their number."""
+        flat = feature.flatten(2)[0]
+        return {
+            "sum": flat.sum(1),
+            "square": flat.square().sum(1),
+            "pixels": flat.new_tensor(flat.shape[1]),
+        }
+
+    def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+        """(|μ - μ'|² + |σ - σ'|²) / (|μ'|² + |σ'|²), with μ' and σ' of the style: 0 or more."""
+        mean, deviation = moments(summary)
+        wanted_mean, wanted_deviation = moments(target)
+        square = (mean - wanted_mean).square() + (deviation - wanted_deviation).square()
+        scale = wanted_mean.square() + wanted_deviation.square()
+        return square.sum() / scale.sum()
+
+
+def moments(summary: impasto.Summary) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel, (C,) each, from sums over pixels."""
+    mean = summary["sum"] / summary["pixels"]
+    variance = summary["square"] / summary["pixels"] - mean.square()
+    # The difference of two sums can come out below zero by rounding.
+    return mean, (variance.clamp_min(0) + LEAST).sqrt()
+
+
+@impasto.hookimpl
+def impasto_losses() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("moments", MomentsLoss)]

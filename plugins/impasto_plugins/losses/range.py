@@ -1,0 +1,34 @@
+"""A pull into [0, 1]: pixels that cannot be shown cost the square of how far they are outside.
+
+The squared form of the bounded-range term of Mahendran and Vedaldi, "Visualizing Deep Convolutional
+Neural Networks Using Natural Pre-images", IJCV 2016, section 3.3. Departure: nothing inside costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import impasto
+from torch import Tensor
+
+
+class RangeLoss(impasto.Loss):
+    """Mean squared distance of pixel values from [0, 1] (as Mahendran and Vedaldi 2016, section 3.3)."""
+
+    target = "none"
+
+    def __init__(self, weight: impasto.Weight = 100.0) -> None:
+        super().__init__(weight)
+
+    def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+        """``outside``: sum over pixels and colours; ``pixels``: their number, no dimensions."""
+        outside = (feature - feature.clamp(0, 1)).square().sum()
+        return {"outside": outside, "pixels": outside.new_tensor(feature[0, 0].numel())}
+
+    def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+        return summary["outside"] / (3 * summary["pixels"])
+
+
+@impasto.hookimpl
+def impasto_losses() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("range", RangeLoss)]

@@ -1,0 +1,69 @@
+"""Relaxed earth mover's distance between the features of the picture and of the style.
+
+Kolkin, Salavon and Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity"
+(STROTSS), CVPR 2019, eq. 3 to 5. Departures: layer by layer, not on hypercolumns; all pixels of the
+picture against a fixed sample of the style's, so that L-BFGS can be used and every pixel is moved. The
+paper's moment term is the loss ``wasserstein``; its palette term is this loss on the layer ``image``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import impasto
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from impasto_plugins.losses.points import Distance, as_measured, closest, rows, sampled, spread
+
+
+class RelaxedEMDLoss(impasto.Loss):
+    """Relaxed earth mover's distance of features from the style's (STROTSS; Kolkin et al. 2019)."""
+
+    summary = "whole"
+    places: Tensor
+
+    def __init__(
+        self,
+        weight: impasto.Weight = 10.0,
+        layers: impasto.Layers = ("conv2_1", "conv3_1", "conv4_1"),
+        layer_weights: impasto.LayerWeights = (),
+        distance: Annotated[Distance, Field(description="cost of moving a feature")] = "cosine",
+        samples: Annotated[
+            int, Field(ge=1, description="style pixels of each layer that are looked at, at most")
+        ] = 4096,
+    ) -> None:
+        """Choose layers and distance.
+
+        Args:
+            weight: factor of the term.
+            layers: layers that are compared.
+            layer_weights: one for each layer.
+            distance: ``cosine`` (eq. 5), ``contextual`` (cosine about the style's mean feature), or
+                ``squared``, relative to the style's mean square.
+            samples: a style picture with more pixels gives this many, spread at random; they are the
+                same ones during a run.
+        """
+        super().__init__(weight, layers, layer_weights)
+        self.distance = distance
+        self.register_buffer("places", spread(samples), persistent=False)
+
+    def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+        """``feature``: as it is, (1, C, h, w)."""
+        return {"feature": feature}
+
+    def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+        """The larger of the mean costs from picture to style and back: 0 or more; cosine at most 2."""
+        points, others = as_measured(
+            rows(summary["feature"]), sampled(target["feature"], self.places), self.distance
+        )
+        there = (points - others[closest(points, others)]).square().sum(1).mean()
+        back = (points[closest(others, points)] - others).square().sum(1).mean()
+        return torch.maximum(there, back)
+
+
+@impasto.hookimpl
+def impasto_losses() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("relaxed_emd", RelaxedEMDLoss)]

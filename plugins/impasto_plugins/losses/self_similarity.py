@@ -1,0 +1,54 @@
+"""Self-similarity: pixels stay as like and unlike each other as they are in the content picture.
+
+Kolkin, Salavon and Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity"
+(STROTSS), CVPR 2019, eq. 7. Departures: layer by layer, not on hypercolumns; the pixels are the same ones
+during a run; the mean over columns, not over all entries, so that it does not shrink with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import impasto
+from pydantic import Field
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from impasto_plugins.losses.points import sampled, spread
+
+
+class SelfSimilarityLoss(impasto.Loss):
+    """Difference of pixels' likeness to each other from the content's (STROTSS; Kolkin et al. 2019)."""
+
+    target = "content"
+    summary = "whole"
+    places: Tensor
+
+    def __init__(
+        self,
+        weight: impasto.Weight = 10.0,
+        layers: impasto.Layers = ("conv3_1", "conv4_1"),
+        layer_weights: impasto.LayerWeights = (),
+        samples: Annotated[
+            int, Field(ge=2, description="pixels of each layer that are compared, at most")
+        ] = 1024,
+    ) -> None:
+        super().__init__(weight, layers, layer_weights)
+        self.register_buffer("places", spread(samples), persistent=False)
+
+    def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+        """``distances``: cosine distances between sampled pixels, each column with a sum of one, (n, n)."""
+        points = normalize(sampled(feature, self.places))
+        # Rounding leaves a pixel some distance from itself, of either sign.
+        distances = (1 - points @ points.T).clamp_min(0)
+        return {"distances": distances / distances.sum(0).clamp_min(1e-12)}
+
+    def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+        """Mean over columns of the sum of absolute differences, 0 to 2."""
+        return (summary["distances"] - target["distances"]).abs().sum(0).mean()
+
+
+@impasto.hookimpl
+def impasto_losses() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("self_similarity", SelfSimilarityLoss)]
