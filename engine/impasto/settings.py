@@ -65,7 +65,8 @@ class Settings:
     """Stages from coarse to fine: single is one; pyramid goes from about 128 pixels by factors of √2;
     or the sizes, with commas between; the last stage always has --size."""
     steps: Counts = (300,)
-    """Optimizer steps of each stage; with commas between, one for each, the last one for the rest."""
+    """Optimizer steps of each stage; with commas between, one for each from the coarsest on. The last
+    one also serves the stages beyond; numbers that no stage is left for are not used."""
     extractor: OneSpec = Field(default_factory=lambda: Spec("vgg19"))
     """Network that the features come from."""
     loss: Annotated[Specs, Field(min_length=1)] = Field(

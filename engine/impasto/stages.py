@@ -25,14 +25,12 @@ def plan_stages(settings: Settings, width: int, height: int) -> list[Stage]:
         height: of the content picture, pixels.
 
     Raises:
-        SettingsError: scales that do not grow, or more numbers of steps than stages.
+        SettingsError: scales that do not grow.
     """
     side = max(width, height) if settings.side == "longer" else min(width, height)
     size = side if settings.size == "original" else settings.size
     sizes = stage_sizes(settings, size)
     steps = settings.steps
-    if len(steps) > len(sizes):
-        raise SettingsError(f"{len(steps)} numbers of steps for {len(sizes)} stages")
     stages = []
     for number, length in enumerate(sizes):
         stage_width, stage_height = fitted(width, height, length, settings.side)

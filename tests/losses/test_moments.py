@@ -11,7 +11,7 @@ random = torch.Generator().manual_seed(5)
 
 
 def compared(feature: Tensor, style: Tensor) -> float:
-    loss = MomentsLoss(layers=["image"])
+    loss = MomentsLoss(layers=("image",))
     return loss.compare_layer(loss.summarize_layer(feature), loss.summarize_layer(style)).item()
 
 
@@ -31,7 +31,7 @@ def test_channels_that_are_flat_by_hand() -> None:
 
 
 def test_gradient_of_a_flat_picture_is_finite() -> None:
-    loss = MomentsLoss(layers=["image"])
+    loss = MomentsLoss(layers=("image",))
     flat = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
     style = loss.summarize_layer(torch.rand(1, 3, 8, 8, generator=random))
     loss.compare_layer(loss.summarize_layer(flat), style).backward()  # type: ignore[no-untyped-call]

@@ -17,11 +17,13 @@ def compared(loss: RelaxedEMDLoss, feature: Tensor, style: Tensor) -> float:
 
 def costs(points: Tensor, others: Tensor, distance: Distance) -> Tensor:
     if distance == "squared":
-        return torch.cdist(points, others).square() / others.square().sum(1).mean()
+        squares: Tensor = torch.cdist(points, others).square()
+        return squares / others.square().sum(1).mean()
     if distance == "contextual":
         points, others = points - others.mean(0), others - others.mean(0)
     lengths = points.norm(dim=1).outer(others.norm(dim=1))
-    return 1 - points @ others.T / lengths
+    cosines: Tensor = points @ others.T / lengths
+    return 1 - cosines
 
 
 @pytest.mark.parametrize("distance", ["cosine", "contextual", "squared"])

@@ -17,13 +17,14 @@ def drawn(*shape: int) -> Tensor:
 
 
 def compared(feature: Tensor, style: Tensor) -> Tensor:
-    loss = WassersteinLoss(layers=["image"])
+    loss = WassersteinLoss(layers=("image",))
     return loss.compare_layer(loss.summarize_layer(feature), loss.summarize_layer(style))
 
 
 def root(matrix: Tensor) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    return vectors * values.clamp_min(0).sqrt() @ vectors.T
+    found: Tensor = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    return found
 
 
 def by_eigenvalues(feature: Tensor, style: Tensor, blur: float) -> float:

@@ -35,7 +35,7 @@ def _scales(smallest: float, iterations: int) -> tuple[float, ...]:
     return tuple(scales)
 
 
-SCALES = _scales(SMALLEST, iterations=10)
+SCALES = _scales(SMALLEST, iterations=12)
 """One for each iteration: the plain iteration moves small roots by a factor of 1.5, the scaled one by up
 to 2.6, which saves nearly half of the iterations."""
 
