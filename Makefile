@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	$(BIN)/impasto run engine/impasto/demo/harbour.jpg engine/impasto/demo/strokes.jpg \
-	    -o demo.png --preset quick --force
+	    -o demo.png --size 384 --force
 
 test: check
 	$(BIN)/python -m pytest -m "not slow"

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy
 import pytest
 import torch
-from impasto.command.main import main
 from PIL import Image
+
+from impasto.command.main import main
 
 torch.set_num_threads(2)
 

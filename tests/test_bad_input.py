@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import SHALLOW, Invoke, Outcome, Pair
 from PIL import Image
+
+from conftest import SHALLOW, Invoke, Outcome, Pair
 
 
 def refused(done: Outcome) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from PIL import Image
+
 import impasto
 from conftest import SHALLOW, Invoke, Pair
-from PIL import Image
 
 
 def test_command_paints_a_picture_and_lowers_the_loss(

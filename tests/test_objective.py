@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import impasto
 import pytest
 import torch
+from torch import Tensor, nn
+
+import impasto
 from impasto.loss import mix
 from impasto.objective import Objective
 from impasto_plugins.losses.content import ContentLoss
 from impasto_plugins.losses.gram import GramLoss
 from impasto_plugins.losses.tv import TotalVariation
-from torch import Tensor, nn
 
 
 class TwoLayers(impasto.Extractor):

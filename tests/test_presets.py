@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import impasto
 import pytest
 import torch
-from conftest import Invoke, Pair
 from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import vgg19
 from torchvision.transforms.functional import pil_to_tensor
+
+import impasto
+from conftest import Invoke, Pair
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)

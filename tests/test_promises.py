@@ -10,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-import impasto
 import pytest
 import torch
-from conftest import SHALLOW, Invoke, Pair
 from PIL import Image
+
+import impasto
+from conftest import SHALLOW, Invoke, Pair
 
 
 def run_bytes(invoke: Invoke, pair: Pair, out: Path, *more: object) -> bytes:

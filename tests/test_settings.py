@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from conftest import Invoke, Pair
 from hypothesis import given
 from hypothesis import strategies as st
+
+from conftest import Invoke, Pair
 from impasto.command.run import default_output
 from impasto.settings import Settings, gather, validate
 from impasto.spec import Spec

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy
 import pytest
 import torch
-from impasto_plugins.losses.histogram import HistogramLoss
 from torch import Tensor
+
+from impasto_plugins.losses.histogram import HistogramLoss
 
 random = torch.Generator().manual_seed(8)
 

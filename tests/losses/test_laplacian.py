@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import impasto
 import pytest
 import torch
-from impasto_plugins.losses.laplacian import LaplacianLoss
 from torch import Tensor
+
+import impasto
+from impasto_plugins.losses.laplacian import LaplacianLoss
 
 random = torch.Generator().manual_seed(12)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import impasto
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity
+
+import impasto
 from impasto_plugins.losses import points
 from impasto_plugins.losses.nearest import NearestLoss
 from impasto_plugins.losses.points import Distance
-from torch import Tensor
-from torch.nn.functional import cosine_similarity
 
 random = torch.Generator().manual_seed(9)
 

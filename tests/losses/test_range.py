@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import impasto
 import pytest
 import torch
+
+import impasto
 from conftest import Pair
 from impasto_plugins.losses.range import RangeLoss
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
+
 from impasto_plugins.losses.points import Distance
 from impasto_plugins.losses.relaxed_emd import RelaxedEMDLoss
-from torch import Tensor
 
 random = torch.Generator().manual_seed(10)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from impasto_plugins.losses.self_similarity import SelfSimilarityLoss
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
+
+from impasto_plugins.losses.self_similarity import SelfSimilarityLoss
 
 random = torch.Generator().manual_seed(11)
 

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import impasto
 import pytest
 import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d
+
+import impasto
 from conftest import Invoke, Pair
 from impasto.host import build_host
 from impasto.objective import Objective
-from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d
 
 STYLE = ("moments", "wasserstein", "sliced", "histogram", "nearest", "relaxed_emd")
 CONTENT = ("self_similarity", "laplacian")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from impasto_plugins.losses.sliced import SlicedLoss
 from torch import Tensor
+
+from impasto_plugins.losses.sliced import SlicedLoss
 
 random = torch.Generator().manual_seed(7)
 

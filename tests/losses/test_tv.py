@@ -6,8 +6,9 @@ from typing import Literal
 
 import pytest
 import torch
-from impasto_plugins.losses.tv import TotalVariation
 from torch import Tensor
+
+from impasto_plugins.losses.tv import TotalVariation
 
 Form = Literal["squared", "absolute", "nine_point"]
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from impasto_plugins.losses.wasserstein import BLUR, WassersteinLoss, newton_schulz, trace_of_root
 from torch import Tensor
+
+from impasto_plugins.losses.wasserstein import BLUR, WassersteinLoss, newton_schulz, trace_of_root
 
 random = torch.Generator().manual_seed(6)
 

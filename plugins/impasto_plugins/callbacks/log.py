@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import impasto
 from pydantic import Field
+
+import impasto
 
 
 class Log:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 from pydantic import Field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+import impasto
 
 
 class ProgressBar:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
+from pydantic import Field
+
 import impasto
 from impasto.images import save, to_picture
-from pydantic import Field
 
 
 class Snapshots:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+
+import impasto
 
 
 class Pixels(impasto.Canvas):

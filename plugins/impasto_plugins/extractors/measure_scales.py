@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 
 import click
-from impasto.images import fitted, open_picture, resized, to_tensor
 
+from impasto.images import fitted, open_picture, resized, to_tensor
 from impasto_plugins.extractors.vgg19 import SCALES, load_weights, mean_activations
 
 SIDE = 512

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import impasto
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, max_pool2d, relu
+
+import impasto
 
 logger = logging.getLogger("impasto")
 

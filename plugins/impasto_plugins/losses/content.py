@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-import impasto
 from torch import Tensor
+
+import impasto
 
 
 class ContentLoss(impasto.Loss):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import impasto
 from torch import Tensor
 
+import impasto
 from impasto_plugins.losses.points import relative_rank_difference
 
 LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1")

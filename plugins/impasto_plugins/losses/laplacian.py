@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
+
+import impasto
 
 STENCIL = ((0.0, -1.0, 0.0), (-1.0, 4.0, -1.0), (0.0, -1.0, 0.0))
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import unfold
 
+import impasto
 from impasto_plugins.losses.points import Distance, as_measured, closest, rows, sampled, spread
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import impasto
 from torch import Tensor
+
+import impasto
 
 
 class RangeLoss(impasto.Loss):

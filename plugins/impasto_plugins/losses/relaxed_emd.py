@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 import torch
 from pydantic import Field
 from torch import Tensor
 
+import impasto
 from impasto_plugins.losses.points import Distance, as_measured, closest, rows, sampled, spread
 
 

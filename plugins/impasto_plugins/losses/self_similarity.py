@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import normalize
 
+import impasto
 from impasto_plugins.losses.points import sampled, spread
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+import impasto
 from impasto_plugins.losses.points import relative_rank_difference, rows
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-import impasto
 import torch
 from pydantic import Field
 from torch import Tensor
+
+import impasto
 
 
 class TotalVariation(impasto.Loss):

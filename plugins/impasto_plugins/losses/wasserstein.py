@@ -13,9 +13,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-import impasto
 import torch
 from torch import Tensor
+
+import impasto
 
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 

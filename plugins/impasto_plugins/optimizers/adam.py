@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
-import impasto
 import torch
 from pydantic import Field
 from torch import Tensor
+
+import impasto
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 

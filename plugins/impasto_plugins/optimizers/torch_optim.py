@@ -9,9 +9,10 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import impasto
 import torch
 from torch import Tensor
+
+import impasto
 
 NEEDS_MORE = {"Optimizer", "SparseAdam", "Muon"}
 """The base class, and optimizers that do not take dense pictures."""
