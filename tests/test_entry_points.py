@@ -1,0 +1,135 @@
+"""Installed plugins: good, broken and clashing distributions, from hand-written metadata."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Invoke, Pair
+
+GOOD = """
+import impasto
+
+class Flat(impasto.Loss):
+    \"\"\"Distance of every pixel from grey.\"\"\"
+    target = "none"
+
+    def summarize_layer(self, feature):
+        return {"sum": (feature - 0.5).square().sum(), "pixels": feature.new_tensor(feature.numel())}
+
+    def compare_layer(self, summary, target):
+        return summary["sum"] / summary["pixels"]
+
+@impasto.hookimpl
+def impasto_losses():
+    return [impasto.Offer("NAME", Flat)]
+"""
+
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Lay a distribution with one module and one entry point where Python finds it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def lay(name: str, code: str) -> None:
+        monkeypatch.delitem(sys.modules, f"{name}_module", raising=False)
+        (site / f"{name}_module.py").write_text(code, encoding="utf-8")
+        info = site / f"{name}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[impasto]\n{name} = {name}_module\n")
+
+    return lay
+
+
+def run(invoke: Invoke, pair: Pair, out: Path, loss: str, *more: str) -> tuple[int, str]:
+    done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 1,
+                  "--force", "--loss", loss, *more)  # fmt: skip
+    return done.status, done.error
+
+
+def test_an_installed_plugin_works_and_can_be_left_out(
+    invoke: Invoke, pair: Pair, tmp_path: Path, install: Install
+) -> None:
+    install("greyish", GOOD.replace("NAME", "grey"))
+    out = tmp_path / "out.png"
+    assert run(invoke, pair, out, "grey")[0] == 0
+    assert run(invoke, pair, out, "grey", "--load", "greyish")[0] == 0
+    status, error = run(invoke, pair, out, "grey", "--load", "none")
+    assert status == 1
+    assert "unknown loss 'grey'" in error
+    status, error = run(invoke, pair, out, "grey", "--load", "greysh")
+    assert "unknown installed plugin 'greysh'; did you mean 'greyish'?" in error
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "import impasto\n@impasto.hookimpl\ndef impasto_loses(): return []",
+            "unknown hook 'impasto_loses'; did you mean 'impasto_losses'?",
+        ),
+        (
+            "import impasto\n@impasto.hookimpl\ndef impasto_after_step(run, stop): pass",
+            "hook 'impasto_after_step'",
+        ),
+        (
+            "import impasto\n@impasto.hookimpl\ndef impasto_after_step(run=None): pass",
+            "the argument 'run' of impasto_after_step has a default",
+        ),
+        (
+            "import impasto\n@impasto.hookimpl\ndef impasto_losses(): raise OSError('moon')",
+            "failed in impasto_losses: OSError: moon",
+        ),
+        (
+            "import impasto\n@impasto.hookimpl\ndef impasto_losses(): return ['gram']",
+            "expected impasto.Offer, got 'gram'",
+        ),
+        ("def impasto_losses(): return []", "impasto_losses lacks the decorator @impasto.hookimpl"),
+    ],
+)
+def test_a_broken_plugin_stays_visible_and_takes_nothing_down(
+    invoke: Invoke, pair: Pair, tmp_path: Path, install: Install, code: str, reason: str
+) -> None:
+    install("wrong", code)
+    records = json.loads(invoke("plugins", "--json").out)
+    (mine,) = [record for record in records if record["name"] == "wrong"]
+    assert mine["origin"] == "wrong 1.2"
+    assert mine["status"].startswith("failed: plugin 'wrong' (wrong 1.2)")
+    assert reason in mine["status"]
+    assert "wrong 1.2" in invoke("plugins").out
+    assert run(invoke, pair, tmp_path / "out.png", "tv")[0] == 0
+    status, error = run(invoke, pair, tmp_path / "out.png", "sparkle")
+    assert status == 1
+    assert "Not loaded: plugin 'wrong' (wrong 1.2)" in error
+
+
+def test_two_plugins_with_one_name_are_an_error_that_names_both(
+    invoke: Invoke, pair: Pair, tmp_path: Path, install: Install
+) -> None:
+    install("mimic", GOOD.replace("NAME", "tv"))
+    status, error = run(invoke, pair, tmp_path / "out.png", "tv")
+    assert status == 1
+    assert error == (
+        "impasto: error: two plugins offer the loss 'tv': built in and 'mimic' (mimic 1.2);"
+        " leave one out"
+    )
+    assert run(invoke, pair, tmp_path / "out.png", "tv", "--load", "none")[0] == 0
+    statuses = {
+        record["plugin"]: record["status"]
+        for record in json.loads(invoke("plugins", "--json").out)
+        if record["name"] == "tv"
+    }
+    assert statuses == {
+        "losses.tv": "clashes with 'mimic' (mimic 1.2)",
+        "mimic": "clashes with built in",
+    }
