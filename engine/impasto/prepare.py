@@ -14,7 +14,7 @@ from impasto.errors import PictureError, PluginError
 from impasto.extractor import Extractor
 from impasto.hardware import choose_compile, choose_device, choose_precision
 from impasto.host import Host, Kind, Origin, build_host
-from impasto.images import open_picture, resized, to_tensor
+from impasto.images import fitted, open_picture, resized, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
 from impasto.settings import Settings
@@ -51,6 +51,7 @@ def prepare(settings: Settings, content: Image | None = None, styles: Sequence[I
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
     objective = make_objective(host, settings)
+    check_sides(settings, stages, style_pictures, objective.extractor.smallest_side)
     objective.extractor.prepare(device, precision)
     objective.to(device)
     for callback in settings.callback:
@@ -85,6 +86,34 @@ def check_specs(host: Host, settings: Settings) -> None:
     ]
     for kind, spec in specs:
         host.check(kind, spec)
+
+
+def check_sides(
+    settings: Settings, stages: Sequence[Stage], styles: Sequence[Image], smallest: int
+) -> None:
+    """Refuse pictures that are too narrow for the layers asked for, as panoramas may be.
+
+    Args:
+        settings: ``style_fit`` says which size the styles get.
+        stages: of the run; the first is the coarsest.
+        styles: the style pictures.
+        smallest: shortest side, in pixels, that the network takes.
+
+    Raises:
+        PictureError: with the size that it would have, and the least that is needed.
+    """
+    first = stages[0]
+    longer = max(first.width, first.height)
+    sizes = {"the result": (first.width, first.height)}
+    if settings.style_fit == "keep":
+        for path, style in zip(settings.style, styles, strict=True):
+            sizes[f"the style picture '{path}'"] = fitted(*style.size, longer)
+    for what, (width, height) in sizes.items():
+        if min(width, height) < smallest:
+            raise PictureError(
+                f"{what} would be {width} × {height} pixels in the coarsest stage; the layers asked"
+                f" for need {smallest} on each side: give a larger --size, or coarsest --scales"
+            )
 
 
 def make_start(

@@ -95,7 +95,9 @@ class VGG19(impasto.Extractor):
 
     def select(self, layers: Iterable[str]) -> None:
         super().select(layers)
-        self.smallest_side = 2 ** max([int(layer[4]) for layer in self.selected], default=1)
+        # One pooling lies before each block but the first, and halves the sides.
+        poolings = [int(layer[4]) - layer.startswith("conv") for layer in self.selected]
+        self.smallest_side = 2 ** max(poolings, default=0)
         # What lies beyond the deepest layer is never run, so it need not stay in memory.
         for layer in self.layers[len(self._path()) :]:
             if layer in self.convolutions:
