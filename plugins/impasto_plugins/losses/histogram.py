@@ -24,7 +24,7 @@ class HistogramLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 10.0,
+        weight: impasto.Weight = 100.0,
         layers: impasto.Layers = LAYERS,
         layer_weights: impasto.LayerWeights = (),
     ) -> None:

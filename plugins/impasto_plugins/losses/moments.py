@@ -25,7 +25,7 @@ class MomentsLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 10.0,
+        weight: impasto.Weight = 50.0,
         layers: impasto.Layers = STYLE_LAYERS,
         layer_weights: impasto.LayerWeights = (),
     ) -> None:

@@ -29,7 +29,7 @@ class SlicedLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 10.0,
+        weight: impasto.Weight = 100.0,
         layers: impasto.Layers = STYLE_LAYERS,
         layer_weights: impasto.LayerWeights = (),
         directions: Annotated[
