@@ -162,3 +162,39 @@ def test_a_failing_observer_does_not_hide_the_error(
 ) -> None:
     log = painted(invoke, pair, recorder, "--loss", "stumbles", options=",fail_in=run_failed")
     assert "loss 'stumbles'" in log[-1].strip().splitlines()[-1]
+
+
+TORN = """
+import impasto
+
+class Torn(impasto.Canvas):
+    \"\"\"Fail when it is looked at.\"\"\"
+
+    def __init__(self, image):
+        super().__init__()
+        self.image = __import__("torch").nn.Parameter(image.clone())
+
+    def forward(self):
+        raise LookupError("torn")
+
+    def picture(self):
+        return self.image.detach()
+
+@impasto.hookimpl
+def impasto_canvases():
+    return [impasto.Offer("torn", Torn)]
+"""
+
+
+def test_a_failing_canvas_is_named_and_not_the_optimizer(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "torn.py"
+    plugin.write_text(TORN, encoding="utf-8")
+    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32,
+                  "--plugin", plugin, "--canvas", "torn", *TV)  # fmt: skip
+    assert done.status == 1
+    assert done.error == (
+        f"impasto: error: canvas 'torn' of plugin 'torn' (file {plugin}) failed: LookupError: torn;"
+        " no step was done, nothing is written"
+    )

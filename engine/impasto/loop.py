@@ -68,7 +68,9 @@ def take_step(run: Run, stage: Stage) -> Step:
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        total, terms = run.evaluate(canvas())
+        with scope(f"canvas/{run.settings.canvas.name}"):
+            image = canvas()
+        total, terms = run.evaluate(image)
         with scope("backward"):
             torch.autograd.backward(total)
         evaluations.append((total.detach(), terms.detach()))
