@@ -19,6 +19,7 @@ BUILT_IN = (
     "impasto_plugins.optimizers.torch_optim",
     "impasto_plugins.canvases.pixels",
     "impasto_plugins.canvases.normalized",
+    "impasto_plugins.canvases.fourier",
     "impasto_plugins.callbacks.progress",
     "impasto_plugins.callbacks.snapshots",
     "impasto_plugins.callbacks.log",

@@ -1,37 +1,240 @@
 """L-BFGS, the optimizer of Gatys et al. 2016: few, well-aimed steps from the curvature of past ones.
 
-Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989.
+Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989; the two-loop
+recursion is algorithm 7.4 of Nocedal and Wright, "Numerical Optimization", 2nd edition.
+
+Departures, since a style objective is not convex and is computed in low precision: pairs whose
+curvature is not clearly positive are dropped; without a line search, a loss that explodes or is no
+number sends the canvas back to the best picture so far, with an empty history and half the rate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+import logging
+import math
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 import impasto
+from impasto_plugins.optimizers.strong_wolfe import line_search as strong_wolfe
+
+logger = logging.getLogger("impasto")
+
+SMALLEST_COSINE = 1e-4
+"""Between a step and its change of gradient; below it the curvature is rounding, not knowledge."""
+EXPLOSION = 10.0
+"""A loss this many times the best one is an explosion …"""
+NEGLIGIBLE = 1e-2
+"""… unless it is below this share of the first loss: close to zero, multiples mean nothing."""
+PATIENCE = 5
+"""Returns to the best picture, with no better one found in between, after which it gives up."""
+REGAIN = 1.25
+"""Factor by which a reduced rate grows with every better picture, until it is whole again."""
+
+
+class LBFGS(torch.optim.Optimizer):
+    """L-BFGS; each step is one evaluation, unless a line search takes more.
+
+    Its state is tensors and numbers only, all of it under the first parameter.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1.0,
+        history: int = 20,
+        line_search: bool = False,
+        longest: float = math.inf,
+    ) -> None:
+        """Take the parameters, which must be contiguous.
+
+        Args:
+            parameters: real tensors; optimised together as one flat vector of n numbers.
+            lr: length of a step, in units of the quasi-Newton step; a line search starts from it.
+            history: pairs of steps and changes of gradient that are kept: 2 · history · n numbers.
+            line_search: find a length that meets the strong Wolfe conditions.
+            longest: root mean square of the longest step, in units of the parameters.
+        """
+        super().__init__(parameters, {"lr": lr})
+        if len(self.param_groups) != 1:
+            raise ValueError("L-BFGS takes one group of parameters")
+        self.history, self.line_search, self.longest = history, line_search, longest
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        """One step.
+
+        Args:
+            closure: computes the gradients and returns the loss, a tensor of no dimensions.
+
+        Returns:
+            The loss before the step.
+
+        Raises:
+            ImpastoError: the loss is no number at the start, or explodes again and again; the
+                parameters are then those of the best loss.
+        """
+        with torch.enable_grad():
+            loss = closure()
+        value, memory = float(loss.detach()), self._memory()
+        gradient = self._flat(parameter.grad for parameter in self._parameters)
+        point = self._flat(self._parameters)
+        if self._exploded(value, gradient):
+            value, point, gradient = self._back_to_best(value)
+        else:
+            self._learn(point, gradient)
+            self._remember_best(value, point, gradient)
+        direction = self._direction(gradient)
+        slope = float(gradient @ direction)
+        if slope > 0:
+            memory["pairs"] = 0
+            direction = self._direction(gradient)
+            slope = float(gradient @ direction)
+        length = self._first_length(direction, gradient)
+        if self.line_search and slope < 0:
+            length = self._search(closure, point, direction, value, slope, length)
+        memory["point"], memory["gradient"] = point, gradient
+        self._put(point + length * direction)
+        return loss
+
+    @property
+    def _parameters(self) -> list[Tensor]:
+        parameters: list[Tensor] = self.param_groups[0]["params"]
+        return parameters
+
+    def _memory(self) -> dict[str, Any]:
+        memory: dict[str, Any] = self.state[self._parameters[0]]
+        if not memory:
+            first = self._parameters[0]
+            size = sum(parameter.numel() for parameter in self._parameters)
+            memory.update(pairs=0, newest=-1, returns=0, shrink=1.0, first=math.nan, best=math.inf)
+            # One block each, filled in turn: no memory is moved or asked for after the first step.
+            memory["moves"] = first.new_zeros(self.history, size)
+            memory["changes"] = first.new_zeros(self.history, size)
+            memory["curvatures"] = first.new_zeros(self.history)
+        return memory
+
+    def _learn(self, point: Tensor, gradient: Tensor) -> None:
+        """Keep the last move and what it did to the gradient, if its curvature is positive."""
+        memory = self._memory()
+        if "point" not in memory:
+            return
+        # From where the canvas is now, not where it was sent: it may have been clipped in between.
+        move, change = point - memory["point"], gradient - memory["gradient"]
+        numbers = torch.stack([move @ change, move @ move, change @ change]).tolist()
+        curvature, move_square, change_square = numbers
+        if curvature <= SMALLEST_COSINE * math.sqrt(move_square * change_square):
+            return
+        slot = memory["newest"] = (memory["newest"] + 1) % self.history
+        memory["pairs"] = min(memory["pairs"] + 1, self.history)
+        memory["moves"][slot], memory["changes"][slot] = move, change
+        memory["curvatures"][slot] = curvature
+        memory["scale"] = curvature / change_square
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        """The quasi-Newton direction, by the two-loop recursion; minus the gradient without pairs."""
+        memory = self._memory()
+        direction = -gradient
+        slots = [(memory["newest"] - age) % self.history for age in range(memory["pairs"])]
+        shares = {}
+        for slot in slots:
+            shares[slot] = memory["moves"][slot] @ direction / memory["curvatures"][slot]
+            direction.addcmul_(memory["changes"][slot], shares[slot], value=-1)
+        if slots:
+            direction.mul_(memory["scale"])
+        for slot in reversed(slots):
+            share = memory["changes"][slot] @ direction / memory["curvatures"][slot]
+            direction.addcmul_(memory["moves"][slot], shares[slot] - share)
+        return direction
+
+    def _first_length(self, direction: Tensor, gradient: Tensor) -> float:
+        memory = self._memory()
+        length = float(self.param_groups[0]["lr"]) * float(memory["shrink"])
+        if not memory["pairs"]:
+            # Nothing is known of the curvature: all pixels together move by one at most.
+            length *= min(1.0, 1 / max(float(gradient.abs().sum()), 1e-30))
+        reach = float(direction.norm()) / math.sqrt(direction.numel())
+        return length * min(1.0, self.longest / max(length * reach, 1e-30))
+
+    def _search(
+        self, closure: Callable[[], Any], point: Tensor, direction: Tensor, value: float,
+        slope: float, length: float,
+    ) -> float:  # fmt: skip
+        def evaluate(length: float) -> tuple[float, float]:
+            self._put(point + length * direction)
+            with torch.enable_grad():
+                loss = float(closure().detach())
+            gradient = self._flat(parameter.grad for parameter in self._parameters)
+            return loss, float(gradient @ direction)
+
+        found = strong_wolfe(evaluate, value, slope, length)
+        if found == 0:
+            self._memory()["pairs"] = 0
+        return found
+
+    def _exploded(self, value: float, gradient: Tensor) -> bool:
+        memory = self._memory()
+        if not math.isfinite(value) or not math.isfinite(float(gradient.sum())):
+            return True
+        if math.isnan(memory["first"]):
+            memory["first"] = value
+        best, first = float(memory["best"]), float(memory["first"])
+        return value > EXPLOSION * best and value > NEGLIGIBLE * abs(first)
+
+    def _remember_best(self, value: float, point: Tensor, gradient: Tensor) -> None:
+        memory = self._memory()
+        if value < memory["best"]:
+            memory.update(best=value, best_point=point, best_gradient=gradient, returns=0)
+            memory["shrink"] = min(1.0, memory["shrink"] * REGAIN)
+
+    def _back_to_best(self, value: float) -> tuple[float, Tensor, Tensor]:
+        memory = self._memory()
+        if "best_point" not in memory:
+            raise impasto.ImpastoError(f"the loss is {value} before the first step")
+        point, gradient = memory["best_point"], memory["best_gradient"]
+        self._put(point)
+        memory["returns"] += 1
+        if memory["returns"] > PATIENCE:
+            raise impasto.ImpastoError(
+                f"the loss went from {memory['best']:.4g} to {value:.4g}, for the"
+                f" {memory['returns']}th time with no gain in between; the picture is the best one:"
+                " give line_search=true, a smaller rate, or --precision float32"
+            )
+        if not memory.get("told"):
+            logger.warning(
+                "lbfgs: the loss went from %.4g to %.4g; back to the best picture, with half the"
+                " rate (said once)", memory["best"], value,
+            )  # fmt: skip
+        memory.update(told=True, pairs=0, shrink=memory["shrink"] / 2)
+        return memory["best"], point, gradient
+
+    def _put(self, point: Tensor) -> None:
+        parts = torch.split(point, [parameter.numel() for parameter in self._parameters])
+        for parameter, part in zip(self._parameters, parts, strict=True):
+            parameter.copy_(part.view_as(parameter))
+
+    def _flat(self, tensors: Iterable[Tensor | None]) -> Tensor:
+        # Always a copy, so that what is kept does not change with the canvas.
+        return torch.cat([tensor.reshape(-1) for tensor in tensors if tensor is not None])
 
 
 def lbfgs(
     parameters: list[Tensor],
     rate: Annotated[float, Field(gt=0, description="length of a step")] = 1.0,
     history: Annotated[int, Field(ge=1, description="pairs of steps that are remembered")] = 20,
-    line_search: Annotated[bool, Field(description="strong Wolfe line search")] = False,
+    line_search: Annotated[
+        bool, Field(description="strong Wolfe line search: two or more evaluations a step")
+    ] = False,
+    longest: Annotated[
+        float, Field(gt=0, description="root mean square of the longest step, in pixel values")
+    ] = 0.25,
 ) -> torch.optim.Optimizer:
-    """L-BFGS; each step is one evaluation, unless a line search takes more."""
-    return torch.optim.LBFGS(
-        parameters,
-        lr=rate,
-        max_iter=1,
-        max_eval=25 if line_search else 1,
-        history_size=history,
-        tolerance_grad=0,
-        tolerance_change=0,
-        line_search_fn="strong_wolfe" if line_search else None,
-    )
+    """L-BFGS, which returns to the best picture should the loss explode."""
+    return LBFGS(parameters, rate, history, line_search, longest)
 
 
 @impasto.hookimpl
