@@ -11,6 +11,8 @@ import numpy
 import pytest
 import torch
 from PIL import Image
+from torch import nn
+from torchvision.models import vgg19
 
 from impasto.command.main import main
 
@@ -77,3 +79,19 @@ def pair(tmp_path: Path) -> Pair:
     drawn(64, 48, seed=1).save(made.content)
     drawn(56, 56, seed=2).save(made.style)
     return made
+
+
+@pytest.fixture(scope="session")
+def network() -> nn.Sequential:
+    """The convolutions of torchvision's VGG-19 with random weights."""
+    torch.manual_seed(0)
+    features: nn.Sequential = vgg19(weights=None).features.eval().requires_grad_(False)
+    return features
+
+
+@pytest.fixture(scope="session")
+def weights(network: nn.Sequential, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weights of ``network`` as a file in torchvision's form."""
+    path = tmp_path_factory.mktemp("weights") / "vgg19.pth"
+    torch.save({f"features.{key}": value for key, value in network.state_dict().items()}, path)
+    return path

@@ -198,3 +198,13 @@ def test_a_failing_canvas_is_named_and_not_the_optimizer(
         f"impasto: error: canvas 'torn' of plugin 'torn' (file {plugin}) failed: LookupError: torn;"
         " no step was done, nothing is written"
     )
+
+
+def test_a_failing_loss_with_a_dot_and_a_dash_in_its_name_is_named(
+    invoke: Invoke, pair: Pair, recorder: Path
+) -> None:
+    code = recorder.read_text(encoding="utf-8").replace('"stumbles"', '"my.loss-a"')
+    recorder.write_text(code, encoding="utf-8")
+    log = painted(invoke, pair, recorder, "--loss", "tv", "--loss", "my.loss-a")
+    last = log[-1].strip().splitlines()[-1]
+    assert f"loss 'my.loss-a' of plugin 'recorder' (file {recorder}) failed" in last

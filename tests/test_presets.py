@@ -12,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from torchvision.models import vgg19
 from torchvision.transforms.functional import pil_to_tensor
 
 import impasto
@@ -23,21 +22,6 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 POSITIONS = {"conv1_1": 0, "conv2_1": 5, "conv3_1": 10, "conv4_1": 19, "conv4_2": 21, "conv5_1": 28}
 STYLE = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 SIZE, STEPS = 48, 6
-
-
-@pytest.fixture(scope="module")
-def network() -> nn.Sequential:
-    torch.manual_seed(0)
-    features: nn.Sequential = vgg19(weights=None).features.eval().requires_grad_(False)
-    return features
-
-
-@pytest.fixture(scope="module")
-def weights(network: nn.Sequential, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "vgg19.pth"
-    state = {f"features.{key}": value for key, value in network.state_dict().items()}
-    torch.save(state, path)
-    return path
 
 
 def read(path: Path) -> Tensor:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,32 @@ def test_compiled_objective_equals_eager_without_a_graph_break(pair: Pair) -> No
 
     # fullgraph=True is set by the engine: a graph break would be an error, not a slow success.
     assert losses("on") == pytest.approx(losses("off"), rel=1e-4)
+
+
+def test_the_loop_never_waits_for_the_device_unless_somebody_listens(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from impasto.loop import begin, take_step
+    from impasto.prepare import prepare
+
+    given = {"content": str(pair.content), "style": str(pair.style), "size": 32}
+    given |= {"loss": ["content:layers=conv1_1", "gram:layers=conv1_1"], "optimizer": "torch.SGD"}
+    run = prepare(impasto.settings.gather(given, None, None))
+    begin(run, run.stages[0])
+    waits: list[str] = []
+
+    def listened(name: str) -> Callable[..., object]:
+        plain = getattr(torch.Tensor, name)
+
+        def method(*arguments: object) -> object:
+            waits.append(name)
+            return plain(*arguments)
+
+        return method
+
+    for name in ("item", "tolist", "__float__", "__bool__", "numpy"):
+        monkeypatch.setattr(torch.Tensor, name, listened(name))
+    steps = [take_step(run, run.stages[0]) for _ in range(3)]
+    assert waits == []
+    assert steps[-1].loss > 0
+    assert waits, "reading the loss is what waits"

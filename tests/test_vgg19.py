@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import VGG19_Weights, vgg19
+from torchvision.models import VGG19_Weights
 
 import impasto
 from conftest import Invoke, Pair
@@ -17,20 +17,6 @@ from impasto_plugins.extractors.vgg19 import CONVOLUTIONS, VGG19, load_weights
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-
-
-@pytest.fixture(scope="module")
-def network() -> nn.Sequential:
-    torch.manual_seed(0)
-    features: nn.Sequential = vgg19(weights=None).features.eval().requires_grad_(False)
-    return features
-
-
-@pytest.fixture(scope="module")
-def weights(network: nn.Sequential, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("weights") / "vgg19.pth"
-    torch.save({f"features.{key}": value for key, value in network.state_dict().items()}, path)
-    return path
 
 
 def of_torchvision(network: nn.Sequential, image: Tensor, pooling: str) -> dict[str, Tensor]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from PIL.Image import Image
 
 from impasto.errors import ImpastoError
-from impasto.host import Host
 from impasto.images import check_output, open_picture, save, upright_rgb
 from impasto.loop import paint, result_of
 from impasto.prepare import prepare
@@ -122,20 +121,18 @@ def blame(run: Run, error: Exception) -> str:
     reason = " ".join(str(error).split()) or type(error).__name__
     reason = reason if isinstance(error, ImpastoError) else f"{type(error).__name__}: {reason}"
     where = (scope_of(error) or "").split("/")
+    terms = dict(zip(run.objective.names, run.settings.loss, strict=True))
     culprits = {
-        "loss": ("loss", where[-1].partition("-")[0]),
-        "optimizer": ("optimizer", run.settings.optimizer.name),
-        "canvas": ("canvas", run.settings.canvas.name),
-        "extractor": ("extractor", run.settings.extractor.name),
+        "loss": terms.get(where[-1]),
+        "optimizer": run.settings.optimizer,
+        "canvas": run.settings.canvas,
+        "extractor": run.settings.extractor,
     }
-    if where[0] not in culprits:
+    kind, culprit = where[0], culprits.get(where[0])
+    if culprit is None:
         return reason
-    kind, name = culprits[where[0]]
-    return f"{kind} '{name}' of plugin {_origin(run.host, kind, name)} failed: {reason}"
-
-
-def _origin(host: Host, kind: str, name: str) -> str:
-    return str(host.origin_of(kind, name))
+    origin = run.host.origin_of(kind, culprit.name)
+    return f"{kind} '{culprit.name}' of plugin {origin} failed: {reason}"
 
 
 def _keep(result: Result, output: Path | None) -> str:

@@ -60,17 +60,6 @@ def open_picture(path: str | os.PathLike[str]) -> Image.Image:
     return picture
 
 
-def check_inputs(paths: Sequence[str]) -> None:
-    """Refuse, before plugins and weights are loaded, pictures that are not there.
-
-    Raises:
-        PictureError: no such file.
-    """
-    for path in paths:
-        if not Path(path).exists():
-            raise PictureError(f"picture '{path}' does not exist")
-
-
 def to_tensor(picture: Image.Image) -> Tensor:
     """An RGB picture as (1, 3, H, W) float32 sRGB in [0, 1]."""
     levels = torch.from_numpy(numpy.array(picture))

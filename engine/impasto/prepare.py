@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar, cast
 
 import torch
@@ -14,7 +15,7 @@ from impasto.errors import PictureError, PluginError
 from impasto.extractor import Extractor
 from impasto.hardware import choose_compile, choose_device, choose_precision
 from impasto.host import Host, Kind, Origin, build_host
-from impasto.images import fitted, open_picture, resized, to_tensor
+from impasto.images import open_picture, resized, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
 from impasto.settings import Settings
@@ -103,11 +104,9 @@ def check_sides(
         PictureError: with the size that it would have, and the least that is needed.
     """
     first = stages[0]
-    longer = max(first.width, first.height)
     sizes = {"the result": (first.width, first.height)}
-    if settings.style_fit == "keep":
-        for path, style in zip(settings.style, styles, strict=True):
-            sizes[f"the style picture '{path}'"] = fitted(*style.size, longer)
+    for path, style in zip(settings.style, styles, strict=True):
+        sizes[f"the style picture '{path}'"] = first.style_size(*style.size, settings.style_fit)
     for what, (width, height) in sizes.items():
         if min(width, height) < smallest:
             raise PictureError(
@@ -151,10 +150,16 @@ def make_objective(host: Host, settings: Settings) -> Objective:
     extractor = made(host, "extractor", settings.extractor, Extractor)
     losses: dict[str, Loss] = {}
     for spec in settings.loss:
-        same = sum(name.partition("-")[0] == spec.name for name in losses)
-        name = f"{spec.name}-{same + 1}" if same else spec.name
-        losses[name.replace(".", "_")] = made(host, "loss", spec, Loss)
+        # Modules of torch cannot have a dot in their name.
+        name = distinct(spec.name.replace(".", "_"), losses)
+        losses[name] = made(host, "loss", spec, Loss)
     return Objective(extractor, losses)
+
+
+def distinct(name: str, taken: Collection[str]) -> str:
+    """The name; where it is taken, the first of ``name-2``, ``name-3`` … that is free."""
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], numbered) if free not in taken)
 
 
 def made(host: Host, kind: Kind, spec: Spec, expected: Callable[..., Thing]) -> Thing:
@@ -181,6 +186,5 @@ def register_callback(host: Host, spec: Spec) -> Origin:
     """
     callback = host.make("callback", spec)
     offered_by = host.origin_of("callback", spec.name)
-    taken = sum(origin.name.partition("-")[0] == spec.name for origin in host.origins)
-    name = f"{spec.name}-{taken + 1}" if taken else spec.name
+    name = distinct(spec.name, [origin.name for origin in host.origins])
     return host.register(callback, name, offered_by.source if offered_by else "object")

@@ -35,6 +35,18 @@ class Stage:
     steps: int
     """Optimizer steps of this stage."""
 
+    def style_size(self, width: int, height: int, fit: str) -> tuple[int, int]:
+        """Width and height, pixels, that a style picture of this width and height gets.
+
+        Args:
+            width: of the style picture, pixels.
+            height: of the style picture, pixels.
+            fit: ``keep`` its shape, or ``stretch`` it to the stage's.
+        """
+        if fit == "stretch":
+            return self.width, self.height
+        return fitted(width, height, max(self.width, self.height))
+
 
 @dataclass(frozen=True)
 class Step:
@@ -159,14 +171,12 @@ class Run:
 
     def styles_at(self, stage: Stage) -> list[Tensor]:
         """The style pictures at the size that they have in a stage, on the CPU."""
-        if self.settings.style_fit == "stretch":
-            return [resized(style, stage.height, stage.width) for style in self.styles]
-        longer = max(stage.width, stage.height)
-        sizes = [fitted(style.shape[3], style.shape[2], longer) for style in self.styles]
-        return [
-            resized(style, height, width)
-            for style, (width, height) in zip(self.styles, sizes, strict=True)
-        ]
+        at_size = []
+        for style in self.styles:
+            fit = self.settings.style_fit
+            width, height = stage.style_size(style.shape[3], style.shape[2], fit)
+            at_size.append(resized(style, height, width))
+        return at_size
 
     def losses(self) -> list[float]:
         """Total loss of each step so far. Waits for the device."""

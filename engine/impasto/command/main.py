@@ -66,7 +66,6 @@ def group(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line: errors are one clear line and an exit status other than zero."""
-    debug = "--debug" in sys.argv[1:]
     signal.signal(signal.SIGTERM, _terminate)
     try:
         status = group.main(prog_name="impasto", standalone_mode=False)
@@ -82,7 +81,7 @@ def main() -> None:
         status = 1
     except Exception as error:
         line = " ".join(str(error).split())
-        hint = "" if debug else " (a defect; --debug shows the traceback)"
+        hint = "" if _debugging() else " (a defect; --debug shows the traceback)"
         status = _fail(f"{type(error).__name__}: {line}{hint}", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
@@ -92,8 +91,12 @@ def _terminate(number: int, frame: object) -> None:
     raise KeyboardInterrupt(TERMINATED)
 
 
+def _debugging() -> bool:
+    return logging.getLogger("impasto").isEnabledFor(logging.DEBUG)
+
+
 def _fail(line: str, status: int) -> int:
-    if logging.getLogger("impasto").isEnabledFor(logging.DEBUG):
+    if _debugging():
         click.echo(traceback.format_exc(), err=True)
     click.echo(f"impasto: error: {line}", err=True)
     return status

@@ -39,9 +39,7 @@ def run(
     settings = settings.with_output(default_output(settings.content, settings.style))
     # Imported here, since it brings torch, and what is wrong above is said without that wait.
     from impasto.api import run_settings
-    from impasto.images import check_inputs
 
-    check_inputs([settings.content, *settings.style])
     result = run_settings(settings if quiet else settings.observed_by("progress"))
     if as_json:
         click.echo(json.dumps(result.as_record()))

@@ -11,8 +11,7 @@ from typing import Literal
 from torch import Tensor
 
 import impasto
-
-STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+from impasto_plugins.losses.layers import STYLE_LAYERS
 
 
 class GramLoss(impasto.Loss):

@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 import impasto
-
-STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+from impasto_plugins.losses.layers import STYLE_LAYERS
 
 LEAST = 1e-6
 """Added to each variance, for features with a mean near one: a root has no slope at zero."""

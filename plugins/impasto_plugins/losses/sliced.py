@@ -17,9 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 import impasto
+from impasto_plugins.losses.layers import STYLE_LAYERS
 from impasto_plugins.losses.points import relative_rank_difference, rows
-
-STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 
 
 class SlicedLoss(impasto.Loss):

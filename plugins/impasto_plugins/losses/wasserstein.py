@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 import impasto
-
-STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+from impasto_plugins.losses.layers import STYLE_LAYERS
 
 BLUR = 1e-3
 """Variance added in every direction to both Gaussians, relative to the norm of the style's covariance.
