@@ -9,7 +9,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from impasto.averaging import Average
 from impasto.images import resized, to_picture
+from impasto.schedule import advance, make_schedule
 from impasto.scopes import scope
 from impasto.stages import carry_over
 from impasto.state import Result, Run, Stage, Step
@@ -57,6 +59,10 @@ def begin(run: Run, stage: Stage) -> None:
     if run.optimizer is not None:
         carry_over(run.optimizer, optimizer)
     run.optimizer, run.stage = optimizer, stage
+    run.average = Average(settings.average) if settings.average else None
+    run.schedule = None
+    if settings.schedule is not None:
+        run.schedule = make_schedule(settings.schedule, optimizer, stage.steps)
 
 
 def take_step(run: Run, stage: Stage) -> Step:
@@ -82,6 +88,10 @@ def take_step(run: Run, stage: Stage) -> Step:
         canvas.project()
     run.step += 1
     total, terms = evaluations[0]
+    if run.average is not None:
+        run.average.update(canvas)
+    if run.schedule is not None:
+        advance(run.schedule, total)
     run.loss_tensors.append(total)
     run.last_step = Step(run.step, stage, run.objective.names, total, terms)
     return run.last_step

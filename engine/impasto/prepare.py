@@ -18,6 +18,7 @@ from impasto.host import Host, Kind, Origin, build_host
 from impasto.images import open_picture, resized, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
+from impasto.schedule import check_schedule
 from impasto.settings import Settings
 from impasto.spec import Spec
 from impasto.stages import plan_stages
@@ -87,6 +88,8 @@ def check_specs(host: Host, settings: Settings) -> None:
     ]
     for kind, spec in specs:
         host.check(kind, spec)
+    if settings.schedule is not None:
+        check_schedule(settings.schedule)
 
 
 def check_sides(

@@ -33,7 +33,12 @@ def _numbers(value: object) -> object:
     return (value,) if isinstance(value, int) else value
 
 
+def _spec_or_none(value: object) -> Spec | None:
+    return None if value in (None, "none") else Spec.parse(value)
+
+
 OneSpec = Annotated[Spec, BeforeValidator(_spec)]
+OneSpecOrNone = Annotated[Spec | None, BeforeValidator(_spec_or_none)]
 Specs = Annotated[tuple[OneSpec, ...], BeforeValidator(_several)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Sizes = Annotated[
@@ -75,6 +80,12 @@ class Settings:
     """Term of the objective; may be given several times, and replaces the preset's terms."""
     optimizer: OneSpec = Field(default_factory=lambda: Spec("lbfgs"))
     """Method that changes the canvas."""
+    schedule: OneSpecOrNone = None
+    """Learning-rate schedule of torch, by its name there, over each stage: CosineAnnealingLR,
+    OneCycleLR:max_lr=0.1 …; none keeps the rate."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the running average of a stage's pictures, which then is what is shown and saved:
+    with 0.99 about the last hundred steps count. 0 takes the last picture alone."""
     canvas: OneSpec = Field(default_factory=lambda: Spec("pixels"))
     """What is optimised, and how it becomes a picture."""
     callback: Specs = ()

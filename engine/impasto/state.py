@@ -16,9 +16,11 @@ from impasto.images import fitted, resized
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from impasto.averaging import Average
     from impasto.canvas import Canvas
     from impasto.host import Host
     from impasto.objective import Objective
+    from impasto.schedule import Schedule
     from impasto.settings import Settings
 
 
@@ -150,6 +152,10 @@ class Run:
     stage: Stage | None = None
     canvas: Canvas | None = None
     optimizer: torch.optim.Optimizer | None = None
+    schedule: Schedule | None = None
+    """Of the optimizer's rate; None keeps it."""
+    average: Average | None = None
+    """Of the stage's pictures; None where the last one counts."""
     stopping: str | None = None
     """Reason to stop after this step; the loop reads it in one place."""
     started: float = field(default_factory=time.perf_counter)
@@ -166,7 +172,10 @@ class Run:
         self.stopping = self.stopping or reason
 
     def picture(self) -> Tensor:
-        """The canvas as a picture: (1, 3, H, W) float32 sRGB in [0, 1], on the device."""
+        """The picture so far, averaged if so asked: (1, 3, H, W) float32 sRGB in [0, 1]."""
+        averaged = self.average.picture() if self.average is not None else None
+        if averaged is not None:
+            return averaged
         return self.start if self.canvas is None else self.canvas.picture()
 
     def styles_at(self, stage: Stage) -> list[Tensor]:

@@ -17,6 +17,7 @@ METAVARS = {
     "extractor": "SPEC",
     "loss": "SPEC",
     "optimizer": "SPEC",
+    "schedule": "SPEC",
     "canvas": "SPEC",
     "callback": "SPEC",
     "init": "content|style|noise|FILE",
