@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from impasto.settings import Settings
     from impasto.spec import Spec
     from impasto.state import Result, Run, Stage, Step
+    from impasto.style import Style
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _HOME = {
     "impasto.state": ("Result", "Run", "Stage", "Step"),
     "impasto.settings": ("Settings",),
     "impasto.spec": ("Spec",),
+    "impasto.style": ("Style",),
 }
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "Spec",
     "Stage",
     "Step",
+    "Style",
     "Summary",
     "Weight",
     "hookimpl",

@@ -16,8 +16,10 @@ from impasto.prepare import prepare
 from impasto.scopes import scope_of
 from impasto.settings import Settings, gather
 from impasto.state import Result, Run
+from impasto.style import Style
 
 Picture = str | PathLike[str] | Image
+"""A file, or a picture of Pillow. For a style also text as on the command line: ``b.jpg:weight=0.3``."""
 
 IN_MEMORY = "(a picture in memory)"
 
@@ -52,7 +54,7 @@ def run(
 
     Args:
         content: a file, or a picture of Pillow.
-        style: one or several of these.
+        style: one or several of these, or of :class:`impasto.Style`.
         preset: name of a preset; ``default`` if nothing is said.
         config: a TOML file of settings.
         given: settings by name (see :class:`impasto.Settings`); plugins as SPEC, e.g.
@@ -68,16 +70,16 @@ def run(
     """
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: Sequence[Picture] = style if several else [style]  # type: ignore[assignment, list-item]
-    given = {**given, "content": _name(content), "style": [_name(one) for one in styles]}
+    given = {**given, "content": _name(content), "style": [_style(one) for one in styles]}
     if isinstance(output := given.get("output"), PathLike):
         given["output"] = fspath(output)
     settings = gather(given, preset, fspath(config) if config is not None else None)
-    pictures = [_opened(one) for one in styles] if any(map(_in_memory, styles)) else []
+    pictures = [_opened(one) if _in_memory(one) else None for one in styles]
     return run_settings(settings, _opened(content) if _in_memory(content) else None, pictures)
 
 
 def run_settings(
-    settings: Settings, content: Image | None = None, styles: Sequence[Image] = ()
+    settings: Settings, content: Image | None = None, styles: Sequence[Image | None] = ()
 ) -> Result:
     """Do one run as its settings say, and write its output if one is named.
 
@@ -86,7 +88,9 @@ def run_settings(
     """
     output = Path(settings.output) if settings.output is not None else None
     if output is not None:
-        check_output(output, settings.force, inputs=[settings.content, *settings.style])
+        check_output(
+            output, settings.force, inputs=[settings.content, *map(fspath, settings.style)]
+        )
     prepared = prepare(settings, content, styles)
     with keep_what_was_painted(prepared, output):
         result = paint(prepared)
@@ -150,6 +154,13 @@ def _in_memory(picture: Picture) -> bool:
 
 def _name(picture: Picture) -> str:
     return IN_MEMORY if isinstance(picture, Image) else fspath(picture)
+
+
+def _style(picture: Picture) -> str | Style:
+    # A path is a file and nothing else; text may have options.
+    if isinstance(picture, Image):
+        return Style(IN_MEMORY)
+    return picture if isinstance(picture, str) else Style.parse(picture)
 
 
 def _opened(picture: Picture) -> Image:

@@ -15,6 +15,7 @@ from impasto.schedule import advance, make_schedule
 from impasto.scopes import scope
 from impasto.stages import carry_over
 from impasto.state import Result, Run, Stage, Step
+from impasto.style import shares
 
 
 def paint(run: Run) -> Result:
@@ -51,7 +52,7 @@ def begin(run: Run, stage: Stage) -> None:
     size, settings = (stage.height, stage.width), run.settings
     content = resized(run.content, *size).to(run.device)
     styles = [style.to(run.device) for style in run.styles_at(stage)]
-    run.objective.aim(content, styles, [1 / len(styles)] * len(styles))
+    run.objective.aim(content, styles, shares(settings.style))
     start = resized(run.picture().to(run.device), *size)
     run.canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
     parameters = list(run.canvas.parameters())

@@ -29,19 +29,26 @@ Thing = TypeVar("Thing")
 logger = logging.getLogger("impasto")
 
 
-def prepare(settings: Settings, content: Image | None = None, styles: Sequence[Image] = ()) -> Run:
+def prepare(
+    settings: Settings, content: Image | None = None, styles: Sequence[Image | None] = ()
+) -> Run:
     """Read pictures, load plugins, check every option, and make what a run needs.
 
     Args:
         settings: what the user asked for.
         content: the content picture if it is in memory already; otherwise it is read from its file.
-        styles: the same for the style pictures.
+        styles: the same for the style pictures, one for each, or none.
 
     Raises:
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
     content_picture = content or open_picture(settings.content)
-    style_pictures = list(styles) or [open_picture(path) for path in settings.style]
+    style_pictures = [
+        picture or open_picture(style.file)
+        for picture, style in zip(
+            styles or [None] * len(settings.style), settings.style, strict=True
+        )
+    ]
     host = build_host(settings.load, settings.plugin)
     check_specs(host, settings)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -108,8 +115,10 @@ def check_sides(
     """
     first = stages[0]
     sizes = {"the result": (first.width, first.height)}
-    for path, style in zip(settings.style, styles, strict=True):
-        sizes[f"the style picture '{path}'"] = first.style_size(*style.size, settings.style_fit)
+    for style, picture in zip(settings.style, styles, strict=True):
+        sizes[f"the style picture '{style.file}'"] = first.style_size(
+            *picture.size, settings.style_fit, style
+        )
     for what, (width, height) in sizes.items():
         if min(width, height) < smallest:
             raise PictureError(

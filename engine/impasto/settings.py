@@ -8,12 +8,20 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.dataclasses import dataclass
 
 from impasto.errors import SettingsError, unknown
 from impasto.options import complaint
 from impasto.spec import Spec
+from impasto.style import Style, shares
 
 PRESETS = Path(__file__).with_name("presets")
 
@@ -37,6 +45,16 @@ def _spec_or_none(value: object) -> Spec | None:
     return None if value in (None, "none") else Spec.parse(value)
 
 
+def _style(value: object) -> Style:
+    return Style.parse(value)
+
+
+def _with_a_weight(styles: tuple[Style, ...]) -> tuple[Style, ...]:
+    shares(styles)
+    return styles
+
+
+OneStyle = Annotated[Style, BeforeValidator(_style)]
 OneSpec = Annotated[Spec, BeforeValidator(_spec)]
 OneSpecOrNone = Annotated[Spec | None, BeforeValidator(_spec_or_none)]
 Specs = Annotated[tuple[OneSpec, ...], BeforeValidator(_several)]
@@ -55,8 +73,15 @@ class Settings:
 
     content: str
     """Picture that gives the objects."""
-    style: Annotated[Texts, Field(min_length=1)]
-    """Picture that gives the colours and strokes; several count alike."""
+    style: Annotated[
+        tuple[OneStyle, ...],
+        Field(min_length=1),
+        BeforeValidator(_several),
+        AfterValidator(_with_a_weight),
+    ]
+    """One more style picture, with options after a colon: FILE:weight=0.3,scale=0.5; weight is its
+    share, scale its size relative to the result, size its longer side in pixels in every stage; may be
+    given several times."""
     output: str | None = None
     """File to write; the default is made from the names of both pictures."""
     size: Annotated[int, Field(ge=16)] | Literal["original"] = 512
@@ -203,4 +228,6 @@ def _read_toml(path: Path, what: str) -> dict[str, Any]:
 def _plain(value: object) -> object:
     if isinstance(value, Spec):
         return {"name": value.name, **{key: _plain(item) for key, item in value.options.items()}}
+    if isinstance(value, Style):
+        return value.as_table()
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -44,7 +44,7 @@ class Spec:
         name, _, rest = value.partition(":")
         if not re.fullmatch(r"[A-Za-z_][\w.-]*", name.strip()):
             raise SettingsError(f"{value!r} is not a SPEC (name or name:key=value,key=value)")
-        return cls(name.strip(), _options(rest, value))
+        return cls(name.strip(), read_options(rest, value))
 
     def __str__(self) -> str:
         """The SPEC as it could be typed again."""
@@ -52,7 +52,16 @@ class Spec:
         return f"{self.name}:{options}" if options else self.name
 
 
-def _options(text: str, whole: str) -> dict[str, object]:
+def read_options(text: str, whole: str) -> dict[str, object]:
+    """Options from ``key=value,key=value``; a comma starts a new one only before ``key=``.
+
+    Args:
+        text: the options.
+        whole: what the user typed, for errors.
+
+    Raises:
+        SettingsError: the text is not of that form.
+    """
     options: dict[str, str] = {}
     key = None
     for piece in _pieces(text, whole):

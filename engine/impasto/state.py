@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from impasto.objective import Objective
     from impasto.schedule import Schedule
     from impasto.settings import Settings
+    from impasto.style import Style
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,19 @@ class Stage:
     steps: int
     """Optimizer steps of this stage."""
 
-    def style_size(self, width: int, height: int, fit: str) -> tuple[int, int]:
+    def style_size(self, width: int, height: int, fit: str, style: Style) -> tuple[int, int]:
         """Width and height, pixels, that a style picture of this width and height gets.
 
         Args:
             width: of the style picture, pixels.
             height: of the style picture, pixels.
             fit: ``keep`` its shape, or ``stretch`` it to the stage's.
+            style: its scale, or its size, counts.
         """
-        if fit == "stretch":
-            return self.width, self.height
-        return fitted(width, height, max(self.width, self.height))
+        if fit == "stretch" and style.size is None:
+            return max(1, round(self.width * style.scale)), max(1, round(self.height * style.scale))
+        longer = style.size or max(1, round(max(self.width, self.height) * style.scale))
+        return fitted(width, height, longer)
 
 
 @dataclass(frozen=True)
@@ -181,10 +184,10 @@ class Run:
     def styles_at(self, stage: Stage) -> list[Tensor]:
         """The style pictures at the size that they have in a stage, on the CPU."""
         at_size = []
-        for style in self.styles:
+        for image, style in zip(self.styles, self.settings.style, strict=True):
             fit = self.settings.style_fit
-            width, height = stage.style_size(style.shape[3], style.shape[2], fit)
-            at_size.append(resized(style, height, width))
+            width, height = stage.style_size(image.shape[3], image.shape[2], fit, style)
+            at_size.append(resized(image, height, width))
         return at_size
 
     def losses(self) -> list[float]:

@@ -13,6 +13,7 @@ from impasto.settings import Settings
 
 SHORT = {"output": "-o"}
 METAVARS = {
+    "style": "STYLE",
     "output": "OUT",
     "extractor": "SPEC",
     "loss": "SPEC",
@@ -25,7 +26,7 @@ METAVARS = {
     "load": "all|none|NAMES",
     "device": "NAME",
 }
-POSITIONAL = ("content", "style")
+POSITIONAL = ("content",)
 
 Command = Callable[..., Any]
 
@@ -53,7 +54,7 @@ def _options() -> list[Callable[[Command], Command]]:
             field.name,
             kind.replace(" | ", "|").replace("list of ", "").replace("whole number", "N"),
         )
-        several = kind in ("list of Spec", "list of text")
+        several = kind in ("list of Spec", "list of Style", "list of text")
         made.append(
             click.option(*names, multiple=several, default=None, metavar=metavar, help=help_text)
         )

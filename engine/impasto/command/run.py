@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,7 +16,7 @@ from impasto.settings import gather
 
 @click.command()
 @click.argument("content", required=False)
-@click.argument("style", required=False)
+@click.argument("painting", metavar="[STYLE]", required=False)
 @click.option("--preset", metavar="NAME", help="Named settings to start from; see impasto presets.")
 @click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
 @settings_options
@@ -21,7 +24,7 @@ from impasto.settings import gather
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
 def run(
     content: str | None,
-    style: str | None,
+    painting: str | None,
     preset: str | None,
     config: str | None,
     as_json: bool,
@@ -30,11 +33,10 @@ def run(
 ) -> None:
     """Paint the picture CONTENT in the style of the picture STYLE.
 
-    SPEC is name or name:key=value,key=value; impasto plugins lists names and options. What is given
-    here wins over the file, the file over the preset.
+    STYLE is FILE or FILE:key=value,key=value, and SPEC name or name:key=value,key=value; impasto
+    plugins lists names and options. What is given here wins over the file, the file over the preset.
     """
-    given = {name: value for name, value in given.items() if value not in (None, ())}
-    given |= {"content": content, "style": style}
+    given = given_on_the_line(content, painting, given)
     settings = gather(given, preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
     # Imported here, since it brings torch, and what is wrong above is said without that wait.
@@ -52,7 +54,16 @@ def run(
         )
 
 
-def default_output(content: str, styles: tuple[str, ...]) -> str:
+def given_on_the_line(
+    content: str | None, painting: str | None, options: dict[str, Any]
+) -> dict[str, object]:
+    """Settings from the command line: the first style stands there by its place, others by option."""
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    styles = (*([painting] if painting else []), *given.pop("style", ()))
+    return {**given, "content": content, "style": styles or None}
+
+
+def default_output(content: str, styles: Sequence[str | PathLike[str]]) -> str:
     """A name in the current folder made from the names of both pictures.
 
     >>> default_output("photos/town.jpg", ("night.jpg",))
