@@ -62,7 +62,7 @@ def test_missing_files_and_folders(invoke: Invoke, pair: Pair, tmp_path: Path) -
     line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / "out.gif"))
     assert "unknown suffix '.gif'" in line
     line = refused(invoke("run", pair.content, pair.style, "--init", tmp_path / "none.png"))
-    assert "does not exist; or give content, style or noise" in line
+    assert "does not exist; allowed: content, style, noise, blend, or a picture file" in line
     assert "'content' must be given" in refused(invoke("run"))
 
 

@@ -9,19 +9,19 @@ from typing import TypeVar, cast
 
 import torch
 from PIL.Image import Image
-from torch import Tensor
 
 from impasto.errors import PictureError, PluginError
 from impasto.extractor import Extractor
 from impasto.hardware import choose_compile, choose_device, choose_precision
 from impasto.host import Host, Kind, Origin, build_host
-from impasto.images import open_picture, resized, to_tensor
+from impasto.images import open_picture, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
 from impasto.schedule import check_schedule
 from impasto.settings import Settings
 from impasto.spec import Spec
 from impasto.stages import plan_stages
+from impasto.start import Ingredients, make_start
 from impasto.state import Run, Stage
 
 Thing = TypeVar("Thing")
@@ -55,7 +55,10 @@ def prepare(
     stages = plan_stages(settings, *content_picture.size)
     if max(stages[-1].width, stages[-1].height) > max(content_picture.size):
         logger.info("the content picture is smaller than the result and is enlarged")
-    start = make_start(settings, stages[0], content_picture, style_pictures, generator)
+    content_image = to_tensor(content_picture)
+    style_images = [to_tensor(style) for style in style_pictures]
+    size = (stages[0].height, stages[0].width)
+    start = make_start(settings.init, Ingredients(content_image, style_images[0], *size, generator))
     torch.manual_seed(settings.seed)
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
@@ -70,8 +73,8 @@ def prepare(
         host=host,
         device=device,
         precision=precision,
-        content=to_tensor(content_picture),
-        styles=[to_tensor(style) for style in style_pictures],
+        content=content_image,
+        styles=style_images,
         start=start,
         stages=stages,
         objective=objective,
@@ -125,31 +128,6 @@ def check_sides(
                 f"{what} would be {width} × {height} pixels in the coarsest stage; the layers asked"
                 f" for need {smallest} on each side: give a larger --size, or coarsest --scales"
             )
-
-
-def make_start(
-    settings: Settings,
-    stage: Stage,
-    content: Image,
-    styles: Sequence[Image],
-    generator: torch.Generator,
-) -> Tensor:
-    """The first canvas, (1, 3, H, W) sRGB in [0, 1].
-
-    Raises:
-        PictureError: ``init`` is a file that cannot be read.
-    """
-    size = (stage.height, stage.width)
-    if settings.init == "noise":
-        # Full contrast would leave grain that hundreds of steps do not remove.
-        noise = torch.randn(1, 3, *size, generator=generator)
-        return noise.mul(0.1).add(0.5).clamp(0, 1)
-    known = {"content": content, "style": styles[0]}
-    try:
-        picture = known.get(settings.init) or open_picture(settings.init)
-    except PictureError as error:
-        raise PictureError(f"init: {error}; or give content, style or noise") from None
-    return resized(to_tensor(picture), *size)
 
 
 def make_objective(host: Host, settings: Settings) -> Objective:

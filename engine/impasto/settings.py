@@ -116,7 +116,8 @@ class Settings:
     callback: Specs = ()
     """Observer of the run; may be given several times."""
     init: str = "content"
-    """Start: content, style, noise, or a picture file."""
+    """Start: content, style, noise (grey), noise:colours=style (the style's mean and covariance), a blend
+    as blend:content=0.8,noise=0.2, or a picture file."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of all that is random."""
     device: str = "auto"

@@ -21,7 +21,7 @@ METAVARS = {
     "schedule": "SPEC",
     "canvas": "SPEC",
     "callback": "SPEC",
-    "init": "content|style|noise|FILE",
+    "init": "INIT",
     "plugin": "FILE|MODULE",
     "load": "all|none|NAMES",
     "device": "NAME",
