@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from impasto.averaging import Average
+from impasto.colour import LuminanceCanvas, grey
 from impasto.images import resized, to_picture
 from impasto.schedule import advance, make_schedule
 from impasto.scopes import scope
@@ -52,9 +53,11 @@ def begin(run: Run, stage: Stage) -> None:
     size, settings = (stage.height, stage.width), run.settings
     content = resized(run.content, *size).to(run.device)
     styles = [style.to(run.device) for style in run.styles_at(stage)]
-    run.objective.aim(content, styles, shares(settings.style))
+    only_luminance = settings.colours == "luminance"
+    run.objective.aim(grey(content) if only_luminance else content, styles, shares(settings.style))
     start = resized(run.picture().to(run.device), *size)
-    run.canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
+    canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
+    run.canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
     parameters = list(run.canvas.parameters())
     optimizer = run.host.make("optimizer", settings.optimizer, parameters)
     if run.optimizer is not None:

@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 import torch
 from PIL.Image import Image
 
+from impasto.colour import recoloured
 from impasto.errors import PictureError, PluginError
 from impasto.extractor import Extractor
 from impasto.hardware import choose_compile, choose_device, choose_precision
@@ -56,7 +57,9 @@ def prepare(
     if max(stages[-1].width, stages[-1].height) > max(content_picture.size):
         logger.info("the content picture is smaller than the result and is enlarged")
     content_image = to_tensor(content_picture)
-    style_images = [to_tensor(style) for style in style_pictures]
+    style_images = [
+        recoloured(to_tensor(style), content_image, settings.colours) for style in style_pictures
+    ]
     size = (stages[0].height, stages[0].width)
     start = make_start(settings.init, Ingredients(content_image, style_images[0], *size, generator))
     torch.manual_seed(settings.seed)

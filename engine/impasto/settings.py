@@ -115,6 +115,10 @@ class Settings:
     """What is optimised, and how it becomes a picture."""
     callback: Specs = ()
     """Observer of the run; may be given several times."""
+    colours: Literal["style", "luminance", "match", "histogram"] = "style"
+    """Whose colours the result has: the style's, or the content's: by painting luminance alone, or by
+    moving the style picture's colours first to the content's, to its mean and covariance (match) or
+    to its histograms."""
     init: str = "content"
     """Start: content, style, noise (grey), noise:colours=style (the style's mean and covariance), a blend
     as blend:content=0.8,noise=0.2, or a picture file."""

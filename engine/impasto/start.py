@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from impasto.colour import root, statistics
+from impasto.colour import power, statistics
 from impasto.errors import PictureError, SettingsError
 from impasto.images import open_picture, resized, to_tensor
 from impasto.options import check_options
@@ -52,7 +52,7 @@ def noise(given: Ingredients, colours: Literal["grey", "style"] = "grey") -> Ten
         # Full contrast would leave grain that hundreds of steps do not remove.
         return drawn.mul(0.1).add(0.5).clamp(0, 1)
     mean, covariance = statistics(given.style)
-    mixed = torch.einsum("ij,bjhw->bihw", root(covariance).float(), drawn)
+    mixed = torch.einsum("ij,bjhw->bihw", power(covariance, 0.5).float(), drawn)
     return (mixed + mean.float().view(1, 3, 1, 1)).clamp(0, 1)
 
 
