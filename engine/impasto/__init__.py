@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from impasto.canvas import Canvas
     from impasto.errors import ImpastoError, PictureError, PluginError, SettingsError
     from impasto.extractor import Extractor, Features
+    from impasto.learning import learn
     from impasto.loss import Layers, LayerWeights, Loss, Summary, Weight
     from impasto.settings import Settings
     from impasto.spec import Spec
@@ -29,6 +30,7 @@ _HOME = {
     "impasto.canvas": ("Canvas",),
     "impasto.errors": ("ImpastoError", "PictureError", "PluginError", "SettingsError"),
     "impasto.extractor": ("Extractor", "Features"),
+    "impasto.learning": ("learn",),
     "impasto.loss": ("LayerWeights", "Layers", "Loss", "Summary", "Weight"),
     "impasto.state": ("Result", "Run", "Stage", "Step"),
     "impasto.settings": ("Settings",),
@@ -60,6 +62,7 @@ __all__ = [
     "Summary",
     "Weight",
     "hookimpl",
+    "learn",
     "run",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy
@@ -92,15 +92,17 @@ def fitted(width: int, height: int, size: int, side: str = "longer") -> tuple[in
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def check_output(path: Path, force: bool, inputs: Sequence[str] = ()) -> None:
+def check_output(
+    path: Path, force: bool, inputs: Sequence[str] = (), suffixes: Iterable[str] = tuple(SUFFIXES)
+) -> None:
     """Refuse, before any work, an output that could not be written.
 
     Raises:
         PictureError: an unknown suffix, a folder that does not exist or cannot be written to, one
             of the ``inputs``, or a file that exists while ``force`` is not set.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise PictureError(f"output '{path}': {unknown('suffix', path.suffix, SUFFIXES)}")
+    if path.suffix.lower() not in suffixes:
+        raise PictureError(f"output '{path}': {unknown('suffix', path.suffix, suffixes)}")
     if path.is_dir():
         raise PictureError(f"output '{path}' is a folder")
     if not path.parent.is_dir():

@@ -52,7 +52,7 @@ def begin(run: Run, stage: Stage) -> None:
     """Make targets, canvas and optimizer of a stage; the canvas goes on from the last one."""
     size, settings = (stage.height, stage.width), run.settings
     content = resized(run.content, *size).to(run.device)
-    styles = [style.to(run.device) for style in run.styles_at(stage)]
+    styles = run.styles_at(stage)
     only_luminance = settings.colours == "luminance"
     run.objective.aim(grey(content) if only_luminance else content, styles, shares(settings.style))
     start = resized(run.picture().to(run.device), *size)

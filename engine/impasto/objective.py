@@ -12,6 +12,9 @@ from impasto.extractor import IMAGE, Extractor, Features
 from impasto.loss import Loss, Summary, mix
 from impasto.scopes import scope
 
+StyleSummaries = dict[str, dict[str, Summary]]
+"""What the objective keeps of a style picture: summaries by term and layer."""
+
 Target = tuple[float, dict[str, Summary]]
 """A target's share of its term, and its summaries by layer."""
 
@@ -29,23 +32,42 @@ class Objective(nn.Module):
         self.targets: dict[str, list[Target]] = {}
 
     @torch.no_grad()
-    def aim(self, content: Tensor, styles: Sequence[Tensor], weights: Sequence[float]) -> None:
+    def learn(self, style: Tensor) -> StyleSummaries:
+        """Summarise a style picture, for each term that compares with a style.
+
+        Args:
+            style: (1, 3, H, W) sRGB in [0, 1].
+        """
+        features = self.features(style)
+        learned: StyleSummaries = {}
+        for name in self.names:
+            loss = self.loss(name)
+            if loss.target == "style":
+                with scope(f"loss/{name}"):
+                    learned[name] = loss.summarize(features)
+        return learned
+
+    @torch.no_grad()
+    def aim(
+        self, content: Tensor, styles: Sequence[Tensor | StyleSummaries], weights: Sequence[float]
+    ) -> None:
         """Summarise the targets, once for each stage.
 
         Args:
             content: (1, 3, H, W) sRGB in [0, 1].
-            styles: one or more such pictures, of any sizes.
+            styles: one or more such pictures, of any sizes, or what was learned from them.
             weights: one for each style, with a sum of one.
         """
         of_content = self.features(content)
-        of_styles = [self.features(style) for style in styles]
+        of_styles = [self.learn(style) if torch.is_tensor(style) else style for style in styles]
         for name in self.names:
             loss = self.loss(name)
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [(1.0, loss.summarize(of_content))]
                 elif loss.target == "style":
-                    self.targets[name] = style_targets(loss, of_styles, weights)
+                    summaries = [style[name] for style in of_styles]
+                    self.targets[name] = style_targets(loss, summaries, weights)
                 else:
                     self.targets[name] = [(1.0, {})]
 
@@ -84,15 +106,16 @@ class Objective(nn.Module):
         return loss
 
 
-def style_targets(loss: Loss, styles: Sequence[Features], weights: Sequence[float]) -> list[Target]:
+def style_targets(
+    loss: Loss, summaries: Sequence[dict[str, Summary]], weights: Sequence[float]
+) -> list[Target]:
     """What a style loss compares with: sums are mixed into one target, others stay one a style.
 
     Args:
         loss: its ``summary`` decides which.
-        styles: features of each style picture.
+        summaries: of each style picture, by layer.
         weights: one for each, with a sum of one.
     """
-    summaries = [loss.summarize(features) for features in styles]
     if loss.summary == "sum" and len(summaries) > 1:
         return [(1.0, mix(summaries, weights))]
     return list(zip(weights, summaries, strict=True))

@@ -24,6 +24,7 @@ from impasto.spec import Spec
 from impasto.stages import plan_stages
 from impasto.start import Ingredients, make_start
 from impasto.state import Run, Stage
+from impasto.style_file import fitting
 
 Thing = TypeVar("Thing")
 
@@ -44,31 +45,20 @@ def prepare(
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
     content_picture = content or open_picture(settings.content)
-    style_pictures = [
-        picture or open_picture(style.file)
-        for picture, style in zip(
-            styles or [None] * len(settings.style), settings.style, strict=True
-        )
-    ]
-    host = build_host(settings.load, settings.plugin)
-    check_specs(host, settings)
+    style_pictures = open_styles(settings, styles)
     generator = torch.Generator().manual_seed(settings.seed)
     stages = plan_stages(settings, *content_picture.size)
     if max(stages[-1].width, stages[-1].height) > max(content_picture.size):
         logger.info("the content picture is smaller than the result and is enlarged")
     content_image = to_tensor(content_picture)
     style_images = [
-        recoloured(to_tensor(style), content_image, settings.colours) for style in style_pictures
+        None if picture is None else recoloured(to_tensor(picture), content_image, settings.colours)
+        for picture in style_pictures
     ]
     size = (stages[0].height, stages[0].width)
     start = make_start(settings.init, Ingredients(content_image, style_images[0], *size, generator))
-    torch.manual_seed(settings.seed)
-    device = choose_device(settings.device)
-    precision = choose_precision(settings.precision, device)
-    objective = make_objective(host, settings)
+    objective, host, device, precision = assemble(settings)
     check_sides(settings, stages, style_pictures, objective.extractor.smallest_side)
-    objective.extractor.prepare(device, precision)
-    objective.to(device)
     for callback in settings.callback:
         register_callback(host, callback)
     return Run(
@@ -77,13 +67,51 @@ def prepare(
         device=device,
         precision=precision,
         content=content_image,
-        styles=style_images,
+        styles=[
+            fitting(style, settings, host, objective, stages) if image is None else image
+            for style, image in zip(settings.style, style_images, strict=True)
+        ],
         start=start,
         stages=stages,
         objective=objective,
         evaluate=choose_compile(settings.compile, device, objective),
         generator=generator,
     )
+
+
+def open_styles(settings: Settings, given: Sequence[Image | None]) -> list[Image | None]:
+    """The style pictures; None for a style file, which has none.
+
+    Args:
+        settings: name the files.
+        given: pictures that are in memory already, None for the others; or nothing.
+
+    Raises:
+        PictureError: a picture that cannot be read.
+    """
+    return [
+        picture or (None if style.is_file_of_a_learned_style else open_picture(style.file))
+        for picture, style in zip(
+            given or [None] * len(settings.style), settings.style, strict=True
+        )
+    ]
+
+
+def assemble(settings: Settings) -> tuple[Objective, Host, torch.device, torch.dtype]:
+    """Plugins loaded and checked; extractor and losses made, on their device in their precision.
+
+    Raises:
+        ImpastoError: a plugin, option or device that cannot be used.
+    """
+    host = build_host(settings.load, settings.plugin)
+    check_specs(host, settings)
+    torch.manual_seed(settings.seed)
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    objective = make_objective(host, settings)
+    objective.extractor.prepare(device, precision)
+    objective.to(device)
+    return objective, host, device, precision
 
 
 def check_specs(host: Host, settings: Settings) -> None:
@@ -106,14 +134,14 @@ def check_specs(host: Host, settings: Settings) -> None:
 
 
 def check_sides(
-    settings: Settings, stages: Sequence[Stage], styles: Sequence[Image], smallest: int
+    settings: Settings, stages: Sequence[Stage], styles: Sequence[Image | None], smallest: int
 ) -> None:
     """Refuse pictures that are too narrow for the layers asked for, as panoramas may be.
 
     Args:
         settings: ``style_fit`` says which size the styles get.
         stages: of the run; the first is the coarsest.
-        styles: the style pictures.
+        styles: the style pictures; None for a style file.
         smallest: shortest side, in pixels, that the network takes.
 
     Raises:
@@ -122,9 +150,10 @@ def check_sides(
     first = stages[0]
     sizes = {"the result": (first.width, first.height)}
     for style, picture in zip(settings.style, styles, strict=True):
-        sizes[f"the style picture '{style.file}'"] = first.style_size(
-            *picture.size, settings.style_fit, style
-        )
+        if picture is not None:
+            sizes[f"the style picture '{style.file}'"] = first.style_size(
+                *picture.size, settings.style_fit, style
+            )
     for what, (width, height) in sizes.items():
         if min(width, height) < smallest:
             raise PictureError(

@@ -37,19 +37,26 @@ def contact_sheet(
     labels = [wrapped(label, font, cell) for label, _ in cells]
     line = line_height(font)
     above = line * max(len(lines) for lines in labels)
-    rows = -(-len(cells) // columns)
-    size = (columns * (cell + GAP) + GAP, rows * (above + cell + GAP) + GAP)
+    small = [shrunk(picture, cell) for _, picture in cells]
+    starts = range(0, len(cells), columns)
+    rows = [above + max(one.height for one in small[at : at + columns]) for at in starts]
+    size = (columns * (cell + GAP) + GAP, sum(rows) + GAP * (len(rows) + 1))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    for place, ((_, picture), lines) in enumerate(zip(cells, labels, strict=True)):
-        left = GAP + place % columns * (cell + GAP)
-        top = GAP + place // columns * (above + cell + GAP)
+    for place, (picture, lines) in enumerate(zip(small, labels, strict=True)):
+        row, column = divmod(place, columns)
+        left, top = GAP + column * (cell + GAP), GAP * (row + 1) + sum(rows[:row])
         for number, text in enumerate(lines):
             draw.text((left, top + number * line), text, fill="black", font=font)
-        small = picture.convert("RGB")
-        small.thumbnail((cell, cell), Image.Resampling.LANCZOS)
-        sheet.paste(small, (left + (cell - small.width) // 2, top + above))
+        sheet.paste(picture, (left + (cell - picture.width) // 2, top + above))
     return sheet
+
+
+def shrunk(picture: Image.Image, cell: int) -> Image.Image:
+    """The picture in RGB, made to fit in a square of so many pixels; never enlarged."""
+    small = picture.convert("RGB")
+    small.thumbnail((cell, cell), Image.Resampling.LANCZOS)
+    return small
 
 
 def wrapped(label: str, font: Font, width: int) -> list[str]:

@@ -25,14 +25,26 @@ class Ingredients:
 
     content: Tensor
     """(1, 3, H, W) sRGB in [0, 1], at its own size."""
-    style: Tensor
-    """The first style picture, at its own size."""
+    style: Tensor | None
+    """The first style picture, at its own size; None if a style file stands for it."""
     height: int
     """Of the first canvas, pixels."""
     width: int
     """Pixels."""
     generator: torch.Generator
     """Source of the noise."""
+
+    def painting(self) -> Tensor:
+        """The first style picture.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if self.style is None:
+            raise SettingsError(
+                "init: a style file holds no picture to start from, nor its colours"
+            )
+        return self.style
 
 
 def content(given: Ingredients) -> Tensor:
@@ -42,7 +54,7 @@ def content(given: Ingredients) -> Tensor:
 
 def style(given: Ingredients) -> Tensor:
     """The first style picture, stretched."""
-    return resized(given.style, given.height, given.width)
+    return resized(given.painting(), given.height, given.width)
 
 
 def noise(given: Ingredients, colours: Literal["grey", "style"] = "grey") -> Tensor:
@@ -51,7 +63,7 @@ def noise(given: Ingredients, colours: Literal["grey", "style"] = "grey") -> Ten
     if colours == "grey":
         # Full contrast would leave grain that hundreds of steps do not remove.
         return drawn.mul(0.1).add(0.5).clamp(0, 1)
-    mean, covariance = statistics(given.style)
+    mean, covariance = statistics(given.painting())
     mixed = torch.einsum("ij,bjhw->bihw", power(covariance, 0.5).float(), drawn)
     return (mixed + mean.float().view(1, 3, 1, 1)).clamp(0, 1)
 

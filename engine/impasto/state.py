@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from impasto.averaging import Average
     from impasto.canvas import Canvas
     from impasto.host import Host
-    from impasto.objective import Objective
+    from impasto.objective import Objective, StyleSummaries
     from impasto.schedule import Schedule
     from impasto.settings import Settings
     from impasto.style import Style
+    from impasto.style_file import LearnedStyle
 
 
 @dataclass(frozen=True)
@@ -139,8 +140,8 @@ class Run:
     precision: torch.dtype
     content: Tensor
     """(1, 3, H, W) sRGB in [0, 1], at its own size, on the CPU."""
-    styles: list[Tensor]
-    """Like ``content``, one for each style picture."""
+    styles: list[Tensor | LearnedStyle]
+    """Like ``content``, one for each style picture; or what a style file has in its place."""
     start: Tensor
     """The first canvas, (1, 3, H, W) sRGB in [0, 1], at the size of the first stage."""
     stages: list[Stage]
@@ -181,15 +182,29 @@ class Run:
             return averaged
         return self.start if self.canvas is None else self.canvas.picture()
 
-    def styles_at(self, stage: Stage) -> list[Tensor]:
-        """The style pictures at the size that they have in a stage, on the CPU."""
-        at_size = []
+    def styles_at(self, stage: Stage) -> list[Tensor | StyleSummaries]:
+        """The style pictures at the size that they have in a stage, or their summaries, on the device."""
+        at_size: list[Tensor | StyleSummaries] = []
         for image, style in zip(self.styles, self.settings.style, strict=True):
+            if not isinstance(image, Tensor):
+                at_size.append(on_device(image.at(stage), self.device))
+                continue
             fit = self.settings.style_fit
             width, height = stage.style_size(image.shape[3], image.shape[2], fit, style)
-            at_size.append(resized(image, height, width))
+            at_size.append(resized(image, height, width).to(self.device))
         return at_size
 
     def losses(self) -> list[float]:
         """Total loss of each step so far. Waits for the device."""
         return torch.stack(self.loss_tensors).tolist() if self.loss_tensors else []
+
+
+def on_device(summaries: StyleSummaries, device: torch.device) -> StyleSummaries:
+    """The same summaries, on a device."""
+    return {
+        term: {
+            layer: {key: value.to(device) for key, value in summary.items()}
+            for layer, summary in layers.items()
+        }
+        for term, layers in summaries.items()
+    }

@@ -14,6 +14,9 @@ from impasto.errors import SettingsError
 from impasto.options import check_options
 from impasto.spec import Spec, read_options
 
+STYLE_FILE = ".style"
+"""Suffix of a file that holds a learned style."""
+
 _OPTIONS = re.compile(r":(?=[A-Za-z_]\w*\s*=)")
 
 
@@ -22,7 +25,7 @@ class Style:
     """A style picture with its options; it can stand for its file's path."""
 
     file: str
-    """Picture that the style is taken from."""
+    """Picture that the style is taken from, or a file made by ``impasto style learn``."""
     weight: Annotated[float, Field(ge=0)] = 1.0
     """Its share among several styles, relative to theirs; 0 or more."""
     scale: Annotated[float, Field(gt=0)] = 1.0
@@ -59,6 +62,11 @@ class Style:
         if style.size is not None and style.scale != 1:
             raise SettingsError(f"style '{file}': give scale or size, not both")
         return style
+
+    @property
+    def is_file_of_a_learned_style(self) -> bool:
+        """Whether it is a style file, by its suffix."""
+        return self.file.lower().endswith(STYLE_FILE)
 
     @property
     def options(self) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
@@ -31,18 +31,18 @@ POSITIONAL = ("content",)
 Command = Callable[..., Any]
 
 
-def settings_options(command: Command) -> Command:
+def settings_options(command: Command, without: Collection[str] = ()) -> Command:
     """Add one option for each setting. They pass on text or None; the settings check it."""
-    for option in reversed(_options()):
+    for option in reversed(_options(without)):
         command = option(command)
     return command
 
 
-def _options() -> list[Callable[[Command], Command]]:
+def _options(without: Collection[str]) -> list[Callable[[Command], Command]]:
     hints = get_type_hints(Settings, include_extras=True)
     made: list[Callable[[Command], Command]] = []
     for field in fields(Settings):
-        if field.name in POSITIONAL:
+        if field.name in POSITIONAL or field.name in without:
             continue
         names = [f"--{field.name.replace('_', '-')}", *filter(None, [SHORT.get(field.name)])]
         kind = describe(hints[field.name])

@@ -1,0 +1,52 @@
+"""``impasto style``: a painting's style as a file of its own."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+
+import click
+
+from impasto.command.options import settings_options
+
+OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "average", "canvas", "callback", "init",
+                 "compile", "colours", "side", "style_fit")  # fmt: skip
+"""Settings that have no part in what a style is."""
+
+
+@click.group()
+def style() -> None:
+    """Learn a painting's style into a file, or show one."""
+
+
+@style.command()
+@click.argument("painting", metavar="PAINTING")
+@click.option("--preset", metavar="NAME", help="Named settings to start from; see impasto presets.")
+@click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
+@partial(settings_options, without=OF_THE_RESULT)
+def learn(painting: str, output: str | None, **given: object) -> None:
+    """Learn the style of PAINTING into a file, which impasto run then takes in its place.
+
+    PAINTING is FILE or FILE:scale=0.5. Give the network, losses, size and scales of the runs that
+    will use it; a run that differs is refused.
+    """
+    from impasto.learning import learn as learn_style
+    from impasto.style import STYLE_FILE, Style
+
+    given = {name: value for name, value in given.items() if value not in (None, ())}
+    parsed = Style.parse(painting)
+    file = output or f"{Path(parsed.file).stem}{STYLE_FILE}"
+    record = learn_style(parsed, file, **given)  # type: ignore[arg-type]
+    sizes = ", ".join(map(str, record["sizes"]))
+    megabytes = Path(file).stat().st_size / 1e6
+    click.echo(f"{file}: for results of {sizes} pixels, {megabytes:.1f} MB", err=True)
+
+
+@style.command()
+@click.argument("file", metavar="FILE.style")
+def show(file: str) -> None:
+    """Show what FILE.style was learned with, as JSON on standard output."""
+    from impasto.style_file import read_record
+
+    click.echo(json.dumps(read_record(file), indent=2))

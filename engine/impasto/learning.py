@@ -1,0 +1,107 @@
+"""Learning a painting's style into a style file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto import __version__
+from impasto.errors import SettingsError
+from impasto.images import check_output, open_picture, resized, to_tensor
+from impasto.prepare import assemble
+from impasto.settings import Settings, gather
+from impasto.stages import stage_sizes
+from impasto.state import Stage
+from impasto.style import STYLE_FILE, Style
+from impasto.style_file import (
+    FORMAT,
+    described,
+    probe,
+    refuse_what_depends_on_the_content,
+    style_losses,
+    write,
+)
+
+
+def learn(
+    painting: str | os.PathLike[str] | Style,
+    output: str | os.PathLike[str],
+    *,
+    preset: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    **given: object,
+) -> dict[str, Any]:
+    """Learn a painting's style into a file, for runs with the same network, losses and sizes.
+
+    Args:
+        painting: a picture file, with a scale or size if wanted.
+        output: the file to write; its suffix is ``.style``.
+        preset: name of a preset; ``default`` if nothing is said.
+        config: a TOML file of settings.
+        given: settings by name, as in :func:`impasto.run`.
+
+    Returns:
+        The record that the file has.
+
+    Raises:
+        ImpastoError: something asked for cannot be had.
+    """
+    style = Style.parse(painting)
+    given = {**given, "content": style.file, "style": style, "output": os.fspath(output)}
+    settings = gather(given, preset, os.fspath(config) if config is not None else None)
+    return learn_settings(settings)
+
+
+@torch.no_grad()
+def learn_settings(settings: Settings) -> dict[str, Any]:
+    """Learn the one style of these settings into their output; see :func:`learn`."""
+    path = Path(settings.output or "")
+    refuse_what_depends_on_the_content(settings)
+    check_output(path, settings.force, [settings.style[0].file], [STYLE_FILE])
+    image = to_tensor(open_picture(settings.style[0].file))
+    objective, host, device, precision = assemble(settings)
+    assert isinstance(settings.size, int)
+    tensors: dict[str, Tensor] = {}
+    sizes = stage_sizes(settings, settings.size)
+    for number, length in enumerate(sizes):
+        summaries = objective.learn(
+            sized(image, settings, Stage(number, length, length, 1)).to(device)
+        )
+        for term, layers in summaries.items():
+            for layer, summary in layers.items():
+                for key, value in summary.items():
+                    # Cloned: safetensors refuses tensors that share memory.
+                    tensors[f"{length}/{term}/{layer}/{key}"] = value.cpu().contiguous().clone()
+    losses = style_losses(host, settings, objective)
+    if not losses:
+        raise SettingsError("none of the losses compares with a style; there is nothing to learn")
+    tensors |= {f"probe/{layer}": mean for layer, mean in probe(objective).items()}
+    record = {
+        "format": FORMAT,
+        "impasto": __version__,
+        "extractor": described(host, "extractor", settings.extractor),
+        "weights": objective.extractor.weights,
+        "losses": losses,
+        "sizes": sizes,
+        "style": settings.style[0].options,
+        "seed": settings.seed,
+        "precision": str(precision).removeprefix("torch."),
+    }
+    write(path, tensors, record)
+    return record
+
+
+def sized(image: Tensor, settings: Settings, stage: Stage) -> Tensor:
+    """The style picture at the size that it has in a stage.
+
+    Raises:
+        PictureError: it would be too narrow.
+    """
+    width, height = stage.style_size(
+        image.shape[3], image.shape[2], settings.style_fit, settings.style[0]
+    )
+    return resized(image, height, width)
