@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickletools
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def test_other_weights_of_terms_and_fewer_terms_need_no_new_file(
 def test_a_style_file_beside_a_painting(pair: Pair, tmp_path: Path) -> None:
     other, file = tmp_path / "other.png", tmp_path / "other.style"
     drawn(40, 60, seed=7).save(other)
-    given = {"size": 32, "loss": ["content:layers=conv1_1", "gram:layers=conv1_1"]}
+    given: dict[str, Any] = {"size": 32, "loss": ["content:layers=conv1_1", "gram:layers=conv1_1"]}
     impasto.learn(impasto.Style(str(other), scale=0.5), file, **given)
     pictures = [
         impasto.run(pair.content, [pair.style, second], steps=2, **given).image
