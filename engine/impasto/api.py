@@ -88,15 +88,19 @@ def run_settings(
     """
     output = Path(settings.output) if settings.output is not None else None
     if output is not None:
-        check_output(
-            output, settings.force, inputs=[settings.content, *map(fspath, settings.style)]
-        )
+        check_output(output, settings.force, inputs=inputs_of(settings))
     prepared = prepare(settings, content, styles)
     with keep_what_was_painted(prepared, output):
         result = paint(prepared)
     if output is not None:
         save(result.picture, output)
     return result
+
+
+def inputs_of(settings: Settings) -> list[str]:
+    """All files that a run reads as pictures, masks or styles."""
+    masks = [mask for style in settings.style for mask in (style.content_mask, style.style_mask)]
+    return [settings.content, *map(fspath, settings.style), *filter(None, masks)]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from impasto import __version__
 from impasto.errors import SettingsError
 from impasto.images import check_output, open_picture, resized, to_tensor
 from impasto.prepare import assemble
+from impasto.regions import check_masks, open_mask
 from impasto.settings import Settings, gather
 from impasto.stages import stage_sizes
 from impasto.state import Stage
@@ -62,15 +63,19 @@ def learn_settings(settings: Settings) -> dict[str, Any]:
     path = Path(settings.output or "")
     refuse_what_depends_on_the_content(settings)
     check_output(path, settings.force, [settings.style[0].file], [STYLE_FILE])
-    image = to_tensor(open_picture(settings.style[0].file))
+    style = settings.style[0]
+    picture = open_picture(style.file)
+    image = to_tensor(picture)
+    mask = None if style.style_mask is None else open_mask(style.style_mask, picture.size)
     objective, host, device, precision = assemble(settings)
+    check_masks([style], host, objective)
     assert isinstance(settings.size, int)
     tensors: dict[str, Tensor] = {}
     sizes = stage_sizes(settings, settings.size)
     for number, length in enumerate(sizes):
-        summaries = objective.learn(
-            sized(image, settings, Stage(number, length, length, 1)).to(device)
-        )
+        width, height = Stage(number, length, length, 1).style_size(*picture.size, "keep", style)
+        part = None if mask is None else resized(mask, height, width).to(device)
+        summaries = objective.learn(resized(image, height, width).to(device), part)
         for term, layers in summaries.items():
             for layer, summary in layers.items():
                 for key, value in summary.items():
@@ -93,15 +98,3 @@ def learn_settings(settings: Settings) -> dict[str, Any]:
     }
     write(path, tensors, record)
     return record
-
-
-def sized(image: Tensor, settings: Settings, stage: Stage) -> Tensor:
-    """The style picture at the size that it has in a stage.
-
-    Raises:
-        PictureError: it would be too narrow.
-    """
-    width, height = stage.style_size(
-        image.shape[3], image.shape[2], settings.style_fit, settings.style[0]
-    )
-    return resized(image, height, width)

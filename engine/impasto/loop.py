@@ -54,7 +54,9 @@ def begin(run: Run, stage: Stage) -> None:
     content = resized(run.content, *size).to(run.device)
     styles = run.styles_at(stage)
     only_luminance = settings.colours == "luminance"
-    run.objective.aim(grey(content) if only_luminance else content, styles, shares(settings.style))
+    regions = [region.at(*size).to(run.device) for region in run.regions]
+    target = grey(content) if only_luminance else content
+    run.objective.aim(target, styles, shares(settings.style), regions)
     start = resized(run.picture().to(run.device), *size)
     canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
     run.canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas

@@ -72,6 +72,15 @@ class Loss(nn.Module):
         """Summaries of all layers of the term, in float32 at least."""
         return {layer: self.summarize_layer(_full(features[layer])) for layer in self.layers}
 
+    def summarize_masked(
+        self, features: Features, masks: Mapping[str, Tensor]
+    ) -> dict[str, Summary]:
+        """Summaries of all layers, of a part of the picture: masks by layer, (1, 1, h, w) in [0, 1]."""
+        return {
+            layer: self.summarize_region(_full(features[layer]), masks[layer])
+            for layer in self.layers
+        }
+
     def compare(self, summary: Mapping[str, Summary], target: Mapping[str, Summary]) -> Tensor:
         """The term before its weight: the weighted sum over layers, a tensor of no dimensions."""
         parts = [
@@ -85,6 +94,17 @@ class Loss(nn.Module):
 
         Args:
             feature: (1, C, h, w), float32 or float64; of the layer ``image`` sRGB in [0, 1].
+        """
+        raise NotImplementedError
+
+    def summarize_region(self, feature: Tensor, mask: Tensor) -> Summary:
+        """What the term keeps of one layer within a mask: each pixel counts by the mask's value.
+
+        Only losses with ``summary = "sum"`` can write this; without it masks are refused.
+
+        Args:
+            feature: as in :meth:`summarize_layer`.
+            mask: (1, 1, h, w) in [0, 1].
         """
         raise NotImplementedError
 

@@ -18,6 +18,7 @@ from impasto.host import Host, Kind, Origin, build_host
 from impasto.images import open_picture, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
+from impasto.regions import check_masks, open_mask, plan_regions
 from impasto.schedule import check_schedule
 from impasto.settings import Settings
 from impasto.spec import Spec
@@ -59,6 +60,7 @@ def prepare(
     start = make_start(settings.init, Ingredients(content_image, style_images[0], *size, generator))
     objective, host, device, precision = assemble(settings)
     check_sides(settings, stages, style_pictures, objective.extractor.smallest_side)
+    check_masks(settings.style, host, objective)
     for callback in settings.callback:
         register_callback(host, callback)
     return Run(
@@ -70,6 +72,13 @@ def prepare(
         styles=[
             fitting(style, settings, host, objective, stages) if image is None else image
             for style, image in zip(settings.style, style_images, strict=True)
+        ],
+        regions=plan_regions(settings.style, content_picture.size),
+        style_masks=[
+            None
+            if picture is None or style.style_mask is None
+            else open_mask(style.style_mask, picture.size)
+            for style, picture in zip(settings.style, style_pictures, strict=True)
         ],
         start=start,
         stages=stages,

@@ -80,8 +80,9 @@ class Settings:
         AfterValidator(_with_a_weight),
     ]
     """One more style picture, with options after a colon: FILE:weight=0.3,scale=0.5; weight is its
-    share, scale its size relative to the result, size its longer side in pixels in every stage; may be
-    given several times."""
+    share, scale its size relative to the result, size its longer side in pixels in every stage,
+    content_mask a picture that is white where the style is painted, style_mask one that is white on
+    the part of it that counts; may be given several times."""
     output: str | None = None
     """File to write; the default is made from the names of both pictures."""
     size: Annotated[int, Field(ge=16)] | Literal["original"] = 512

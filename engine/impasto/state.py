@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from impasto.canvas import Canvas
     from impasto.host import Host
     from impasto.objective import Objective, StyleSummaries
+    from impasto.regions import Region
     from impasto.schedule import Schedule
     from impasto.settings import Settings
     from impasto.style import Style
@@ -142,6 +143,10 @@ class Run:
     """(1, 3, H, W) sRGB in [0, 1], at its own size, on the CPU."""
     styles: list[Tensor | LearnedStyle]
     """Like ``content``, one for each style picture; or what a style file has in its place."""
+    regions: list[Region]
+    """Which styles paint where, masks at their own size."""
+    style_masks: list[Tensor | None]
+    """(1, 1, H, W) in [0, 1], the part of each style picture that counts, at its own size."""
     start: Tensor
     """The first canvas, (1, 3, H, W) sRGB in [0, 1], at the size of the first stage."""
     stages: list[Stage]
@@ -183,15 +188,25 @@ class Run:
         return self.start if self.canvas is None else self.canvas.picture()
 
     def styles_at(self, stage: Stage) -> list[Tensor | StyleSummaries]:
-        """The style pictures at the size that they have in a stage, or their summaries, on the device."""
+        """The style pictures at the size that they have in a stage, or their summaries, on the device.
+
+        What a mask leaves of a picture is summarised here, as are style files.
+        """
         at_size: list[Tensor | StyleSummaries] = []
-        for image, style in zip(self.styles, self.settings.style, strict=True):
+        for image, mask, style in zip(
+            self.styles, self.style_masks, self.settings.style, strict=True
+        ):
             if not isinstance(image, Tensor):
                 at_size.append(on_device(image.at(stage), self.device))
                 continue
             fit = self.settings.style_fit
             width, height = stage.style_size(image.shape[3], image.shape[2], fit, style)
-            at_size.append(resized(image, height, width).to(self.device))
+            sized = resized(image, height, width).to(self.device)
+            if mask is None:
+                at_size.append(sized)
+            else:
+                part = resized(mask, height, width).to(self.device)
+                at_size.append(self.objective.learn(sized, part))
         return at_size
 
     def losses(self) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from os import PathLike, fspath
 from typing import Annotated
@@ -32,6 +32,10 @@ class Style:
     """Size of the style picture relative to the result: 0.5 makes strokes half as large."""
     size: Annotated[int, Field(ge=16)] | None = None
     """Its longer side in pixels in every stage; none lets it grow with the result."""
+    content_mask: str | None = None
+    """Mask of the content picture, white where this style is painted; none leaves it the rest."""
+    style_mask: str | None = None
+    """Mask of the style picture, white on the part of it that counts."""
 
     @classmethod
     def parse(cls, value: object) -> Style:
@@ -88,7 +92,7 @@ class Style:
         return str(Spec(self.file, self.options))
 
 
-def shares(styles: tuple[Style, ...]) -> list[float]:
+def shares(styles: Sequence[Style]) -> list[float]:
     """Weights with a sum of one.
 
     Raises:

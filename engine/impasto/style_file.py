@@ -114,7 +114,7 @@ def fitting(
     path = style.file
     record = read_record(path)
     refuse_what_depends_on_the_content(settings)
-    for option in ("scale", "size"):
+    for option in ("scale", "size", "style_mask"):
         if option in style.options:
             raise SettingsError(
                 f"style file '{path}': {option} is fixed when it is learned; give it to"

@@ -46,6 +46,10 @@ class GramLoss(impasto.Loss):
         flat = feature.flatten(2)[0]
         return {"gram": flat @ flat.T, "pixels": flat.new_tensor(flat.shape[1])}
 
+    def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
+        flat, share = feature.flatten(2)[0], mask.to(feature).flatten()
+        return {"gram": (flat * share) @ flat.T, "pixels": share.sum()}
+
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         wanted = target["gram"] / target["pixels"]
         square = (summary["gram"] / summary["pixels"] - wanted).square().sum()

@@ -39,6 +39,14 @@ class MomentsLoss(impasto.Loss):
             "pixels": flat.new_tensor(flat.shape[1]),
         }
 
+    def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
+        flat, share = feature.flatten(2)[0], mask.to(feature).flatten()
+        return {
+            "sum": (flat * share).sum(1),
+            "square": (flat.square() * share).sum(1),
+            "pixels": share.sum(),
+        }
+
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """(|μ - μ'|² + |σ - σ'|²) / (|μ'|² + |σ'|²), with μ' and σ' of the style: 0 or more."""
         mean, deviation = moments(summary)

@@ -60,6 +60,11 @@ class WassersteinLoss(impasto.Loss):
             "pixels": flat.new_tensor(flat.shape[1]),
         }
 
+    def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
+        flat, share = feature.flatten(2)[0], mask.to(feature).flatten()
+        weighed = flat * share
+        return {"sum": weighed.sum(1), "product": weighed @ flat.T, "pixels": share.sum()}
+
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """The distance divided by the style's mean square: about 0 to 1, more if it overshoots."""
         mean, covariance = gaussian(summary)
