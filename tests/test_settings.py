@@ -107,7 +107,7 @@ def test_presets_set_only_known_settings() -> None:
 
 
 def impasto_presets() -> str:
-    from impasto.settings import PRESETS
+    from impasto.preset import PRESETS
 
     return str(PRESETS)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,10 +19,9 @@ from pydantic.dataclasses import dataclass
 
 from impasto.errors import SettingsError, unknown
 from impasto.options import complaint
+from impasto.preset import read_preset, read_toml
 from impasto.spec import Spec
 from impasto.style import Style, shares
-
-PRESETS = Path(__file__).with_name("presets")
 
 
 def _spec(value: object) -> Spec:
@@ -163,14 +161,14 @@ def gather(given: Mapping[str, object], preset: str | None, config: str | None) 
 
     Args:
         given: settings by name, as text or as values; those that are None are left out.
-        preset: name of a preset; None takes the file's, or ``default``.
+        preset: name of a preset, or a TOML file of one; None takes the file's, or ``default``.
         config: path of a TOML file, or None.
 
     Raises:
         SettingsError: an unknown setting or preset, or a value that does not fit, with what is
             allowed.
     """
-    from_file = _read_toml(Path(config), f"config file '{config}'") if config else {}
+    from_file = read_toml(Path(config), f"config file '{config}'") if config else {}
     named = preset or from_file.pop("preset", "default")
     from_file.pop("preset", None)
     if not isinstance(named, str):
@@ -197,38 +195,6 @@ def validate(table: Mapping[str, object]) -> Settings:
         return TypeAdapter(Settings).validate_python(dict(table))
     except ValidationError as error:
         raise SettingsError(complaint(error, "setting")) from None
-
-
-def preset_names() -> list[str]:
-    """Names of the presets that Impasto brings."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
-
-
-def read_preset(name: str) -> dict[str, Any]:
-    """What a preset sets.
-
-    Raises:
-        SettingsError: there is none of that name.
-    """
-    if name not in preset_names():
-        raise SettingsError(unknown("preset", name, preset_names()))
-    table = _read_toml(PRESETS / f"{name}.toml", f"preset '{name}'")
-    table.pop("about", None)
-    return table
-
-
-def about_preset(name: str) -> str:
-    """One line about a preset."""
-    return str(_read_toml(PRESETS / f"{name}.toml", f"preset '{name}'").get("about", ""))
-
-
-def _read_toml(path: Path, what: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{what} cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{what} is not valid TOML: {error}") from None
 
 
 def _plain(value: object) -> object:

@@ -6,15 +6,16 @@ import json
 
 import click
 
-from impasto.settings import about_preset, preset_names, read_preset
+from impasto.errors import SettingsError
+from impasto.preset import PRESETS, about_preset, preset_files, read_preset, user_presets
 from impasto.spec import Spec
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on standard output.")
 def presets(as_json: bool) -> None:
-    """List presets with what they set."""
-    table = {name: {"about": about_preset(name), **read_preset(name)} for name in preset_names()}
+    """List presets with what they set, those that Impasto brings and your own."""
+    table = {name: _described(name) for name in preset_files()}
     if as_json:
         click.echo(json.dumps(table, indent=2))
         return
@@ -22,6 +23,18 @@ def presets(as_json: bool) -> None:
         click.echo(f"{name}: {settings.pop('about')}")
         for key, value in settings.items():
             click.echo(f"    {key} = {_text(value)}")
+    click.echo(f"impasto: your own presets are TOML files in '{user_presets()}'", err=True)
+
+
+def _described(name: str) -> dict[str, object]:
+    # One file of the user's that is damaged does not hide the others.
+    try:
+        table: dict[str, object] = {"about": about_preset(name), **read_preset(name)}
+    except SettingsError as error:
+        return {"about": f"cannot be used: {error}"}
+    if (path := preset_files()[name]).parent != PRESETS:
+        table["file"] = str(path)
+    return table
 
 
 def _text(value: object) -> str:

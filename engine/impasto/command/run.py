@@ -17,7 +17,9 @@ from impasto.settings import gather
 @click.command()
 @click.argument("content", required=False)
 @click.argument("painting", metavar="[STYLE]", required=False)
-@click.option("--preset", metavar="NAME", help="Named settings to start from; see impasto presets.")
+@click.option(
+    "--preset", metavar="NAME|FILE.toml", help="Settings to start from; see impasto presets."
+)
 @click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
 @settings_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")

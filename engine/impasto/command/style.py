@@ -22,7 +22,9 @@ def style() -> None:
 
 @style.command()
 @click.argument("painting", metavar="PAINTING")
-@click.option("--preset", metavar="NAME", help="Named settings to start from; see impasto presets.")
+@click.option(
+    "--preset", metavar="NAME|FILE.toml", help="Settings to start from; see impasto presets."
+)
 @click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
 @partial(settings_options, without=OF_THE_RESULT)
 def learn(painting: str, output: str | None, **given: object) -> None:

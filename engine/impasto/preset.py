@@ -1,0 +1,94 @@
+"""Presets: settings with a name, those that Impasto brings and the user's own, as TOML files."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impasto.errors import SettingsError, unknown
+
+PRESETS = Path(__file__).with_name("presets")
+"""Where those are that Impasto brings."""
+
+
+def user_presets() -> Path:
+    """The folder of the user's own presets; it need not be there."""
+    return Path(click.get_app_dir("impasto")) / "presets"
+
+
+def preset_files() -> dict[str, Path]:
+    """Every preset by name: those that Impasto brings, then the user's.
+
+    Raises:
+        SettingsError: one of the user's has the name of one that Impasto brings.
+    """
+    own = {path.stem: path for path in sorted(PRESETS.glob("*.toml"))}
+    for path in sorted(user_presets().glob("*.toml")):
+        if path.stem in own:
+            raise SettingsError(
+                f"preset file '{path}' has the name of a preset that Impasto brings; rename it"
+            )
+        own[path.stem] = path
+    return own
+
+
+def find_preset(name: str) -> Path:
+    """The file of a preset.
+
+    Args:
+        name: a preset's name, or the path of a file that ends in ``.toml``.
+
+    Raises:
+        SettingsError: there is none of that name, or no such file.
+    """
+    if name.lower().endswith(".toml"):
+        return Path(name)
+    files = preset_files()
+    if name not in files:
+        raise SettingsError(unknown("preset", name, files) + "; or a file ending in .toml")
+    return files[name]
+
+
+def read_preset(name: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """What a preset sets, with what it takes over from the preset that it names, if any.
+
+    Args:
+        name: of a preset, or of a file.
+        seen: presets that led here.
+
+    Raises:
+        SettingsError: no such preset, a file that cannot be read, or presets that lead in a circle.
+    """
+    path = find_preset(name)
+    if path.resolve() in seen:
+        raise SettingsError(f"preset '{name}' takes over from itself")
+    table = read_toml(path, f"preset '{name}'")
+    table.pop("about", None)
+    base = table.pop("preset", None)
+    return table if base is None else read_preset(str(base), (*seen, path.resolve())) | table
+
+
+def about_preset(name: str) -> str:
+    """One line about a preset."""
+    return str(read_toml(find_preset(name), f"preset '{name}'").get("about", ""))
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """A TOML file as a table.
+
+    Args:
+        path: of the file.
+        what: how it is called in an error.
+
+    Raises:
+        SettingsError: it cannot be read, or is not valid TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{what} cannot be read: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{what} is not valid TOML: {error}") from None
