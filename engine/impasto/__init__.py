@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING
 from impasto.hookspecs import Offer, hookimpl
 
 if TYPE_CHECKING:
-    from impasto.api import Interrupted, RunFailed, run
+    from impasto.api import Interrupted, RunFailed, resume, run
     from impasto.canvas import Canvas
-    from impasto.errors import ImpastoError, PictureError, PluginError, SettingsError
+    from impasto.errors import (
+        CheckpointError,
+        ImpastoError,
+        PictureError,
+        PluginError,
+        SettingsError,
+    )
     from impasto.extractor import Extractor, Features
     from impasto.learning import learn
     from impasto.loss import Layers, LayerWeights, Loss, Summary, Weight
@@ -26,9 +32,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "impasto.api": ("Interrupted", "RunFailed", "run"),
+    "impasto.api": ("Interrupted", "RunFailed", "resume", "run"),
     "impasto.canvas": ("Canvas",),
-    "impasto.errors": ("ImpastoError", "PictureError", "PluginError", "SettingsError"),
+    "impasto.errors": (
+        "CheckpointError",
+        "ImpastoError",
+        "PictureError",
+        "PluginError",
+        "SettingsError",
+    ),
     "impasto.extractor": ("Extractor", "Features"),
     "impasto.learning": ("learn",),
     "impasto.loss": ("LayerWeights", "Layers", "Loss", "Summary", "Weight"),
@@ -40,6 +52,7 @@ _HOME = {
 
 __all__ = [
     "Canvas",
+    "CheckpointError",
     "Extractor",
     "Features",
     "ImpastoError",
@@ -63,6 +76,7 @@ __all__ = [
     "Weight",
     "hookimpl",
     "learn",
+    "resume",
     "run",
 ]
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import chdir, contextmanager, nullcontext
 from os import PathLike, fspath
 from pathlib import Path
 
 from PIL.Image import Image
 
-from impasto.errors import ImpastoError
+from impasto.checkpoint import read_checkpoint
+from impasto.checkpoints import Checkpoints
+from impasto.errors import ImpastoError, SettingsError
 from impasto.images import check_output, open_picture, save, upright_rgb
 from impasto.loop import paint, result_of
 from impasto.prepare import prepare
+from impasto.saved_state import folder_of, settings_of, take_up
 from impasto.scopes import scope_of
 from impasto.settings import Settings, gather
 from impasto.state import Result, Run
@@ -89,9 +92,51 @@ def run_settings(
     output = Path(settings.output) if settings.output is not None else None
     if output is not None:
         check_output(output, settings.force, inputs=inputs_of(settings))
-    prepared = prepare(settings, content, styles)
-    with keep_what_was_painted(prepared, output):
-        result = paint(prepared)
+    checkpoints = None
+    if settings.checkpoint is not None:
+        if content or any(styles):
+            raise SettingsError("a checkpoint needs pictures in files, not in memory")
+        checkpoints = Checkpoints(Path(settings.checkpoint), settings.checkpoint_every)
+        if not settings.force:
+            checkpoints.refuse_to_replace()
+    return finish(prepare(settings, content, styles), checkpoints)
+
+
+def resume(
+    folder: str | PathLike[str], watched: Callable[[Settings], Settings] | None = None
+) -> Result:
+    """Go on with the run of a checkpoint; its output is written, over the picture so far.
+
+    Args:
+        folder: that the run had as ``checkpoint``. Relative paths of the run are taken from where
+            it was started.
+        watched: puts observers into the settings, or takes them out.
+
+    Raises:
+        CheckpointError: no checkpoint, cut short, damaged, of another version or of other inputs.
+        ImpastoError, RunFailed, Interrupted: see :func:`run`.
+    """
+    folder = Path(folder).resolve()
+    state = read_checkpoint(folder)
+    settings = settings_of(state)
+    with chdir(folder_of(state)):
+        if settings.output is not None:
+            check_output(Path(settings.output), True, inputs_of(settings))
+        prepared = prepare(watched(settings) if watched else settings)
+        take_up(prepared, state)
+        return finish(prepared, Checkpoints(folder, settings.checkpoint_every))
+
+
+def finish(run: Run, checkpoints: Checkpoints | None) -> Result:
+    """Paint a run that is ready, and write its output if one is named."""
+    output = Path(run.settings.output) if run.settings.output is not None else None
+    if checkpoints is not None:
+        run.host.register(checkpoints, "checkpoint", "the engine")
+    with (
+        keep_what_was_painted(run, output),
+        checkpoints.signals_wait() if checkpoints is not None else nullcontext(),
+    ):
+        result = paint(run)
     if output is not None:
         save(result.picture, output)
     return result

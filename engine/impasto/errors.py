@@ -18,6 +18,10 @@ class PictureError(ImpastoError):
     """A picture that cannot be read, used or written."""
 
 
+class CheckpointError(ImpastoError):
+    """A checkpoint that cannot be written, read or gone on from."""
+
+
 class PluginError(ImpastoError):
     """A plugin that cannot be loaded, or that failed; the text names it and where it came from."""
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from impasto.averaging import Average
 from impasto.colour import LuminanceCanvas, grey
 from impasto.images import resized, to_picture
+from impasto.saved_state import take_up_stage
 from impasto.schedule import advance, make_schedule
 from impasto.scopes import scope
 from impasto.stages import carry_over
@@ -30,13 +31,11 @@ def paint(run: Run) -> Result:
     run.host.notify("impasto_before_run", run=run)
     try:
         run.started = time.perf_counter()
-        for stage in run.stages:
+        for stage in run.stages_ahead():
             begin(run, stage)
             run.host.notify("impasto_before_stage", run=run, stage=stage)
-            for _ in range(stage.steps):
+            while run.done_in(stage) < stage.steps and not run.stopping:
                 run.host.notify("impasto_after_step", run=run, step=take_step(run, stage))
-                if run.stopping:
-                    break
             run.host.notify("impasto_after_stage", run=run, stage=stage)
             if run.stopping:
                 break
@@ -50,6 +49,7 @@ def paint(run: Run) -> Result:
 
 def begin(run: Run, stage: Stage) -> None:
     """Make targets, canvas and optimizer of a stage; the canvas goes on from the last one."""
+    run.whole = False
     size, settings = (stage.height, stage.width), run.settings
     content = resized(run.content, *size).to(run.device)
     styles = run.styles_at(stage)
@@ -69,6 +69,10 @@ def begin(run: Run, stage: Stage) -> None:
     run.schedule = None
     if settings.schedule is not None:
         run.schedule = make_schedule(settings.schedule, optimizer, stage.steps)
+    if run.resumed:
+        take_up_stage(run, run.resumed)
+        run.resumed = None
+    run.whole = True
 
 
 def take_step(run: Run, stage: Stage) -> Step:
@@ -86,6 +90,7 @@ def take_step(run: Run, stage: Stage) -> Step:
         with scope("backward"):
             torch.autograd.backward(total)
         evaluations.append((total.detach(), terms.detach()))
+        run.whole = False
         return total
 
     with scope(f"optimizer/{run.settings.optimizer.name}"):
@@ -100,6 +105,7 @@ def take_step(run: Run, stage: Stage) -> Step:
         advance(run.schedule, total)
     run.loss_tensors.append(total)
     run.last_step = Step(run.step, stage, run.objective.names, total, terms)
+    run.whole = True
     return run.last_step
 
 
@@ -112,7 +118,7 @@ def result_of(run: Run, stopped: str = "") -> Result:
         losses=run.losses(),
         terms=run.last_step.terms if run.last_step else {},
         steps=run.step,
-        seconds=time.perf_counter() - run.started,
+        seconds=run.seconds,
         settings=run.settings,
         device=str(run.device),
         precision=str(run.precision).removeprefix("torch."),

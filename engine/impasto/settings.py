@@ -133,6 +133,11 @@ class Settings:
     """Plugin to load: a file ending in .py, or a module; may be given several times."""
     load: str = "all"
     """Installed plugins to load: all, none, or names with commas between."""
+    checkpoint: str | None = None
+    """Folder to keep the run's state in, now and then and when it is stopped or fails; impasto resume
+    goes on from there."""
+    checkpoint_every: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds between checkpoints."""
     force: bool = False
     """Overwrite the output if it exists."""
 
@@ -145,6 +150,11 @@ class Settings:
         if any(spec.name == callback for spec in self.callback):
             return self
         return replace(self, callback=(*self.callback, Spec(callback)))
+
+    def without(self, callback: str) -> Settings:
+        """The same settings without a callback."""
+        kept = tuple(spec for spec in self.callback if spec.name != callback)
+        return replace(self, callback=kept)
 
     def as_table(self) -> dict[str, object]:
         """The settings as a table that TOML and JSON can hold; reading it gives the same settings."""

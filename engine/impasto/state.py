@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -165,9 +165,15 @@ class Run:
     """Of the optimizer's rate; None keeps it."""
     average: Average | None = None
     """Of the stage's pictures; None where the last one counts."""
+    whole: bool = False
+    """Between two steps of a stage; while a step changes the state it is neither old nor new."""
+    resumed: Mapping[str, Any] | None = None
+    """State of the checkpoint that the run goes on from, until its first stage has taken it up."""
     stopping: str | None = None
     """Reason to stop after this step; the loop reads it in one place."""
     started: float = field(default_factory=time.perf_counter)
+    seconds_before: float = 0.0
+    """Time of the steps before the run was resumed."""
     loss_tensors: list[Tensor] = field(default_factory=list)
     last_step: Step | None = None
 
@@ -175,6 +181,19 @@ class Run:
     def total_steps(self) -> int:
         """Steps of all stages."""
         return sum(stage.steps for stage in self.stages)
+
+    @property
+    def seconds(self) -> float:
+        """Time of the steps so far, start-up left out."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def done_in(self, stage: Stage) -> int:
+        """Steps of a stage that are done, if those before it are complete."""
+        return self.step - sum(before.steps for before in self.stages[: stage.number])
+
+    def stages_ahead(self) -> list[Stage]:
+        """The stages that are not complete; the first may have been begun before a resume."""
+        return self.stages[self.resumed["stage"] :] if self.resumed else self.stages
 
     def stop(self, reason: str) -> None:
         """Ask the run to end after the current step; its result is kept and counts as complete."""

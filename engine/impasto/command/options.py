@@ -25,6 +25,7 @@ METAVARS = {
     "plugin": "FILE|MODULE",
     "load": "all|none|NAMES",
     "device": "NAME",
+    "checkpoint": "DIR",
 }
 POSITIONAL = ("content",)
 

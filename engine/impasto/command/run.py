@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from impasto.command.options import settings_options
 from impasto.settings import gather
+
+if TYPE_CHECKING:
+    from impasto.state import Result
 
 
 @click.command()
@@ -45,12 +48,17 @@ def run(
     from impasto.api import run_settings
 
     result = run_settings(settings if quiet else settings.observed_by("progress"))
+    report(result, as_json)
+
+
+def report(result: Result, as_json: bool) -> None:
+    """Say what became of a run: one JSON record on standard output, or a line for people."""
     if as_json:
         click.echo(json.dumps(result.as_record()))
     else:
         stopped = f" (stopped: {result.stopped})" if result.stopped else ""
         click.echo(
-            f"{settings.output}: {result.picture.width} × {result.picture.height} pixels,"
+            f"{result.settings.output}: {result.picture.width} × {result.picture.height} pixels,"
             f" {result.steps} steps in {result.seconds:.1f} s{stopped}",
             err=True,
         )

@@ -1,0 +1,28 @@
+"""``impasto resume``: go on with a run that was stopped, from its checkpoint."""
+
+from __future__ import annotations
+
+import click
+
+from impasto.command.run import report
+from impasto.settings import Settings
+
+
+@click.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def resume(folder: str, as_json: bool, quiet: bool) -> None:
+    """Go on with the run that has its checkpoint in DIR.
+
+    It ends with the picture that the run would have given without a stop, bit for bit on the same
+    machine, and writes it to the run's output. Plugins that the run loaded are loaded again.
+    """
+    from impasto.api import resume as resume_run
+
+    report(resume_run(folder, lambda settings: watched(settings, quiet)), as_json)
+
+
+def watched(settings: Settings, quiet: bool) -> Settings:
+    """The settings with a progress bar, or without one."""
+    return settings.without("progress") if quiet else settings.observed_by("progress")
