@@ -1,0 +1,55 @@
+"""``impasto sweep``: all combinations of some settings in one labelled sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impasto.command.options import settings_options
+from impasto.command.run import default_output, given_on_the_line
+from impasto.settings import gather
+
+
+@click.command()
+@click.argument("content", required=False)
+@click.argument("painting", metavar="[STYLE]", required=False)
+@click.option("--vary", multiple=True, required=True, metavar="KEY=VALUE,VALUE",
+              help="A setting, or an option of a plugin as in loss.gram.weight=10,100, with its"
+              " values; values with commas have semicolons between; may be given several times.")  # fmt: skip
+@click.option("--cell", default=256, type=click.IntRange(32), metavar="N",
+              help="Pixels of each picture in the sheet. [256]")  # fmt: skip
+@click.option("--folder", metavar="FOLDER", help="Keep each picture in this folder, too.")
+@click.option(
+    "--preset", metavar="NAME|FILE.toml", help="Settings to start from; see impasto presets."
+)
+@click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
+@settings_options
+@click.option("--quiet", is_flag=True, help="Show no progress bars.")
+def sweep(
+    content: str | None,
+    painting: str | None,
+    vary: tuple[str, ...],
+    cell: int,
+    folder: str | None,
+    preset: str | None,
+    config: str | None,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Paint CONTENT in the style of STYLE with all combinations of some settings.
+
+    The results stand in one labelled sheet, the values of the last --vary side by side. All other
+    options are those of impasto run.
+    """
+    settings = gather(given_on_the_line(content, painting, given), preset, config)
+    name = Path(default_output(settings.content, settings.style))
+    settings = settings.with_output(f"{name.stem}_sweep.png")
+    from impasto.sweep import Vary
+    from impasto.sweep import sweep as sweep_settings
+
+    settings = settings if quiet else settings.observed_by("progress")
+    varies = [Vary.parse(text) for text in vary]
+    sheet = sweep_settings(settings, varies, cell, None if folder is None else Path(folder))
+    click.echo(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)
