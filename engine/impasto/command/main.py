@@ -16,6 +16,10 @@ from impasto.errors import ImpastoError, unknown
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
     "sweep": ("impasto.command.sweep:sweep", "Paint combinations of settings into one sheet."),
+    "compare": (
+        "impasto.command.compare:compare",
+        "Measure how near results are to style and content.",
+    ),
     "style": ("impasto.command.style:style", "Learn a painting's style into a file, or show one."),
     "resume": ("impasto.command.resume:resume", "Go on with a run that was stopped."),
     "plugins": ("impasto.command.plugins:plugins", "List plugins with their options, or show one."),

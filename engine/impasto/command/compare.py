@@ -1,0 +1,100 @@
+"""``impasto compare``: how near results are to style and content, on features no loss optimised."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from impasto.measure import Score
+
+
+@click.command()
+@click.argument("results", metavar="RESULT...", nargs=-1, required=True)
+@click.option("--content", required=True, metavar="FILE", help="The content picture.")
+@click.option("--style", "styles", required=True, multiple=True, metavar="STYLE",
+              help="The style picture, FILE or FILE:weight=0.3; may be given several times.")  # fmt: skip
+@click.option("--layers", metavar="NAMES", help="Layers to compare on, with commas between."
+              " [conv1_2,conv2_2,conv3_3,conv4_3,conv5_2]")  # fmt: skip
+@click.option("--extractor", default="vgg19", metavar="SPEC",
+              help="Network, e.g. vgg19:weights=torchvision where those can be had. [vgg19]")  # fmt: skip
+@click.option("--size", type=click.IntRange(16), metavar="N",
+              help="Longer side of all when they are compared; the default is the smallest's.")  # fmt: skip
+@click.option("-o", "--output", metavar="OUT", help="Write a contact sheet, too.")
+@click.option("--force", is_flag=True, help="Overwrite the sheet if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array on standard output.")
+def compare(
+    results: tuple[str, ...],
+    content: str,
+    styles: tuple[str, ...],
+    layers: str | None,
+    extractor: str,
+    size: int | None,
+    output: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Measure how near each RESULT is to a style and to a content.
+
+    Distances are taken on layers that no loss uses by default. They tell whether a run reached the
+    style's statistics and kept the content's shapes also where its optimizer was not looking. They do
+    not tell which picture people like; the layers lie between those of the losses, so that small
+    differences mean nothing; and a run whose losses used these layers has an advantage. The rows
+    'content' and 'style' are those pictures themselves, the style stretched to the content's shape.
+    """
+    from impasto.images import check_output, open_picture, save
+    from impasto.measure import HELD_OUT, opened
+    from impasto.measure import compare as measure
+    from impasto.sheet import contact_sheet
+    from impasto.style import Style
+
+    if output is not None:
+        check_output(Path(output), force, [content, *results])
+    parsed = {style: open_picture(style.file) for style in map(Style.parse, styles)}
+    pictures, photo = opened(results), open_picture(content)
+    chosen = tuple(layers.split(",")) if layers else HELD_OUT
+    scores = measure(
+        pictures, photo, parsed, layers=chosen, extractor=extractor, size=size
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps([_record(score, extractor) for score in scores], indent=2))
+    else:
+        _print(scores, chosen, extractor)
+    if output is not None:
+        shown = [photo, next(iter(parsed.values())), *pictures.values()]
+        cells = [(_label(score), picture) for score, picture in zip(scores, shown, strict=True)]
+        save(contact_sheet(cells, columns=4, cell=320), Path(output))
+
+
+def _print(scores: Sequence[Score], layers: Sequence[str], extractor: str) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("picture", overflow="fold")
+    for heading in ("style\nWasserstein", "style\nGram", "content\nfeatures", "content\nshapes"):
+        table.add_column(heading, justify="right")
+    for score in scores:
+        numbers = (*score.style.values(), *score.content.values())
+        table.add_row(score.name, *(f"{number:.3f}" for number in numbers))
+    Console(markup=False).print(table)
+    click.echo(f"impasto: distances on {', '.join(layers)} of {extractor}; 0 is equal", err=True)
+
+
+def _label(score: Score) -> str:
+    style, content = score.style["wasserstein"], score.content["self_similarity"]
+    return f"{Path(score.name).name} style {style:.3f} shapes {content:.3f}"
+
+
+def _record(score: Score, extractor: str) -> dict[str, object]:
+    return {
+        "picture": score.name,
+        "style": dict(score.style),
+        "content": dict(score.content),
+        "layers": {key: dict(value) for key, value in score.layers.items()},
+        "extractor": extractor,
+    }
