@@ -17,12 +17,15 @@ LAYERS = ("--layers", "conv1_2,conv2_2", "--size", 48)
 
 @pytest.fixture
 def blends(pair: Pair, tmp_path: Path) -> list[Path]:
-    """The content with ever more of the style over it, and the content blurred."""
+    """The content with ever wider a part of the style laid over it, and the content blurred."""
     with Image.open(pair.content) as content, Image.open(pair.style) as style:
         over = style.resize(content.size)
         made = [tmp_path / f"{share}.png" for share in (25, 75)]
         for path, share in zip(made, (0.25, 0.75), strict=True):
-            Image.blend(content, over, share).save(path)
+            part = over.crop((0, 0, round(share * over.width), over.height))
+            laid = content.copy()
+            laid.paste(part, (0, 0))
+            laid.save(path)
         blurred = tmp_path / "blurred.png"
         content.filter(ImageFilter.GaussianBlur(3)).save(blurred)
     return [*made, blurred]
