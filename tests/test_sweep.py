@@ -111,3 +111,9 @@ def test_what_is_refused_before_any_work(
     assert complaint in done.error
     assert "painted" not in done.err
     assert not out.exists()
+
+
+def test_a_checkpoint_is_refused(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    done = invoke("sweep", pair.content, pair.style, "--vary", "seed=1,2", "--checkpoint", tmp_path,
+                  "-o", tmp_path / "sheet.png")  # fmt: skip
+    assert "a sweep takes no checkpoint" in done.error

@@ -127,6 +127,8 @@ def sweep(
     """
     if not varies:
         raise SettingsError("a sweep needs --vary key=value,value once at least")
+    if settings.checkpoint is not None:
+        raise SettingsError("a sweep takes no checkpoint: its runs would write over one another's")
     runs = combinations(settings, varies)
     output = Path(settings.output) if settings.output is not None else None
     if output is not None:
