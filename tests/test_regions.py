@@ -202,3 +202,18 @@ def test_a_style_that_masks_leave_no_room_is_refused(
                   "-o", tmp_path / "out.png", "--size", 48, "--loss", "gram:layers=conv1_1")  # fmt: skip
     assert done.status == 1
     assert "the masks leave no room for the style" in done.error
+
+
+@pytest.mark.slow
+def test_the_objective_with_regions_compiles_whole(halves: Halves) -> None:
+    styles = (halves.a, f"{halves.b}:content_mask={halves.right}")
+    given = {
+        "size": 48,
+        "steps": 3,
+        "precision": "float32",
+        "loss": [*LOSSES[:1], "gram:layers=conv1_1"],
+    }
+    plain, compiled = (
+        painted(halves.content, *styles, **given, compile=on) for on in ("off", "on")
+    )
+    torch.testing.assert_close(compiled, plain, rtol=0, atol=1e-3)

@@ -170,6 +170,10 @@ def test_what_cannot_be_learned(
     assert not list(tmp_path.glob("*.style"))
 
 
+def test_others_may_read_the_file_as_they_may_any_other(learned: Path, pair: Pair) -> None:
+    assert learned.stat().st_mode == pair.style.stat().st_mode
+
+
 def test_learned_sums_are_those_of_the_painting(learned: Path) -> None:
     with safe_open(learned, "pt") as file:
         assert file.get_tensor("48/gram/conv2_1/gram").shape == (128, 128)

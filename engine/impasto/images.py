@@ -130,7 +130,7 @@ def save(picture: Image.Image, path: Path) -> None:
             part = Path(file.name)
         try:
             picture.save(part, kind, **quality)
-            part.chmod(0o666 & ~_umask())
+            part.chmod(0o666 & ~umask())
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -151,7 +151,8 @@ def upright_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Rights that new files are not given, as the user set them."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

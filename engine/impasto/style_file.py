@@ -22,6 +22,7 @@ from torch import Tensor
 from impasto.errors import PictureError, SettingsError
 from impasto.extractor import IMAGE
 from impasto.host import GIVEN_BY_HOST, Host, Kind
+from impasto.images import umask
 from impasto.loss import Loss
 from impasto.objective import Objective, StyleSummaries
 from impasto.options import options_of
@@ -244,6 +245,7 @@ def write(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> Non
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder) / "part"
             save_file(tensors, part, {"impasto": json.dumps(record)})
+            part.chmod(0o666 & ~umask())
             part.replace(path)
     except (OSError, SafetensorError) as error:
         raise PictureError(f"'{path}' cannot be written: {error}") from None
