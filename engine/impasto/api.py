@@ -12,7 +12,7 @@ from PIL.Image import Image
 from impasto.checkpoint import read_checkpoint
 from impasto.checkpoints import Checkpoints
 from impasto.errors import ImpastoError, SettingsError
-from impasto.images import check_output, open_picture, save, upright_rgb
+from impasto.images import Photo, check_output, photo_of, save
 from impasto.loop import paint, result_of
 from impasto.prepare import prepare
 from impasto.saved_state import folder_of, settings_of, take_up
@@ -77,12 +77,11 @@ def run(
     if isinstance(output := given.get("output"), PathLike):
         given["output"] = fspath(output)
     settings = gather(given, preset, fspath(config) if config is not None else None)
-    pictures = [_opened(one) if _in_memory(one) else None for one in styles]
-    return run_settings(settings, _opened(content) if _in_memory(content) else None, pictures)
+    return run_settings(settings, _in_memory(content), [_in_memory(one) for one in styles])
 
 
 def run_settings(
-    settings: Settings, content: Image | None = None, styles: Sequence[Image | None] = ()
+    settings: Settings, content: Photo | None = None, styles: Sequence[Photo | None] = ()
 ) -> Result:
     """Do one run as its settings say, and write its output if one is named.
 
@@ -197,10 +196,6 @@ def _keep(result: Result, output: Path | None) -> str:
     return f"the picture after {result.steps} steps is in '{output}'"
 
 
-def _in_memory(picture: Picture) -> bool:
-    return isinstance(picture, Image)
-
-
 def _name(picture: Picture) -> str:
     return IN_MEMORY if isinstance(picture, Image) else fspath(picture)
 
@@ -212,5 +207,5 @@ def _style(picture: Picture) -> str | Style:
     return picture if isinstance(picture, str) else Style.parse(picture)
 
 
-def _opened(picture: Picture) -> Image:
-    return upright_rgb(picture) if isinstance(picture, Image) else open_picture(picture)
+def _in_memory(picture: Picture) -> Photo | None:
+    return photo_of(picture) if isinstance(picture, Image) else None

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from impasto.errors import PictureError, unknown
+from impasto.reading import MAX_MEGAPIXELS, Photo, open_picture, photo_of
+
+__all__ = [
+    "MAX_MEGAPIXELS",
+    "Photo",
+    "check_output",
+    "fitted",
+    "open_picture",
+    "photo_of",
+    "resized",
+    "save",
+    "to_picture",
+    "to_tensor",
+]
 
 SUFFIXES = {
     ".png": "PNG",
@@ -26,44 +39,10 @@ SUFFIXES = {
 }
 """Formats that a result can be written in, by the file's suffix."""
 
-SMALLEST_SIDE = 16
-"""A picture with a shorter side, in pixels, is refused."""
 
-
-def open_picture(path: str | os.PathLike[str]) -> Image.Image:
-    """Read a picture whole, upright, as RGB. Transparent pixels are laid on white.
-
-    Raises:
-        PictureError: no such file, not a picture, cut short, or too small.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                opened.load()
-                picture = upright_rgb(opened)
-    except FileNotFoundError:
-        raise PictureError(f"picture '{path}' does not exist") from None
-    except IsADirectoryError:
-        raise PictureError(f"picture '{path}' is a folder") from None
-    except UnidentifiedImageError:
-        raise PictureError(f"'{path}' is not a picture in a format that Pillow reads") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise PictureError(f"picture '{path}' cannot be read: {error}") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise PictureError(f"picture '{path}' is too large to be read safely") from None
-    if min(picture.size) < SMALLEST_SIDE:
-        width, height = picture.size
-        raise PictureError(
-            f"picture '{path}' is {width} × {height} pixels; each side needs at least {SMALLEST_SIDE}"
-        )
-    return picture
-
-
-def to_tensor(picture: Image.Image) -> Tensor:
-    """An RGB picture as (1, 3, H, W) float32 sRGB in [0, 1]."""
-    levels = torch.from_numpy(numpy.array(picture))
-    return levels.permute(2, 0, 1).unsqueeze(0).float().div(255).contiguous()
+def to_tensor(picture: Photo | Image.Image) -> Tensor:
+    """A picture as (1, 3, H, W) float32 sRGB in [0, 1]."""
+    return picture.image if isinstance(picture, Photo) else photo_of(picture).image
 
 
 def to_picture(image: Tensor) -> Image.Image:
@@ -136,19 +115,6 @@ def save(picture: Image.Image, path: Path) -> None:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise PictureError(f"'{path}' cannot be written: {error.strerror or error}") from None
-
-
-def upright_rgb(picture: Image.Image) -> Image.Image:
-    """The picture as a viewer shows it: turned as its EXIF says, in RGB, laid on white."""
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(white, picture).convert("RGB")
-    if picture.mode.startswith("I;16") or picture.mode == "I":
-        wide = numpy.asarray(picture).astype(numpy.float64) / 65535
-        return Image.fromarray((wide.clip(0, 1) * 255).round().astype(numpy.uint8)).convert("RGB")
-    return picture.convert("RGB")
 
 
 def umask() -> int:

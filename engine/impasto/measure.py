@@ -20,7 +20,7 @@ from impasto.errors import SettingsError
 from impasto.extractor import Extractor
 from impasto.hardware import choose_device, choose_precision
 from impasto.host import build_host
-from impasto.images import fitted, open_picture, resized, to_tensor
+from impasto.images import Photo, fitted, open_picture, resized, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
 from impasto.prepare import made
@@ -53,9 +53,9 @@ class Score:
 
 @torch.no_grad()
 def compare(
-    results: Mapping[str, Image.Image],
-    content: Image.Image,
-    styles: Mapping[Style, Image.Image],
+    results: Mapping[str, Photo | Image.Image],
+    content: Photo | Image.Image,
+    styles: Mapping[Style, Photo | Image.Image],
     *,
     layers: Sequence[str] = HELD_OUT,
     extractor: str = "vgg19",
@@ -132,17 +132,17 @@ def score(
     )
 
 
-def sized(picture: Image.Image, width: int, height: int) -> torch.Tensor:
+def sized(picture: Photo | Image.Image, width: int, height: int) -> torch.Tensor:
     """The picture as (1, 3, height, width) sRGB in [0, 1]."""
     return resized(to_tensor(picture), height, width)
 
 
-def style_shape(picture: Image.Image, style: Style, size: int) -> tuple[int, int]:
+def style_shape(picture: Photo | Image.Image, style: Style, size: int) -> tuple[int, int]:
     """Width and height of a style picture beside results with this longer side."""
     return fitted(*picture.size, style.size or max(1, round(size * style.scale)))
 
 
-def opened(names: Sequence[str]) -> dict[str, Image.Image]:
+def opened(names: Sequence[str]) -> dict[str, Photo]:
     """Pictures by the name of their file.
 
     Raises:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar, cast
 
 import torch
-from PIL.Image import Image
 
 from impasto.colour import recoloured
 from impasto.errors import PictureError, PluginError
 from impasto.extractor import Extractor
 from impasto.hardware import choose_compile, choose_device, choose_precision
 from impasto.host import Host, Kind, Origin, build_host
-from impasto.images import open_picture, to_tensor
+from impasto.images import Photo, open_picture, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
 from impasto.regions import check_masks, open_mask, plan_regions
@@ -33,7 +32,7 @@ logger = logging.getLogger("impasto")
 
 
 def prepare(
-    settings: Settings, content: Image | None = None, styles: Sequence[Image | None] = ()
+    settings: Settings, content: Photo | None = None, styles: Sequence[Photo | None] = ()
 ) -> Run:
     """Read pictures, load plugins, check every option, and make what a run needs.
 
@@ -45,7 +44,7 @@ def prepare(
     Raises:
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
-    content_picture = content or open_picture(settings.content)
+    content_picture = content or open_picture(settings.content, settings.max_megapixels)
     style_pictures = open_styles(settings, styles)
     generator = torch.Generator().manual_seed(settings.seed)
     stages = plan_stages(settings, *content_picture.size)
@@ -57,7 +56,8 @@ def prepare(
         for picture in style_pictures
     ]
     size = (stages[0].height, stages[0].width)
-    start = make_start(settings.init, Ingredients(content_image, style_images[0], *size, generator))
+    given = Ingredients(content_image, style_images[0], *size, generator, settings.max_megapixels)
+    start = make_start(settings.init, given)
     objective, host, device, precision = assemble(settings)
     check_sides(settings, stages, style_pictures, objective.extractor.smallest_side)
     check_masks(settings.style, host, objective)
@@ -80,6 +80,7 @@ def prepare(
             else open_mask(style.style_mask, picture.size)
             for style, picture in zip(settings.style, style_pictures, strict=True)
         ],
+        photo=content_picture,
         start=start,
         stages=stages,
         objective=objective,
@@ -88,7 +89,7 @@ def prepare(
     )
 
 
-def open_styles(settings: Settings, given: Sequence[Image | None]) -> list[Image | None]:
+def open_styles(settings: Settings, given: Sequence[Photo | None]) -> list[Photo | None]:
     """The style pictures; None for a style file, which has none.
 
     Args:
@@ -99,7 +100,12 @@ def open_styles(settings: Settings, given: Sequence[Image | None]) -> list[Image
         PictureError: a picture that cannot be read.
     """
     return [
-        picture or (None if style.is_file_of_a_learned_style else open_picture(style.file))
+        picture
+        or (
+            None
+            if style.is_file_of_a_learned_style
+            else open_picture(style.file, settings.max_megapixels)
+        )
         for picture, style in zip(
             given or [None] * len(settings.style), settings.style, strict=True
         )
@@ -143,7 +149,7 @@ def check_specs(host: Host, settings: Settings) -> None:
 
 
 def check_sides(
-    settings: Settings, stages: Sequence[Stage], styles: Sequence[Image | None], smallest: int
+    settings: Settings, stages: Sequence[Stage], styles: Sequence[Photo | None], smallest: int
 ) -> None:
     """Refuse pictures that are too narrow for the layers asked for, as panoramas may be.
 

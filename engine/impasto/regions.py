@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from impasto.colour import luminance
 from impasto.errors import PictureError, SettingsError
 from impasto.images import open_picture, resized, to_tensor
 from impasto.loss import Loss
@@ -100,12 +101,13 @@ def open_mask(path: str, of: tuple[int, int]) -> Tensor:
         picture = open_picture(path)
     except PictureError as error:
         raise PictureError(f"mask: {error}") from None
-    if abs(picture.width * of[1] / (picture.height * of[0]) - 1) > SHAPE:
+    width, height = picture.size
+    if abs(width * of[1] / (height * of[0]) - 1) > SHAPE:
         raise PictureError(
-            f"mask '{path}' is {picture.width} × {picture.height} pixels, its picture"
+            f"mask '{path}' is {width} × {height} pixels, its picture"
             f" {of[0]} × {of[1]}: the shapes differ"
         )
-    mask = to_tensor(picture.convert("L").convert("RGB"))[:, :1]
+    mask = luminance(to_tensor(picture))
     if mask.mean() < LEAST:
         raise PictureError(f"mask '{path}' is black: it leaves nothing")
     return mask

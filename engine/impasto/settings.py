@@ -123,6 +123,9 @@ class Settings:
     as blend:content=0.8,noise=0.2, or a picture file."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of all that is random."""
+    max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200
+    """Largest picture that is read, in millions of pixels; protects from files that unpack into more
+    than memory holds."""
     device: str = "auto"
     """Where to compute: auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.colour import power, statistics
 from impasto.errors import PictureError, SettingsError
-from impasto.images import open_picture, resized, to_tensor
+from impasto.images import MAX_MEGAPIXELS, open_picture, resized, to_tensor
 from impasto.options import check_options
 from impasto.spec import Spec
 
@@ -33,6 +33,8 @@ class Ingredients:
     """Pixels."""
     generator: torch.Generator
     """Source of the noise."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    """Limit of a picture file, in millions of pixels."""
 
     def painting(self) -> Tensor:
         """The first style picture.
@@ -112,7 +114,7 @@ def make_start(init: str, given: Ingredients) -> Tensor:
         spec = Spec.parse(init)
         return STARTS[name](given, **check_options(f"init '{name}'", STARTS[name], 1, spec.options))
     try:
-        picture = open_picture(init)
+        picture = open_picture(init, given.max_megapixels)
     except PictureError as error:
         allowed = ", ".join(STARTS)
         raise PictureError(f"init: {error}; allowed: {allowed}, or a picture file") from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from impasto.images import fitted, resized
+from impasto.images import Photo, fitted, resized
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -156,6 +156,8 @@ class Run:
     generator: torch.Generator
     """Source of all that is random in the run, on the CPU."""
 
+    photo: Photo | None = None
+    """The content picture with its alpha, profile and metadata."""
     step: int = 0
     """Steps done, over all stages."""
     stage: Stage | None = None

@@ -49,7 +49,7 @@ def compare(
     differences mean nothing; and a run whose losses used these layers has an advantage. The rows
     'content' and 'style' are those pictures themselves, the style stretched to the content's shape.
     """
-    from impasto.images import check_output, open_picture, save
+    from impasto.images import check_output, open_picture, save, to_picture
     from impasto.measure import HELD_OUT, opened
     from impasto.measure import compare as measure
     from impasto.sheet import contact_sheet
@@ -69,7 +69,10 @@ def compare(
         _print(scores, chosen, extractor)
     if output is not None:
         shown = [photo, next(iter(parsed.values())), *pictures.values()]
-        cells = [(_label(score), picture) for score, picture in zip(scores, shown, strict=True)]
+        cells = [
+            (_label(score), to_picture(picture.image))
+            for score, picture in zip(scores, shown, strict=True)
+        ]
         save(contact_sheet(cells, columns=4, cell=320), Path(output))
 
 
