@@ -12,8 +12,9 @@ from torchvision.models import VGG19_Weights
 
 import impasto
 from conftest import Invoke, Pair
-from impasto_plugins.extractors import vgg19 as ours
-from impasto_plugins.extractors.vgg19 import CONVOLUTIONS, VGG19, load_weights
+from impasto_plugins.extractors import vgg_weights as ours
+from impasto_plugins.extractors.vgg19 import VGG19
+from impasto_plugins.extractors.vgg_weights import convolutions, load_weights
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -66,7 +67,7 @@ def test_mean_activations_over_a_photograph_like_picture_are_about_one() -> None
     from impasto.images import open_picture, resized, to_tensor
 
     extractor = VGG19()
-    extractor.select(CONVOLUTIONS)
+    extractor.select(convolutions("vgg19"))
     extractor.prepare(torch.device("cpu"), torch.float32)
     picture = resized(to_tensor(open_picture(CONTENT)), 192, 256)
     for layer, feature in extractor(picture).items():
@@ -115,7 +116,7 @@ def test_torchvision_out_of_reach_names_the_other_ways(
         (b"not a file of torch", "cannot be read"),
         (None, "no such file; allowed: oxford, torchvision, or a file"),
         ({"other": torch.zeros(1)}, "hold no VGG-19"),
-        ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, "lack 'features.2.weight'"),
+        ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, "lack 'features.0.bias'"),
         ([1, 2], "hold no table of tensors"),
     ],
 )
@@ -135,6 +136,6 @@ def test_a_copy_of_the_bundled_file_gives_the_same_weights(tmp_path: Path) -> No
     copy = tmp_path / "copy.bin"
     copy.write_bytes(ours._bundled().read_bytes())
     named, from_file = load_weights("oxford"), load_weights(str(copy))
-    for layer in CONVOLUTIONS:
+    for layer in convolutions("vgg19"):
         assert torch.equal(named.kernels[layer], from_file.kernels[layer])
         assert torch.equal(named.biases[layer], from_file.biases[layer])

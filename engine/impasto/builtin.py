@@ -2,6 +2,11 @@
 
 BUILT_IN = (
     "impasto_plugins.extractors.vgg19",
+    "impasto_plugins.extractors.vgg16",
+    "impasto_plugins.extractors.vgg19_bn",
+    "impasto_plugins.extractors.vgg16_bn",
+    "impasto_plugins.extractors.random_vgg",
+    "impasto_plugins.extractors.torchvision_models",
     "impasto_plugins.losses.content",
     "impasto_plugins.losses.gram",
     "impasto_plugins.losses.moments",

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from impasto.images import fitted, open_picture, resized, to_tensor
-from impasto_plugins.extractors.vgg19 import SCALES, load_weights, mean_activations
+from impasto_plugins.extractors.vgg_weights import SCALES, load_weights, mean_activations
 
 SIDE = 512
 
@@ -22,7 +22,7 @@ SIDE = 512
 @click.argument("photographs", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--weights", "source", default="oxford", show_default=True)
 def main(photographs: tuple[str, ...], source: str) -> None:
-    """Measure and store one factor for each layer, for both kinds of pooling."""
+    """Measure and store one factor for each layer, for each kind of pooling."""
     pictures = []
     for path in photographs:
         picture = open_picture(path)
@@ -34,7 +34,10 @@ def main(photographs: tuple[str, ...], source: str) -> None:
         "name": weights.name,
         "photographs": sorted(Path(path).name for path in photographs),
         "side": SIDE,
-        **{pooling: mean_activations(weights, pooling, pictures) for pooling in ("max", "average")},
+        **{
+            pooling: mean_activations(weights, pooling, pictures)
+            for pooling in ("max", "average", "l2")
+        },
     }
     SCALES.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     click.echo(f"{SCALES.name}: {weights.name}, {len(pictures)} photographs")

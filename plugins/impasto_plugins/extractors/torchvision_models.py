@@ -1,0 +1,142 @@
+"""Any backbone of torchvision, by the names of its model and of the nodes in its graph.
+
+Nodes are named as by ``torchvision.models.feature_extraction.get_graph_node_names``: ``layer2.0.relu``
+of a ResNet, ``features.3.0`` of a MobileNet. Layers have to be given for each loss; the defaults are
+VGG's.
+"""
+
+from __future__ import annotations
+
+import operator
+import urllib.error
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Tensor, fx, nn
+from torchvision import models
+from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
+
+import impasto
+from impasto_plugins.extractors.vgg_weights import DEVIATION, MEAN
+
+IN_PLACE = {operator.iadd: operator.add, operator.imul: operator.mul}
+"""Operations that overwrite a feature which may have been asked for, and what does not."""
+
+
+class TorchvisionModel(impasto.Extractor):
+    """Any backbone of torchvision, by model and node names."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        model: Annotated[str, Field(description="name in torchvision.models, e.g. resnet50")],
+        weights: Annotated[
+            str, Field(description="DEFAULT or another name of its weights, a file, or random")
+        ] = "DEFAULT",
+    ) -> None:
+        """Build the model and name its nodes.
+
+        Raises:
+            SettingsError: no such model or weights, or a model that cannot be traced.
+        """
+        super().__init__()
+        known = models.list_models(module=models)
+        if model not in known:
+            raise impasto.SettingsError(impasto.errors.unknown("model", model, known))
+        self.weights = f"{model} {Path(weights).name}"
+        self.model: nn.Module = models.get_model(model, weights=None, **_quiet(model)).eval()
+        if weights != "random":
+            self.model.load_state_dict(_state(model, weights, self.model.state_dict()))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                _, nodes = get_graph_node_names(self.model)
+        except Exception as error:
+            raise impasto.SettingsError(f"model '{model}' cannot be traced: {error}") from error
+        self.layers = tuple(nodes[1:])
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1))
+        self.register_buffer("deviation", DEVIATION.view(1, 3, 1, 1).clone())
+
+    def select(self, layers: Iterable[str]) -> None:
+        super().select(layers)
+        if not self.selected:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            traced = create_feature_extractor(self.model, list(self.selected))
+        keep_features(traced)
+        self.model = traced
+        for name, feature in self.model(torch.zeros(1, 3, 224, 224)).items():
+            if not torch.is_tensor(feature) or feature.dim() != 4:
+                raise impasto.SettingsError(
+                    f"layer '{name}' of {self.weights} is no feature map (1, C, h, w)"
+                )
+
+    def forward(self, image: Tensor) -> impasto.Features:
+        precision = next(self.model.parameters()).dtype
+        normalised = (image - self.mean) / self.deviation
+        features: impasto.Features = self.model(
+            normalised.to(precision, memory_format=torch.channels_last)
+        )
+        return features
+
+    def prepare(self, device: torch.device, precision: torch.dtype) -> None:
+        super().prepare(device, precision)
+        # The picture is normalised before it is rounded to the network's precision.
+        self.mean, self.deviation = self.mean.float(), self.deviation.float()
+
+
+def keep_features(model: fx.GraphModule) -> None:
+    """Let nothing overwrite a feature after it was taken: no operation in place."""
+    for module in model.modules():
+        if getattr(module, "inplace", False):
+            module.inplace = False  # type: ignore[assignment]
+    for node in model.graph.nodes:
+        node.target = IN_PLACE.get(node.target, node.target)
+        if node.kwargs.get("inplace"):
+            node.kwargs = {**node.kwargs, "inplace": False}
+    model.recompile()
+
+
+def _quiet(model: str) -> dict[str, bool]:
+    # These two would warn that their slow initialisation will be left out one day.
+    return {"init_weights": False} if model in ("googlenet", "inception_v3") else {}
+
+
+def _state(model: str, weights: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    if Path(weights).is_file():
+        try:
+            state = torch.load(weights, weights_only=True, map_location="cpu")
+        except Exception as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise impasto.SettingsError(f"weights '{weights}' cannot be read: {reason}") from None
+        if not isinstance(state, dict) or state.keys() != wanted.keys():
+            raise impasto.SettingsError(f"weights '{weights}' are not those of {model}")
+        if any(state[key].shape != value.shape for key, value in wanted.items()):
+            raise impasto.SettingsError(f"weights '{weights}' have other shapes than {model}")
+        return state
+    kinds = models.get_model_weights(model)
+    names = [*kinds.__members__, "DEFAULT"]
+    if weights not in names:
+        raise impasto.SettingsError(
+            impasto.errors.unknown("weights", weights, [*names, "random"]) + ", or a file"
+        )
+    try:
+        fetched: dict[str, Tensor] = kinds[weights].get_state_dict(progress=False, check_hash=True)
+    except (urllib.error.URLError, OSError, RuntimeError) as error:
+        raise impasto.SettingsError(
+            f"weights '{weights}' of {model} cannot be fetched from torchvision's hub ({error});"
+            " otherwise: weights=FILE, or weights=random"
+        ) from None
+    return fetched
+
+
+@impasto.hookimpl
+def impasto_extractors() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("torchvision", TorchvisionModel)]

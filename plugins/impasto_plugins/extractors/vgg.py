@@ -1,0 +1,117 @@
+"""VGG networks: layers by the paper's names, rectified. What the extractors of this family share.
+
+Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR
+2015; used as in Gatys, Ecker and Bethge, CVPR 2016, section 2, with weights scaled so that the mean
+activation over photographs is one. Departures: one factor for each layer, not for each filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+import impasto
+from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for
+
+Pooling = Annotated[
+    Literal["max", "average", "l2"], Field(description="the paper prefers average for pictures")
+]
+Padding = Annotated[
+    Literal["zero", "replicate", "reflect"], Field(description="around the first convolution")
+]
+Scale = Annotated[bool, Field(description="scale to a mean activation of one")]
+
+MODES: dict[str, Literal["zeros", "replicate", "reflect"]] = {
+    "zero": "zeros",
+    "replicate": "replicate",
+    "reflect": "reflect",
+}
+"""torch's names of the paddings."""
+
+
+class VGG(impasto.Extractor):
+    """A VGG by the paper's layer names, rectified; runs no further than the deepest layer."""
+
+    mean: Tensor
+
+    def __init__(self, weights: Weights, pooling: Pooling, padding: Padding, scale: bool) -> None:
+        """Build the network.
+
+        Args:
+            weights: its convolutions.
+            pooling: ``max``; ``average``; or ``l2``, the root of the mean square, which keeps the
+                scale of activations as an average does, and strong ones as the maximum does.
+            padding: of the first convolution: ``zero`` as trained, ``replicate`` or ``reflect``
+                against the dark rim that zeros can leave.
+            scale: divide each layer by its mean activation.
+        """
+        super().__init__()
+        names = list(weights.kernels)
+        factors = scales_for(weights, pooling) if scale else dict.fromkeys(names, 1.0)
+        self.layers = tuple(with_poolings(names))
+        self.weights = weights.name
+        self.pooling, self.padding = pooling, padding
+        self.register_buffer("mean", torch.tensor(weights.mean).view(1, 3, 1, 1))
+        self.convolutions = nn.ModuleDict()
+        before = 1.0
+        for layer in names:
+            kernel, bias = weights.kernels[layer], weights.biases[layer]
+            mode = MODES[padding] if layer == names[0] else "zeros"
+            convolution = nn.Conv2d(
+                kernel.shape[1], kernel.shape[0], 3, padding=1, padding_mode=mode
+            )
+            convolution.weight = nn.Parameter(kernel * (before / factors[layer]), False)
+            convolution.bias = nn.Parameter(bias / factors[layer], False)
+            self.convolutions[layer] = convolution
+            before = factors[layer]
+
+    def select(self, layers: Iterable[str]) -> None:
+        super().select(layers)
+        # One pooling lies before each block but the first, and halves the sides.
+        poolings = [int(layer[4]) - layer.startswith("conv") for layer in self.selected]
+        self.smallest_side = 2 ** max(poolings, default=0)
+        # What lies beyond the deepest layer is never run, so it need not stay in memory.
+        for layer in self.layers[len(self._path()) :]:
+            if layer in self.convolutions:
+                del self.convolutions[layer]
+
+    def forward(self, image: Tensor) -> impasto.Features:
+        features: impasto.Features = {}
+        feature = (image - self.mean).to(self.precision, memory_format=torch.channels_last)
+        for layer in self._path():
+            feature = self._step(layer, feature)
+            if layer in self.selected:
+                features[layer] = feature
+        return features
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Precision of the weights, and of the features."""
+        return next(self.convolutions.parameters()).dtype
+
+    def prepare(self, device: torch.device, precision: torch.dtype) -> None:
+        super().prepare(device, precision)
+        # The mean is subtracted before the picture is rounded to the network's precision.
+        self.mean = self.mean.float() if precision.itemsize < 4 else self.mean
+
+    def _path(self) -> tuple[str, ...]:
+        deepest = max((self.layers.index(layer) for layer in self.selected), default=-1)
+        return self.layers[: deepest + 1]
+
+    def _step(self, layer: str, feature: Tensor) -> Tensor:
+        if layer.startswith("pool"):
+            return pooled(feature, self.pooling)
+        return relu(self.convolutions[layer](feature))
+
+
+def with_poolings(convolutions: Iterable[str]) -> list[str]:
+    """All layers, given the convolutions: a pooling follows each block."""
+    blocks: dict[str, list[str]] = {}
+    for layer in convolutions:
+        blocks.setdefault(layer[4], []).append(layer)
+    return [name for block, layers in blocks.items() for name in [*layers, f"pool{block}"]]

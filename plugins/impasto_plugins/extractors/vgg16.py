@@ -1,0 +1,37 @@
+"""VGG-16, as in Johnson, Alahi and Fei-Fei, "Perceptual Losses", ECCV 2016."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+import impasto
+from impasto_plugins.extractors.vgg import VGG, Padding, Pooling, Scale
+from impasto_plugins.extractors.vgg_weights import load_weights
+
+
+class VGG16(VGG):
+    """VGG-16 by the paper's layer names, rectified; runs no further than the deepest layer."""
+
+    def __init__(
+        self,
+        weights: Annotated[
+            str, Field(description="torchvision (its hub), or a file of it")
+        ] = "torchvision",
+        pooling: Pooling = "max",
+        padding: Padding = "zero",
+        scale: Scale = True,
+    ) -> None:
+        """Load the weights.
+
+        Raises:
+            SettingsError: weights that cannot be had, or a file that does not hold them.
+        """
+        super().__init__(load_weights(weights, "vgg16"), pooling, padding, scale)
+
+
+@impasto.hookimpl
+def impasto_extractors() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("vgg16", VGG16)]

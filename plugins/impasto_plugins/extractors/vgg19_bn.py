@@ -1,0 +1,37 @@
+"""VGG-19 with batch normalisation (Ioffe and Szegedy, ICML 2015), fixed as it was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+import impasto
+from impasto_plugins.extractors.vgg import VGG, Padding, Pooling, Scale
+from impasto_plugins.extractors.vgg_weights import load_weights
+
+
+class VGG19BatchNorm(VGG):
+    """VGG-19 with batch normalisation, by the paper's layer names, rectified."""
+
+    def __init__(
+        self,
+        weights: Annotated[
+            str, Field(description="torchvision (its hub), or a file of it")
+        ] = "torchvision",
+        pooling: Pooling = "max",
+        padding: Padding = "zero",
+        scale: Scale = True,
+    ) -> None:
+        """Load the weights.
+
+        Raises:
+            SettingsError: weights that cannot be had, or a file that does not hold them.
+        """
+        super().__init__(load_weights(weights, "vgg19_bn"), pooling, padding, scale)
+
+
+@impasto.hookimpl
+def impasto_extractors() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("vgg19_bn", VGG19BatchNorm)]
