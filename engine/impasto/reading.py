@@ -66,6 +66,12 @@ class Photo:
         """Width and height, pixels."""
         return self.image.shape[3], self.image.shape[2]
 
+    @property
+    def picture(self) -> Image.Image:
+        """Its colours as a picture of Pillow, RGB, 8 bits."""
+        levels = self.image[0].mul(255).round().to(torch.uint8).permute(1, 2, 0)
+        return Image.fromarray(levels.contiguous().numpy(), "RGB")
+
 
 def open_picture(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     """Read a picture file.
