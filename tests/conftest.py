@@ -81,6 +81,31 @@ def pair(tmp_path: Path) -> Pair:
     return made
 
 
+Interrupt = tuple[str, ...]
+
+INTERRUPT = """
+import impasto
+
+class Interrupt:
+    @impasto.hookimpl(trylast=True)
+    def impasto_after_step(self, run, step):
+        if step.number == 2 and not run.seconds_before:
+            raise KeyboardInterrupt
+
+@impasto.hookimpl
+def impasto_callbacks():
+    return [impasto.Offer("interrupt", Interrupt)]
+"""
+
+
+@pytest.fixture
+def interrupt(tmp_path: Path) -> Interrupt:
+    """Options of a run that Ctrl-C ends after the second step, if it was not resumed."""
+    plugin = tmp_path / "interrupt.py"
+    plugin.write_text(INTERRUPT, encoding="utf-8")
+    return "--plugin", str(plugin), "--callback", "interrupt"
+
+
 @pytest.fixture(scope="session")
 def network() -> nn.Sequential:
     """The convolutions of torchvision's VGG-19 with random weights."""

@@ -106,7 +106,10 @@ def test_an_input_is_never_overwritten(invoke: Invoke, pair: Pair) -> None:
         (["--optimizer", "adam:betas=0.9"], "optimizer 'adam': option 'betas'"),
         (["--canvas", "pixel"], "unknown canvas 'pixel'; did you mean 'pixels'?"),
         (["--callback", "snapshots"], "callback 'snapshots': the option 'folder' must be given"),
-        (["--callback", "log:file=/no/such/folder/log"], "No such file or directory"),
+        (
+            ["--callback", "log:file=/no/such/folder/log"],
+            "the folder '/no/such/folder' does not exist",
+        ),
         (["--size", "big"], "setting 'size'"),
         (["--size", "8"], "setting 'size'"),
         (["--steps", "0"], "setting 'steps': must be greater than or equal to 1, not '0'"),

@@ -28,4 +28,6 @@ BUILT_IN = (
     "impasto_plugins.callbacks.progress",
     "impasto_plugins.callbacks.snapshots",
     "impasto_plugins.callbacks.log",
+    "impasto_plugins.callbacks.statistics",
+    "impasto_plugins.callbacks.contact_sheet",
 )

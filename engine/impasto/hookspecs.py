@@ -137,8 +137,9 @@ def impasto_after_run(run: Run, result: Result) -> None:
 
 @hookspec
 def impasto_run_failed(run: Run, error: BaseException) -> None:
-    """The run ends early: an error, or the user's Ctrl-C. The picture so far is kept by the engine.
+    """The run ends early: an error, a refusal, or the user's Ctrl-C. The engine keeps the picture so far.
 
-    ``run``: the whole state. ``error``: what ended it. Free what ``impasto_before_run`` took.
+    ``run``: the whole state. ``error``: what ended it. Free what ``impasto_before_run`` took;
+    where another plugin refused the run there, it may not have been called.
     Failure: reported once; the first error is the one that is shown.
     """

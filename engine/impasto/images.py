@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy
@@ -102,13 +103,24 @@ def save(picture: Image.Image, path: Path) -> None:
     """
     kind = SUFFIXES[path.suffix.lower()]
     quality = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
+    with written_whole(path) as part:
+        picture.save(part, kind, **quality)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path``, renamed to it at the end; removed if writing fails.
+
+    Raises:
+        PictureError: it cannot be written; what stood there before is still there.
+    """
     try:
         with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
+            dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}", delete=False
         ) as file:
             part = Path(file.name)
         try:
-            picture.save(part, kind, **quality)
+            yield part
             part.chmod(0o666 & ~umask())
             part.replace(path)
         finally:

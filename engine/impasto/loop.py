@@ -28,8 +28,8 @@ def paint(run: Run) -> Result:
         BaseException: whatever ended it early, after ``impasto_run_failed``; ``run`` still has the
             canvas.
     """
-    run.host.notify("impasto_before_run", run=run)
     try:
+        run.host.notify("impasto_before_run", run=run)
         run.started = time.perf_counter()
         for stage in run.stages_ahead():
             begin(run, stage)

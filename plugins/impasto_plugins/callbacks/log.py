@@ -1,50 +1,95 @@
-"""Every step's loss and terms as JSON lines."""
+"""Every step's loss and terms as JSON lines, or as CSV."""
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TextIO
 
 from pydantic import Field
 
 import impasto
+from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
+
+Format = Literal["json", "csv"]
 
 
 class Log:
-    """Every step's loss and terms, one JSON object a line."""
+    """Every step's loss and terms, one JSON object or one row of CSV a line."""
 
     def __init__(
         self,
         file: Annotated[Path, Field(description="file to write; one that exists is replaced")],
         every: Annotated[int, Field(ge=1, description="steps between lines")] = 1,
+        format: Annotated[  # noqa: A002 - the word that users know.
+            Format | None, Field(description="none goes by the suffix: .csv is CSV, others JSON")
+        ] = None,
     ) -> None:
-        self.every = every
+        check_file("log", file)
+        self.path, self.every = file, every
+        self.format = format or ("csv" if file.suffix.lower() == ".csv" else "json")
+        self.file: TextIO | None = None
+
+    @impasto.hookimpl
+    def impasto_before_run(self, run: impasto.Run) -> None:
+        refuse_files_of_the_run("log", self.path, run)
+        kept = self.lines_up_to(run.step) if run.step else []
         try:
-            self.file = file.open("w", encoding="utf-8")
+            self.file = self.path.open("w", encoding="utf-8", newline="")
         except OSError as error:
-            raise impasto.SettingsError(f"log '{file}': {error.strerror or error}") from None
+            raise impasto.SettingsError(
+                f"callback 'log': file '{self.path}': {error.strerror or error}"
+            ) from None
+        if self.format == "csv":
+            csv.writer(self.file).writerow(["step", "stage", "loss", *run.objective.names])
+        self.file.writelines(kept)
 
     @impasto.hookimpl
     def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
         if step.number % self.every == 0 or step.number == run.total_steps:
-            line = {
-                "step": step.number,
-                "stage": step.stage.number,
-                "loss": step.loss,
-                "terms": step.terms,
-            }
-            self.file.write(json.dumps(line) + "\n")
-            self.file.flush()
+            self.write(step)
 
     @impasto.hookimpl
     def impasto_after_run(self) -> None:
-        self.file.close()
+        self.close()
 
     @impasto.hookimpl
     def impasto_run_failed(self) -> None:
-        self.file.close()
+        self.close()
+
+    def write(self, step: impasto.Step) -> None:
+        """Add a line; it is in the file at once, so that others can follow."""
+        assert self.file is not None
+        stage, terms = step.stage.number, step.terms
+        if self.format == "csv":
+            row = [step.number, stage, step.loss, *terms.values()]
+            csv.writer(self.file).writerow(row)
+        else:
+            line = {"step": step.number, "stage": stage, "loss": step.loss, "terms": terms}
+            self.file.write(json.dumps(line) + "\n")
+        self.file.flush()
+
+    def lines_up_to(self, step: int) -> list[str]:
+        """Lines of a run that is resumed after this step; those behind it are done anew."""
+        if not self.path.is_file():
+            return []
+        with self.path.open(encoding="utf-8", newline="") as file:
+            whole = [line for line in file if line.endswith("\n")]
+        return [line for line in whole if 0 < self.step_of(line) <= step]
+
+    def step_of(self, line: str) -> int:
+        """The step that a line is of; 0 for a heading, and for what is no line of a log."""
+        try:
+            return int(line.split(",")[0] if self.format == "csv" else json.loads(line)["step"])
+        except (ValueError, KeyError, TypeError):
+            return 0
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        if self.file is not None:
+            self.file.close()
 
 
 @impasto.hookimpl

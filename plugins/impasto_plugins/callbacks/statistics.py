@@ -1,0 +1,146 @@
+"""Time, rate and peak memory of each stage, as a table at the end and as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from rich.console import Console
+from rich.table import Table
+
+import impasto
+from impasto.images import written_whole
+from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a stage took."""
+
+    stage: int
+    """Counted from 0."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    steps: int
+    """Done in this run; those before a resume are left out."""
+    seconds: float
+    """Of the steps; making targets and canvas is left out."""
+    steps_per_second: float
+    peak_memory: float
+    """MiB: on a GPU what torch held at most during the stage; else the most that the process took since
+    it began."""
+
+
+class Statistics:
+    """Time, steps a second and peak memory of each stage, as a table on standard error."""
+
+    def __init__(
+        self,
+        file: Annotated[
+            Path | None,
+            Field(description="JSON file to write as well; one that exists is replaced"),
+        ] = None,
+    ) -> None:
+        if file is not None:
+            check_file("statistics", file)
+        self.path = file
+        self.spent: list[Spent] = []
+        self.stage: impasto.Stage | None = None
+
+    @impasto.hookimpl
+    def impasto_before_run(self, run: impasto.Run) -> None:
+        if self.path is not None:
+            refuse_files_of_the_run("statistics", self.path, run)
+
+    @impasto.hookimpl
+    def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
+        if run.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(run.device)
+        self.stage, self.first_step, self.started = stage, run.step, time.perf_counter()
+
+    @impasto.hookimpl
+    def impasto_after_stage(self, run: impasto.Run) -> None:
+        self.end_stage(run)
+
+    @impasto.hookimpl
+    def impasto_after_run(self, run: impasto.Run) -> None:
+        self.report(run)
+
+    @impasto.hookimpl
+    def impasto_run_failed(self, run: impasto.Run) -> None:
+        self.end_stage(run)
+        if self.spent:
+            self.report(run)
+
+    def end_stage(self, run: impasto.Run) -> None:
+        """Take down what the stage took so far."""
+        stage, self.stage = self.stage, None
+        if stage is None:
+            return
+        if run.device.type == "cuda":
+            torch.cuda.synchronize(run.device)
+        seconds, steps = time.perf_counter() - self.started, run.step - self.first_step
+        memory = peak_memory(run.device)
+        self.spent.append(
+            Spent(stage.number, stage.width, stage.height, steps, seconds, steps / seconds, memory)
+        )
+
+    def report(self, run: impasto.Run) -> None:
+        """Print the table, and write the file if one is named."""
+        Console(stderr=True).print(table_of(self.spent))
+        if self.path is None:
+            return
+        record = {
+            "device": str(run.device),
+            "precision": str(run.precision).removeprefix("torch."),
+            "steps": sum(one.steps for one in self.spent),
+            "seconds": sum(one.seconds for one in self.spent),
+            "peak_memory": max(one.peak_memory for one in self.spent),
+            "stages": [asdict(one) for one in self.spent],
+        }
+        with written_whole(self.path) as part:
+            part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def peak_memory(device: torch.device) -> float:
+    """MiB; see :class:`Spent`."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / MIB
+    import resource  # Not on Windows, where this callback is left out.
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return most / MIB if sys.platform == "darwin" else most / 1024
+
+
+def table_of(spent: Iterable[Spent]) -> Table:
+    """One row a stage."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("stage", "pixels", "steps", "seconds", "steps/s", "peak MiB"):
+        table.add_column(heading, justify="right")
+    for one in spent:
+        table.add_row(
+            str(one.stage),
+            f"{one.width} × {one.height}",
+            str(one.steps),
+            f"{one.seconds:.1f}",
+            f"{one.steps_per_second:.2f}",
+            f"{one.peak_memory:.0f}",
+        )
+    return table
+
+
+@impasto.hookimpl
+def impasto_callbacks() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("statistics", Statistics)]
