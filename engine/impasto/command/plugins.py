@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from impasto.command.new_plugin import write_package
 from impasto.errors import SettingsError, unknown
 from impasto.host import Host, Offered, build_host
 from impasto.options import Option
@@ -48,6 +50,23 @@ def show(host: Host, name: str, as_json: bool) -> None:
             click.echo(f"  {option.name} = {option.type}  {default}")
             if option.help:
                 click.echo(f"      {option.help}")
+
+
+@plugins.command()
+@click.argument("kind")
+@click.argument("name")
+@click.option("-o", "--output", metavar="FOLDER", help="Folder of the package. [impasto-NAME]")
+@click.pass_obj
+def new(host: Host, kind: str, name: str, output: str | None) -> None:
+    """Write a package with a new plugin to begin from.
+
+    KIND is extractor, loss, optimizer, canvas or callback. The package has code, entry point, test
+    and README; it installs with pip.
+    """
+    folder = Path(output or f"impasto-{name.replace('_', '-')}")
+    for path in write_package(host, kind, name, folder):
+        click.echo(path)
+    click.echo(f"next: pip install {folder}, then impasto plugins show {name}", err=True)
 
 
 def _print_tables(host: Host) -> None:

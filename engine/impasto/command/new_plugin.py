@@ -1,0 +1,93 @@
+"""``impasto plugins new``: a complete package with one plugin, to begin from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Template
+
+from impasto.errors import PluginError, SettingsError, unknown
+from impasto.host import KINDS, Host
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+
+EXAMPLES = {
+    "loss": "--loss content --loss $name",
+    "extractor": "--extractor $name --loss content:layers=second --loss gram:layers=first,second",
+    "optimizer": "--optimizer $name",
+    "canvas": "--canvas $name",
+    "callback": "--callback $name",
+}
+"""How a plugin of each kind is asked for on the command line."""
+
+SETTINGS = {
+    "loss": 'loss=["$name"]',
+    "extractor": 'extractor="$name", loss=["gram:layers=first,second"]',
+    "optimizer": 'optimizer="$name", loss=["tv"]',
+    "canvas": 'canvas="$name", loss=["tv"]',
+    "callback": 'callback=["$name"], loss=["tv"]',
+}
+"""The same from Python, in the test."""
+
+
+def write_package(host: Host, kind: str, name: str, folder: Path) -> list[Path]:
+    """Write a package ``impasto-NAME`` with one plugin that works, its entry point, test and README.
+
+    Args:
+        host: tells which names are taken.
+        kind: one of the kinds of plugin.
+        name: lower-case letters, digits, ``-`` and ``_``.
+        folder: the package's folder; it must not exist.
+
+    Returns:
+        The files.
+
+    Raises:
+        SettingsError: an unknown kind, or a name that is not of that form or is taken.
+        PluginError: the folder exists or cannot be written.
+    """
+    if kind not in KINDS:
+        raise SettingsError(unknown("kind", kind, KINDS))
+    if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", name):
+        raise SettingsError(
+            f"name '{name}': a letter, then lower-case letters and digits, with - or _ between"
+        )
+    taken = [item for item in host.offered if (item.kind, item.offer.name) == (kind, name)]
+    if taken:
+        raise SettingsError(f"the {kind} '{name}' is there already: {taken[0].origin}")
+    files = {folder / target: text for target, text in texts(kind, name).items()}
+    try:
+        folder.mkdir(parents=True)
+        for path, text in files.items():
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PluginError(f"folder '{folder}': {error.strerror or error}") from None
+    return list(files)
+
+
+def texts(kind: str, name: str) -> dict[str, str]:
+    """The files of the package by their name."""
+    words = re.split("[_-]", name)
+    module = f"impasto_{'_'.join(words)}"
+    values = {
+        "kind": kind,
+        "name": name,
+        "dashed": "-".join(words),
+        "module": module,
+        "Name": " ".join(words).capitalize(),
+        "Class": "".join(word.capitalize() for word in words),
+        "example": Template(EXAMPLES[kind]).substitute(name=name),
+        "settings": Template(SETTINGS[kind]).substitute(name=name),
+    }
+    sources = {
+        "pyproject.toml": "pyproject.toml",
+        "README.md": "README.md",
+        f"{module}.py": f"{kind}.py",
+        f"test_{module}.py": "test_plugin.py",
+    }
+    return {
+        target: Template((TEMPLATES / f"{source}.txt").read_text(encoding="utf-8")).substitute(
+            values
+        )
+        for target, source in sources.items()
+    }
