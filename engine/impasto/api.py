@@ -12,14 +12,16 @@ from PIL.Image import Image
 from impasto.checkpoint import read_checkpoint
 from impasto.checkpoints import Checkpoints
 from impasto.errors import ImpastoError, SettingsError
-from impasto.images import Photo, check_output, photo_of, save
+from impasto.images import Photo, check_output, photo_of
 from impasto.loop import paint, result_of
 from impasto.prepare import prepare
+from impasto.recipe import recipe_of, with_recipe, without_recipe
 from impasto.saved_state import folder_of, settings_of, take_up
 from impasto.scopes import scope_of
 from impasto.settings import Settings, gather
 from impasto.state import Result, Run
 from impasto.style import Style
+from impasto.writing import Company, check_format, write_picture
 
 Picture = str | PathLike[str] | Image
 """A file, or a picture of Pillow. For a style also text as on the command line: ``b.jpg:weight=0.3``."""
@@ -129,6 +131,8 @@ def resume(
 def finish(run: Run, checkpoints: Checkpoints | None) -> Result:
     """Paint a run that is ready, and write its output if one is named."""
     output = Path(run.settings.output) if run.settings.output is not None else None
+    if output is not None:
+        check_format(output, run.settings.depth, run.stages[-1].width, run.stages[-1].height)
     if checkpoints is not None:
         run.host.register(checkpoints, "checkpoint", "the engine")
     with (
@@ -137,8 +141,23 @@ def finish(run: Run, checkpoints: Checkpoints | None) -> Result:
     ):
         result = paint(run)
     if output is not None:
-        save(result.picture, output)
+        write_result(run, result, output)
     return result
+
+
+def write_result(run: Run, result: Result, path: Path) -> None:
+    """Write a result with all that the content picture had beside its colours, and the recipe.
+
+    Raises:
+        PictureError: it cannot be written; what stood there before is still there.
+    """
+    settings, photo = run.settings, run.photo
+    xmp = without_recipe(photo.xmp) if photo is not None else b""
+    if settings.recipe:
+        xmp = with_recipe(xmp, recipe_of(run, result))
+    profile, exif = (photo.profile, photo.exif) if photo is not None else (None, b"")
+    company = Company(result.alpha, profile, exif, xmp)
+    write_picture(path, result.image, company, settings.depth, settings.quality)
 
 
 def inputs_of(settings: Settings) -> list[str]:
@@ -160,12 +179,12 @@ def keep_what_was_painted(run: Run, output: Path | None) -> Iterator[None]:
     except KeyboardInterrupt as error:
         partial = result_of(run, stopped="interrupted")
         reason = str(error) or "interrupted"
-        raise Interrupted(f"{reason}; {_keep(partial, output)}", partial) from None
+        raise Interrupted(f"{reason}; {_keep(run, partial, output)}", partial) from None
     except Exception as error:
         if not run.step and isinstance(error, ImpastoError):
             raise
         partial = result_of(run, stopped="failed")
-        raise RunFailed(f"{blame(run, error)}; {_keep(partial, output)}", partial) from error
+        raise RunFailed(f"{blame(run, error)}; {_keep(run, partial, output)}", partial) from error
 
 
 def blame(run: Run, error: Exception) -> str:
@@ -187,12 +206,12 @@ def blame(run: Run, error: Exception) -> str:
     return f"{kind} '{culprit.name}' of plugin {origin} failed: {reason}"
 
 
-def _keep(result: Result, output: Path | None) -> str:
+def _keep(run: Run, result: Result, output: Path | None) -> str:
     if not result.steps:
         return "no step was done, nothing is written"
     if output is None:
         return f"the picture after {result.steps} steps is in the error's result"
-    save(result.picture, output)
+    write_result(run, result, output)
     return f"the picture after {result.steps} steps is in '{output}'"
 
 

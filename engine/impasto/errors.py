@@ -22,6 +22,10 @@ class CheckpointError(ImpastoError):
     """A checkpoint that cannot be written, read or gone on from."""
 
 
+class RecipeError(ImpastoError):
+    """A picture's recipe that is not there, cannot be read, or cannot be repeated here."""
+
+
 class PluginError(ImpastoError):
     """A plugin that cannot be loaded, or that failed; the text names it and where it came from."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy
@@ -16,9 +14,11 @@ from torch.nn.functional import interpolate
 
 from impasto.errors import PictureError, unknown
 from impasto.reading import MAX_MEGAPIXELS, Photo, open_picture, photo_of
+from impasto.writing import SUFFIXES, Company, umask, write_picture, written_whole
 
 __all__ = [
     "MAX_MEGAPIXELS",
+    "SUFFIXES",
     "Photo",
     "check_output",
     "fitted",
@@ -28,17 +28,9 @@ __all__ = [
     "save",
     "to_picture",
     "to_tensor",
+    "umask",
+    "written_whole",
 ]
-
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tiff": "TIFF",
-    ".tif": "TIFF",
-}
-"""Formats that a result can be written in, by the file's suffix."""
 
 
 def to_tensor(picture: Photo | Image.Image) -> Tensor:
@@ -46,10 +38,17 @@ def to_tensor(picture: Photo | Image.Image) -> Tensor:
     return picture.image if isinstance(picture, Photo) else photo_of(picture).image
 
 
-def to_picture(image: Tensor) -> Image.Image:
-    """(1, 3, H, W) sRGB as an 8-bit RGB picture; values are clipped to [0, 1] and rounded."""
-    levels = image.detach()[0].clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
-    return Image.fromarray(numpy.ascontiguousarray(levels.permute(1, 2, 0).numpy()), "RGB")
+def to_picture(image: Tensor, alpha: Tensor | None = None) -> Image.Image:
+    """(1, 3, H, W) sRGB as an 8-bit picture; values are clipped to [0, 1] and rounded.
+
+    Args:
+        image: the colours.
+        alpha: (1, 1, H, W) in [0, 1]; with it the picture is RGBA, else RGB.
+    """
+    image = image.detach().cpu()
+    image = image if alpha is None else torch.cat([image, alpha.detach().cpu()], 1)
+    levels = image[0].clamp(0, 1).mul(255).round().to(torch.uint8)
+    return Image.fromarray(numpy.ascontiguousarray(levels.permute(1, 2, 0).numpy()))
 
 
 def resized(image: Tensor, height: int, width: int) -> Tensor:
@@ -96,41 +95,10 @@ def check_output(
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a picture in the format of its suffix, to a temporary file that is then renamed.
+    """Write a picture in the format of its suffix, without metadata; see :func:`written_whole`.
 
     Raises:
         PictureError: it cannot be written; what stood there before is still there.
     """
-    kind = SUFFIXES[path.suffix.lower()]
-    quality = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(kind, {})
-    with written_whole(path) as part:
-        picture.save(part, kind, **quality)
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path``, renamed to it at the end; removed if writing fails.
-
-    Raises:
-        PictureError: it cannot be written; what stood there before is still there.
-    """
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}", delete=False
-        ) as file:
-            part = Path(file.name)
-        try:
-            yield part
-            part.chmod(0o666 & ~umask())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise PictureError(f"'{path}' cannot be written: {error.strerror or error}") from None
-
-
-def umask() -> int:
-    """Rights that new files are not given, as the user set them."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    photo = photo_of(picture)
+    write_picture(path, photo.image, Company(photo.alpha))

@@ -112,9 +112,12 @@ def take_step(run: Run, stage: Stage) -> Step:
 def result_of(run: Run, stopped: str = "") -> Result:
     """The result as it stands, also of a run that ended early."""
     image = run.picture().cpu()
+    alpha = run.photo.alpha if run.photo is not None else None
+    alpha = None if alpha is None else resized(alpha, *image.shape[-2:])
     return Result(
-        picture=to_picture(image),
+        picture=to_picture(image, alpha),
         image=image,
+        alpha=alpha,
         losses=run.losses(),
         terms=run.last_step.terms if run.last_step else {},
         steps=run.step,

@@ -17,6 +17,7 @@ from impasto.host import Host, Kind, Origin, build_host
 from impasto.images import Photo, open_picture, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
+from impasto.recipe import checksums
 from impasto.regions import check_masks, open_mask, plan_regions
 from impasto.schedule import check_schedule
 from impasto.settings import Settings
@@ -44,6 +45,7 @@ def prepare(
     Raises:
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
+    inputs = checksums(settings) if settings.recipe and settings.output is not None else {}
     content_picture = content or open_picture(settings.content, settings.max_megapixels)
     style_pictures = open_styles(settings, styles)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -81,6 +83,7 @@ def prepare(
             for style, picture in zip(settings.style, style_pictures, strict=True)
         ],
         photo=content_picture,
+        inputs=inputs,
         start=start,
         stages=stages,
         objective=objective,

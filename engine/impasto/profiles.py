@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import struct
 from typing import Any, Literal
 
 import imagecodecs
@@ -24,8 +25,10 @@ logger = logging.getLogger("impasto")
 
 @functools.cache
 def srgb() -> bytes:
-    """A profile of sRGB."""
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    """A profile of sRGB, always the same bytes."""
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # LittleCMS writes the time into bytes 24 to 36 of the header (ICC.1, 7.2.1).
+    return made[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + made[36:]
 
 
 def to_srgb(samples: Samples, space: Space, profile: bytes | None, name: str) -> Samples:

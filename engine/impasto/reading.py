@@ -84,8 +84,14 @@ def open_picture(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAP
         PictureError: no such file, not a picture, cut short, too small or too large.
     """
     data = _contents(path, max_megapixels)
-    try:
+    with _clear_lines(path, max_megapixels):
         return _decoded(data, str(path), max_megapixels)
+
+
+@contextmanager
+def _clear_lines(path: str | os.PathLike[str], max_megapixels: float) -> Iterator[None]:
+    try:
+        yield
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -98,6 +104,21 @@ def open_picture(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAP
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"picture '{path}' cannot be read: {reason}") from None
+
+
+def read_xmp(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAPIXELS) -> bytes:
+    """The XMP packet of a picture file, without its pixels.
+
+    Raises:
+        PictureError: no such file, or not a picture.
+    """
+    data = _contents(path, max_megapixels)
+    with (
+        _clear_lines(path, max_megapixels),
+        _pillow_limits(max_megapixels),
+        Image.open(BytesIO(data), formats=_formats()) as opened,
+    ):
+        return xmp_of(opened.info.get("xmp"))
 
 
 def photo_of(picture: Image.Image, name: str = "in memory") -> Photo:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
@@ -23,6 +25,8 @@ from impasto.preset import read_preset, read_toml
 from impasto.spec import Spec
 from impasto.style import Style, shares
 
+logger = logging.getLogger("impasto")
+
 
 def _spec(value: object) -> Spec:
     return Spec.parse(value)
@@ -37,6 +41,18 @@ def _numbers(value: object) -> object:
         parts = value.split(",")
         return parts if all(part.strip().isdigit() for part in parts) else value
     return (value,) if isinstance(value, int) else value
+
+
+def _seed(value: object) -> object:
+    if value != "random":
+        return value
+    seed = secrets.randbelow(2**32)
+    logger.info("seed %d: drawn by chance", seed)
+    return seed
+
+
+def _bits(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def _spec_or_none(value: object) -> Spec | None:
@@ -83,6 +99,12 @@ class Settings:
     the part of it that counts; may be given several times."""
     output: str | None = None
     """File to write; the default is made from the names of both pictures."""
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    """Quality of JPEG and WebP."""
+    depth: Annotated[Literal[8, 16], BeforeValidator(_bits)] = 8
+    """Bits for each colour: 16 are for PNG and TIFF, and come from the canvas unrounded."""
+    recipe: bool = True
+    """Write settings, versions, checksums and losses into the picture, for impasto show and rerun."""
     size: Annotated[int, Field(ge=16)] | Literal["original"] = 512
     """Length of the result's longer side in pixels, or 'original' for the content's own."""
     side: Literal["longer", "shorter"] = "longer"
@@ -121,8 +143,8 @@ class Settings:
     init: str = "content"
     """Start: content, style, noise (grey), noise:colours=style (the style's mean and covariance), a blend
     as blend:content=0.8,noise=0.2, or a picture file."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Seed of all that is random."""
+    seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_seed)] = 0
+    """Seed of all that is random; 'random' draws one, which is recorded."""
     max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200
     """Largest picture that is read, in millions of pixels; protects from files that unpack into more
     than memory holds."""

@@ -89,7 +89,7 @@ class Result:
     """What a run gives."""
 
     picture: Image
-    """The picture, RGB, 8 bits."""
+    """The picture, 8 bits; RGB, or RGBA where the content picture has transparency."""
     image: Tensor
     """The same before rounding: (1, 3, H, W) float32 sRGB in [0, 1], on the CPU."""
     losses: list[float]
@@ -110,6 +110,8 @@ class Result:
     """Weights of the extractor."""
     stopped: str = ""
     """Why it ended early; empty if all steps were done."""
+    alpha: Tensor | None = None
+    """The content picture's, (1, 1, H, W) in [0, 1]; None is opaque."""
 
     def as_record(self) -> dict[str, object]:
         """The result as one JSON record, without the picture."""
@@ -158,6 +160,8 @@ class Run:
 
     photo: Photo | None = None
     """The content picture with its alpha, profile and metadata."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file that the run is made from, by its name in the settings."""
     step: int = 0
     """Steps done, over all stages."""
     stage: Stage | None = None

@@ -21,6 +21,8 @@ COMMANDS = {
         "Measure how near results are to style and content.",
     ),
     "style": ("impasto.command.style:style", "Learn a painting's style into a file, or show one."),
+    "show": ("impasto.command.recipe:show", "Print how a picture was made."),
+    "rerun": ("impasto.command.recipe:rerun", "Repeat the run that made a picture."),
     "resume": ("impasto.command.resume:resume", "Go on with a run that was stopped."),
     "plugins": ("impasto.command.plugins:plugins", "List plugins with their options, or show one."),
     "presets": ("impasto.command.presets:presets", "List presets with what they set."),

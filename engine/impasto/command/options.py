@@ -25,6 +25,7 @@ METAVARS = {
     "plugin": "FILE|MODULE",
     "load": "all|none|NAMES",
     "device": "NAME",
+    "seed": "N|random",
     "checkpoint": "DIR",
 }
 POSITIONAL = ("content",)
@@ -49,6 +50,8 @@ def _options(without: Collection[str]) -> list[Callable[[Command], Command]]:
         kind = describe(hints[field.name])
         help_text = " ".join((_help(field.name) + _default(field.name)).split())
         if kind == "true | false":
+            if _info(field.name).default is True:
+                names = [f"{names[0]}/--no-{names[0].removeprefix('--')}"]
             made.append(click.option(*names, is_flag=True, default=None, help=help_text))
             continue
         metavar = METAVARS.get(
@@ -69,7 +72,7 @@ def _help(name: str) -> str:
 def _default(name: str) -> str:
     info = _info(name)
     default = info.get_default(call_default_factory=True, validated_data={})
-    if default in (None, (), False, MISSING):
+    if default in (None, (), False, True, MISSING):
         return ""
     several = isinstance(default, tuple)
     return f" [{', '.join(str(item) for item in default) if several else default}]"

@@ -1,0 +1,77 @@
+"""``impasto show`` and ``impasto rerun``: the recipe in a picture, and its run once more."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impasto.command.resume import watched
+from impasto.command.run import report
+from impasto.settings import Settings
+
+
+@click.command()
+@click.argument("result")
+@click.option("--json", "as_json", is_flag=True, help="Print the recipe as one JSON object.")
+def show(result: str, as_json: bool) -> None:
+    """Print how the picture RESULT was made: settings, inputs, versions and the losses reached."""
+    from impasto.recipe import read_recipe
+
+    recipe = read_recipe(result)
+    if as_json:
+        click.echo(json.dumps(recipe, indent=2))
+        return
+    for name, value in recipe.items():
+        if isinstance(value, dict):
+            click.echo(f"{_text(name)}:")
+            for key, item in value.items():
+                click.echo(f"    {_text(key)} = {_text(item)}")
+        else:
+            click.echo(f"{_text(name)}: {_text(value)}")
+
+
+@click.command()
+@click.argument("result")
+@click.option("-o", "--output", metavar="OUT", help="File to write; the default is RESULT_again.")
+@click.option("--input", "found", multiple=True, metavar="FILE",
+              help="Where an input lies now; it is known by its checksum.")  # fmt: skip
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE",
+              help="Plugin to load: a recipe loads none by itself.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def rerun(
+    result: str,
+    output: str | None,
+    found: tuple[str, ...],
+    plugins: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Repeat the run that made the picture RESULT.
+
+    Its inputs must be as they were; their checksums are compared. On the same machine it gives the
+    same picture. Code comes from --plugin alone, never from the picture; callbacks are left out.
+    """
+    from impasto.rerun import rerun as run_again
+
+    path = Path(result)
+    target = output or str(path.with_name(f"{path.stem}_again{path.suffix}"))
+
+    def with_progress(settings: Settings) -> Settings:
+        return watched(settings, quiet)
+
+    again = run_again(
+        path, target, found=found, plugins=plugins, force=force, watched=with_progress
+    )
+    report(again, as_json)
+
+
+def _text(value: Any) -> str:
+    # As JSON, so that nothing in a picture from elsewhere steers the terminal.
+    plain = isinstance(value, str) and value.isascii() and value.isprintable()
+    return str(value) if plain else json.dumps(value)
