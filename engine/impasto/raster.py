@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 
 import imagecodecs
@@ -37,6 +38,8 @@ class Raster:
     space: Space
     alpha: Samples | None = None
     """(H, W) float32 in [0, 1]."""
+    tags: Mapping[int, object] = field(default_factory=dict)
+    """Of a deep TIFF: orientation (274), XMP (700), ICC profile (34675)."""
 
 
 def raster_of(picture: Image.Image) -> Raster:
@@ -112,7 +115,8 @@ def deep_tiff(data: bytes, max_pixels: int) -> Raster | None:
         levels = _in_range(numpy.atleast_3d(samples) / full)
         levels = 1 - levels if kind == "MINISWHITE" else levels
         premultiplied = 1 in page.extrasamples
-    return _split(levels, space, premultiplied)
+        tags = {code: page.tags[code].value for code in (274, 700, 34675) if code in page.tags}
+    return replace(_split(levels, space, premultiplied), tags=tags)
 
 
 def _split(levels: Samples, space: Space, premultiplied: bool = False) -> Raster:

@@ -171,9 +171,9 @@ def _decoded(data: bytes, name: str, max_megapixels: float) -> Photo:
     with _pillow_limits(max_megapixels):
         raster = deep_tiff(data, int(max_megapixels * 1e6))
         if raster is not None:
-            exif = Image.Exif()
-            exif.load(data)
-            return _photo(raster, exif, xmp_of(exif.get(700)), exif.get(34675), name)
+            exif, tags = _exif_of_tiff(data), raster.tags
+            exif[ORIENTATION] = tags.get(ORIENTATION, 1)
+            return _photo(raster, exif, xmp_of(tags.get(700)), tags.get(34675), name)
         with Image.open(BytesIO(data), formats=_formats()) as opened:
             # A photograph of several parts (MPO) is one picture to a viewer.
             if getattr(opened, "is_animated", False) and opened.format != "MPO":
@@ -183,6 +183,14 @@ def _decoded(data: bytes, name: str, max_megapixels: float) -> Photo:
                 return _from_pillow(opened, name)
             exif, xmp = opened.getexif(), xmp_of(opened.info.get("xmp"))
             return _photo(raster, exif, xmp, opened.info.get("icc_profile"), name)
+
+
+def _exif_of_tiff(data: bytes) -> Image.Exif:
+    exif = Image.Exif()
+    # Pillow reads no directories of BigTIFF outside its own reader.
+    if data[2:4] in (b"*\0", b"\0*"):
+        exif.load(data)
+    return exif
 
 
 def _from_pillow(picture: Image.Image, name: str) -> Photo:
