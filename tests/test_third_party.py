@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -25,9 +26,11 @@ class Environment:
     def __init__(self, folder: Path) -> None:
         venv.create(folder, with_pip=False)
         self.python = folder / "bin" / "python"
-        paths = {sysconfig.get_path("purelib"), *(str(Path(entry)) for entry in sys.path if entry)}
+        # addsitedir, unlike a plain path, also follows the editable installations that lie there.
+        lines = [f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})"]
+        lines += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
         site = next((folder / "lib").glob("python*")) / "site-packages"
-        (site / "outer.pth").write_text("\n".join(sorted(paths)), encoding="utf-8")
+        (site / "outer.pth").write_text("\n".join(lines), encoding="utf-8")
 
     def run(self, *arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         command = [str(self.python), *map(str, arguments)]
