@@ -216,7 +216,7 @@ def test_a_signal_leaves_a_checkpoint_to_go_on_from(
     process = subprocess.Popen(
         [sys.executable, "-m", "impasto", "run", "content.png", "style.png", "-o", "out.png",
          "--size", "64", "--steps", "400", "--loss", "tv", "--callback", "log:file=log.jsonl",
-         "--checkpoint", "kept"],
+         "--checkpoint", "kept", "--no-recipe"],
         stderr=subprocess.PIPE, text=True, cwd=tmp_path,
     )  # fmt: skip
     deadline = time.monotonic() + 60
@@ -231,6 +231,6 @@ def test_a_signal_leaves_a_checkpoint_to_go_on_from(
     assert invoke("resume", kept).status == 0
     resumed = out.read_bytes()
     done = invoke("run", pair.content, pair.style, "-o", out, "--size", 64, "--steps", 400,
-                  "--loss", "tv", "--force")  # fmt: skip
+                  "--loss", "tv", "--force", "--no-recipe")  # fmt: skip
     assert done.status == 0
     assert out.read_bytes() == resumed

@@ -78,6 +78,7 @@ def killed_and_resumed(
 ) -> dict[str, int]:
     """Compare a run that is killed that often with one that is not; the driver's figures."""
     given = [str(pair.content), str(pair.style), "--size", "64", "--steps", str(steps), "--force",
+             "--no-recipe",
              "--loss", "content:layers=conv1_1", "--loss", "gram:layers=conv1_1",
              "--scales", "48,64"]  # fmt: skip
     done = invoke("run", *given, "-o", folder / "whole.png")

@@ -245,3 +245,47 @@ def test_formats_that_run_programs_stay_closed(tmp_path: Path) -> None:
     drawn(40, 24, seed=1).save(tmp_path / "a.eps")
     with pytest.raises(impasto.PictureError, match="not a picture in a format"):
         open_picture(tmp_path / "a.eps")
+
+
+def cmyk_profile() -> bytes:
+    """An ICC profile of made-up inks: cyan is Lab 60, -30, -40, black and all others together are 0, 0, 0."""
+
+    def lab(ink: tuple[int, ...]) -> bytes:
+        cyan, *rest = ink
+        light, a, b = (0, 0, 0) if any(rest) else (60, -30, -40) if cyan else (100, 0, 0)
+        return bytes([round(light * 2.55), a + 128, b + 128])
+
+    ramp = bytes(range(256))
+    matrix = struct.pack(">9i", *(65536 * (i % 4 == 0) for i in range(9)))
+    corners = b"".join(lab(ink) for ink in numpy.ndindex(2, 2, 2, 2))
+    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + matrix + ramp * 4 + corners + ramp * 3
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(65536 * v) for v in (0.9642, 1, 0.8249)))
+    tags, data, start = b"", b"", 128 + 4 + 2 * 12
+    for name, content in ((b"A2B0", table), (b"wtpt", white)):
+        tags += name + struct.pack(">2I", start + len(data), len(content))
+        data += content + b"\0" * (-len(content) % 4)
+    header = struct.pack(">I4sI4s4s4s12s4s", 0, b"lcms", 0x02400000, b"prtr", b"CMYK", b"Lab ",
+                         struct.pack(">6H", 2000, 1, 1, 0, 0, 0), b"acsp")  # fmt: skip
+    header += bytes(28) + white[8:] + bytes(48)
+    whole = header + struct.pack(">I", 2) + tags + data
+    return struct.pack(">I", len(whole)) + whole[4:]
+
+
+def test_cmyk_goes_by_its_profile(tmp_path: Path, through: Through) -> None:
+    path, picture = tmp_path / "ink.tiff", Image.new("CMYK", (40, 24))
+    picture.paste((255, 0, 0, 0), (0, 0, 20, 24))
+    shown = {}
+    for name, profile in (("without", None), ("with", cmyk_profile())):
+        picture.save(path, icc_profile=profile)
+        shown[name], done = through(path)
+        assert "is not used" not in done.err
+    assert numpy.allclose(shown["without"][4, 4], [0, 1, 1], atol=0.01)
+    # Lab 60, -30, -40 of D50 by way of XYZ, Bradford and IEC 61966-2-1; its red is out of range.
+    white = numpy.array([0.9642, 1, 0.8249])
+    y = (60 + 16) / 116
+    xyz = white * numpy.array([y - 30 / 500, y, y + 40 / 200]) ** 3
+    to_rgb = [[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]]
+    linear = (numpy.array(to_rgb) @ xyz).clip(0, 1)
+    expected = numpy.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert numpy.allclose(shown["with"][4, 4], expected, atol=0.015)
+    assert numpy.allclose(shown["with"][4, 30], 1, atol=0.01)

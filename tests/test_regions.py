@@ -163,7 +163,7 @@ def test_masks_and_styles_from_files_and_several_stages(
     for b in (f"{file}:", f"{halves.b}:style_mask={tmp_path / 'half.png'},"):
         done = invoke(
             "run", halves.content, halves.a, "--style", f"{b}content_mask={halves.right}", "-o", out,
-            "--steps", 2, "--force", *sizes, *loss,
+            "--steps", 2, "--force", "--no-recipe", *sizes, *loss,
         )  # fmt: skip
         assert done.status == 0, done.err
         pictures.append(out.read_bytes())

@@ -30,7 +30,8 @@ def learned(invoke: Invoke, pair: Pair, tmp_path: Path) -> Path:
 
 
 def run(invoke: Invoke, pair: Pair, style: object, out: Path, *more: object) -> Outcome:
-    return invoke("run", pair.content, style, "-o", out, "--steps", 3, "--force", *more)
+    return invoke("run", pair.content, style, "-o", out, "--steps", 3, "--force",
+                  "--no-recipe", *more)  # fmt: skip
 
 
 def test_a_style_file_gives_the_same_bytes_as_its_painting(
