@@ -64,9 +64,13 @@ def learn_settings(settings: Settings) -> dict[str, Any]:
     refuse_what_depends_on_the_content(settings)
     check_output(path, settings.force, [settings.style[0].file], [STYLE_FILE])
     style = settings.style[0]
-    picture = open_picture(style.file)
+    picture = open_picture(style.file, settings.max_megapixels)
     image = to_tensor(picture)
-    mask = None if style.style_mask is None else open_mask(style.style_mask, picture.size)
+    mask = (
+        None
+        if style.style_mask is None
+        else open_mask(style.style_mask, picture.size, settings.max_megapixels)
+    )
     objective, host, device, precision = assemble(settings)
     check_masks([style], host, objective)
     assert isinstance(settings.size, int)

@@ -75,11 +75,11 @@ def prepare(
             fitting(style, settings, host, objective, stages) if image is None else image
             for style, image in zip(settings.style, style_images, strict=True)
         ],
-        regions=plan_regions(settings.style, content_picture.size),
+        regions=plan_regions(settings.style, content_picture.size, settings.max_megapixels),
         style_masks=[
             None
             if picture is None or style.style_mask is None
-            else open_mask(style.style_mask, picture.size)
+            else open_mask(style.style_mask, picture.size, settings.max_megapixels)
             for style, picture in zip(settings.style, style_pictures, strict=True)
         ],
         photo=content_picture,

@@ -18,7 +18,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from impasto.colour import luminance
 from impasto.errors import PictureError, SettingsError
-from impasto.images import open_picture, resized, to_tensor
+from impasto.images import MAX_MEGAPIXELS, open_picture, resized, to_tensor
 from impasto.loss import Loss
 from impasto.style import Style, shares
 
@@ -55,12 +55,15 @@ class Region:
         return Region(self.styles, self.weights, mask)
 
 
-def plan_regions(styles: Sequence[Style], content: tuple[int, int]) -> list[Region]:
+def plan_regions(
+    styles: Sequence[Style], content: tuple[int, int], max_megapixels: float = MAX_MEGAPIXELS
+) -> list[Region]:
     """The regions of a run: one for each mask, and one of what the masks leave for the other styles.
 
     Args:
         styles: of the run; those with the same ``content_mask`` share its region.
         content: width and height of the content picture, pixels.
+        max_megapixels: of a mask, in millions of pixels.
 
     Raises:
         PictureError: a mask that cannot be read, is empty, or has another shape than the content.
@@ -70,7 +73,7 @@ def plan_regions(styles: Sequence[Style], content: tuple[int, int]) -> list[Regi
     for place, style in enumerate(styles):
         members.setdefault(style.content_mask, []).append(place)
     masks: dict[str | None, Tensor | None] = {
-        file: open_mask(file, content) for file in members if file is not None
+        file: open_mask(file, content, max_megapixels) for file in members if file is not None
     }
     if None in members and masks:
         taken = [resized(mask, *content[::-1]) for mask in masks.values() if mask is not None]
@@ -87,18 +90,19 @@ def plan_regions(styles: Sequence[Style], content: tuple[int, int]) -> list[Regi
     ]
 
 
-def open_mask(path: str, of: tuple[int, int]) -> Tensor:
+def open_mask(path: str, of: tuple[int, int], max_megapixels: float = MAX_MEGAPIXELS) -> Tensor:
     """A mask, (1, 1, H, W): its luminance, white is 1 and black is 0.
 
     Args:
         path: of a picture file.
         of: width and height of the picture that it masks.
+        max_megapixels: that it may have, in millions of pixels.
 
     Raises:
         PictureError: it cannot be read, is black, or has another shape.
     """
     try:
-        picture = open_picture(path)
+        picture = open_picture(path, max_megapixels)
     except PictureError as error:
         raise PictureError(f"mask: {error}") from None
     width, height = picture.size
