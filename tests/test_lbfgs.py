@@ -103,6 +103,13 @@ def test_pairs_of_negative_curvature_are_dropped() -> None:
     assert optimizer.state[point]["pairs"] == 0
 
 
+def test_the_first_step_has_the_length_asked_for() -> None:
+    start, loss_of = bowl()
+    point = start.clone().requires_grad_()
+    (moved,) = iterates(LBFGS([point], lr=0.5, first=0.02), point, loss_of, 1)
+    assert float((moved - start).square().mean().sqrt()) == pytest.approx(0.01)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 1e9])
 def test_an_explosion_goes_back_to_the_best_picture(
     bad: float, monkeypatch: pytest.MonkeyPatch
@@ -186,11 +193,12 @@ def test_its_state_is_tensors_and_numbers_and_goes_on_as_if_never_stopped() -> N
 def test_options_from_the_command_line(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     base = ("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32,
             "--steps", 4, "--force", *SHALLOW, "--optimizer")  # fmt: skip
-    good = "lbfgs:rate=0.8,history=5,line_search=true,longest=0.1"
+    good = "lbfgs:rate=0.8,history=5,line_search=true,longest=0.1,first=0.02"
     assert invoke(*base, good).status == 0
     for bad, complaint in {
         "lbfgs:history=0": "option 'history': must be greater than or equal to 1",
         "lbfgs:longest=0": "option 'longest': must be greater than 0",
+        "lbfgs:first=-1": "option 'first': must be greater than or equal to 0",
         "lbfgs:line_search=maybe": "option 'line_search'",
     }.items():
         done = invoke(*base, bad)

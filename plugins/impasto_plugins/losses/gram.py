@@ -48,7 +48,7 @@ class GramLoss(impasto.Loss):
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``gram``: the sum over pixels of x xᵀ, (N, N); ``pixels``: their number, no dimensions."""
         products = sum_of_products(feature)
-        return {"gram": products, "pixels": products.new_tensor(feature[0, 0].numel())}
+        return {"gram": products, "pixels": products.new_full((), feature[0, 0].numel())}
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
         flat = full(feature).flatten(2)[0]

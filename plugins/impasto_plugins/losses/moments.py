@@ -36,7 +36,7 @@ class MomentsLoss(impasto.Loss):
         return {
             "sum": flat.sum(1),
             "square": flat.square().sum(1),
-            "pixels": flat.new_tensor(flat.shape[1]),
+            "pixels": flat.new_full((), flat.shape[1]),
         }
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:

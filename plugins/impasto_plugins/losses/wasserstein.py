@@ -61,7 +61,7 @@ class WassersteinLoss(impasto.Loss):
         return {
             "sum": feature.sum((0, 2, 3), dtype=products.dtype),
             "product": products,
-            "pixels": products.new_tensor(feature[0, 0].numel()),
+            "pixels": products.new_full((), feature[0, 0].numel()),
         }
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:

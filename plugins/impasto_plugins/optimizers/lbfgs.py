@@ -49,6 +49,7 @@ class LBFGS(torch.optim.Optimizer):
         history: int = 20,
         line_search: bool = False,
         longest: float = math.inf,
+        first: float = 0.0,
     ) -> None:
         """Take the parameters, which must be contiguous.
 
@@ -58,11 +59,14 @@ class LBFGS(torch.optim.Optimizer):
             history: pairs of steps and changes of gradient that are kept: 2 · history · n numbers.
             line_search: find a length that meets the strong Wolfe conditions.
             longest: root mean square of the longest step, in units of the parameters.
+            first: the same of the first step, times ``lr``; 0 takes torch's rule, in which all
+                parameters together move by one at most.
         """
         super().__init__(parameters, {"lr": lr})
         if len(self.param_groups) != 1:
             raise ValueError("L-BFGS takes one group of parameters")
-        self.history, self.line_search, self.longest = history, line_search, longest
+        self.history, self.line_search = history, line_search
+        self.longest, self.first = longest, first
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
@@ -154,10 +158,11 @@ class LBFGS(torch.optim.Optimizer):
     def _first_length(self, direction: Tensor, gradient: Tensor) -> float:
         memory = self._memory()
         length = float(self.param_groups[0]["lr"]) * float(memory["shrink"])
+        reach = max(float(direction.norm()) / math.sqrt(direction.numel()), 1e-30)
         if not memory["pairs"]:
-            # Nothing is known of the curvature: all pixels together move by one at most.
-            length *= min(1.0, 1 / max(float(gradient.abs().sum()), 1e-30))
-        reach = float(direction.norm()) / math.sqrt(direction.numel())
+            # Nothing is known of the curvature. A step that is lost in the rounding teaches nothing.
+            torchs = min(1.0, 1 / max(float(gradient.abs().sum()), 1e-30))
+            length *= self.first / reach if self.first else torchs
         return length * min(1.0, self.longest / max(length * reach, 1e-30))
 
     def _search(
@@ -232,9 +237,12 @@ def lbfgs(
     longest: Annotated[
         float, Field(gt=0, description="root mean square of the longest step, in pixel values")
     ] = 0.25,
+    first: Annotated[
+        float, Field(ge=0, description="the same of the first step; 0 takes torch's rule")
+    ] = 0.01,
 ) -> torch.optim.Optimizer:
     """L-BFGS, which returns to the best picture should the loss explode."""
-    return LBFGS(parameters, rate, history, line_search, longest)
+    return LBFGS(parameters, rate, history, line_search, longest, first)
 
 
 @impasto.hookimpl
