@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 import impasto
 
@@ -27,7 +27,7 @@ class ProgressBar:
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[step]}/{task.fields[steps]}"),
             TextColumn("loss {task.fields[loss]}  {task.fields[rate]} steps/s"),
             TimeRemainingColumn(),
             console=Console(stderr=True),
@@ -35,7 +35,10 @@ class ProgressBar:
 
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
-        self.task = self.bar.add_task("painting", total=run.total_steps, loss="…", rate="…")
+        self.task = self.bar.add_task(
+            "painting", total=work(run.stages), step=run.step, steps=run.total_steps, loss="…",
+            rate="…",
+        )  # fmt: skip
         self.bar.start()
 
     @impasto.hookimpl
@@ -49,7 +52,11 @@ class ProgressBar:
             return
         self.shown = now
         rate = f"{step.number / (now - run.started):.2f}"
-        self.bar.update(self.task, completed=step.number, loss=f"{step.loss:.4g}", rate=rate)
+        before, stage = run.stages[: step.stage.number], step.stage
+        done = work(before) + run.done_in(stage) * stage.width * stage.height
+        self.bar.update(
+            self.task, completed=done, step=step.number, loss=f"{step.loss:.4g}", rate=rate
+        )
 
     @impasto.hookimpl
     def impasto_after_run(self) -> None:
@@ -58,6 +65,11 @@ class ProgressBar:
     @impasto.hookimpl
     def impasto_run_failed(self) -> None:
         self.bar.stop()
+
+
+def work(stages: Iterable[impasto.Stage]) -> int:
+    """Steps, each counted by its pixels: a step of a large stage takes as many times longer."""
+    return sum(stage.steps * stage.width * stage.height for stage in stages)
 
 
 @impasto.hookimpl
