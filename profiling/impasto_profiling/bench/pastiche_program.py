@@ -39,7 +39,7 @@ def check_installed() -> None:
     """
     if importlib.util.find_spec("pastiche") is None:
         raise ImpastoError(
-            "this suite runs the program pastiche, which is not installed;"
+            "it runs the program pastiche, which is not installed;"
             " install it with: pip install pastiche==1.6.0"
         )
 
