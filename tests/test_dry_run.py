@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from conftest import SHALLOW, Invoke, Pair
 from impasto.live import LiveTensors
@@ -39,6 +40,19 @@ def test_what_would_be_refused_is_refused(invoke: Invoke, pair: Pair) -> None:
     done = invoke("run", pair.content, pair.style, "--dry-run", "--optimizer", "adamm")
     assert done.status == 1
     assert "did you mean 'adam'?" in done.error
+
+
+def test_losses_that_keep_tensors_and_masks_are_gone_through(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    mask = tmp_path / "mask.png"
+    Image.linear_gradient("L").resize((64, 48)).save(mask)
+    for options in (("--loss", "sliced:layers=conv1_1"), (*SHALLOW, "--colours", "luminance")):
+        style = f"{pair.style}:content_mask={mask}" if "sliced" not in options[1] else pair.style
+        done = invoke("run", pair.content, style, *options, "--size", 48, "--scales", "single",
+                      "--dry-run", "--json")  # fmt: skip
+        assert done.status == 0, done.err
+        assert json.loads(done.out)["parts_bytes"]["evaluation"] > 0
 
 
 def test_optimizer_state_is_counted(invoke: Invoke, pair: Pair) -> None:

@@ -8,6 +8,7 @@ the trial and grows with the canvas. Time is the trial's, scaled by the number o
 
 from __future__ import annotations
 
+import copy
 import os
 import resource
 import time
@@ -82,11 +83,14 @@ def estimate(settings: Settings) -> Estimate:
     run = prepare(replace(settings, output=None, callback=()))
     compiled, run.evaluate = not isinstance(run.evaluate, Objective), run.objective
     stages, last, device = tuple(run.stages), run.stages[-1], run.device
+    # Copied before the trial, in which losses may keep tensors that have numbers.
+    shapes = copy.deepcopy(run.objective).to("meta")
     trial = trial_stage(stages[0])
     seconds = seconds_of_step(run, trial)
     kept = kept_by_optimizer(run, last.steps)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
     pixels = trial.width * trial.height
+    without_numbers(run, shapes)
     return Estimate(
         stages=stages,
         seconds=tuple(s.steps * seconds * s.width * s.height / pixels for s in stages),
@@ -152,15 +156,15 @@ def bytes_of_evaluation(run: Run, stage: Stage) -> int:
     """Bytes of all tensors that are alive at once in a stage's targets, loss and gradient.
 
     Args:
-        run: moved to the ``meta`` device, and of no use afterwards.
+        run: see :func:`without_numbers`.
         stage: the largest.
 
     Raises:
         ImpastoError: a plugin needs the numbers.
     """
-    without_numbers(run)
+    live = LiveTensors()
     try:
-        with LiveTensors() as live:
+        with live:
             begin(run, stage)
             assert run.canvas is not None
             total, _ = run.objective(run.canvas())
@@ -173,10 +177,15 @@ def bytes_of_evaluation(run: Run, stage: Stage) -> int:
     return live.peak
 
 
-def without_numbers(run: Run) -> None:
-    """Move a run to the ``meta`` device, where only shapes are computed."""
+def without_numbers(run: Run, shapes: Objective) -> None:
+    """Move a run to the ``meta`` device, where only shapes are computed.
+
+    Args:
+        run: of no use for anything else afterwards.
+        shapes: its objective on that device.
+    """
     run.device = torch.device("meta")
-    run.objective.to("meta")
+    run.objective = shapes
     run.content = run.content.to("meta")
     run.start = run.start.to("meta")
     run.styles = [one.to("meta") if isinstance(one, Tensor) else one for one in run.styles]
