@@ -56,7 +56,7 @@ def main(folder: Path, kills: int, arguments: list[str]) -> None:
 
 def wait_for_steps(folder: Path, chance: random.Random) -> None:
     """Wait for a checkpoint to be written and a bit more; or, one time in five, for no such thing."""
-    before, deadline = written_at(folder), time.monotonic() + 60
+    before, deadline = written_at(folder), time.monotonic() + 300
     if chance.random() < 0.2:
         time.sleep(chance.uniform(0, 3))
         return

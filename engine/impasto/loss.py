@@ -40,6 +40,9 @@ class Loss(nn.Module):
     ``pixels``, so that summaries of parts or of several pictures add up. ``map``: one value for each
     pixel, and the comparison is a mean over pixels. ``whole``: neither; needs the whole picture, and
     several styles are compared with one by one, and the terms averaged by their weights."""
+    precision: ClassVar[Literal["full", "network"]] = "full"
+    """In which features come: ``full`` is float32 at least; ``network`` is the network's own, for a loss
+    that sees to it itself that its sums and differences are taken in full (see :func:`full`)."""
 
     def __init__(
         self,
@@ -70,14 +73,14 @@ class Loss(nn.Module):
 
     def summarize(self, features: Features) -> dict[str, Summary]:
         """Summaries of all layers of the term, in float32 at least."""
-        return {layer: self.summarize_layer(_full(features[layer])) for layer in self.layers}
+        return {layer: self.summarize_layer(self._given(features[layer])) for layer in self.layers}
 
     def summarize_masked(
         self, features: Features, masks: Mapping[str, Tensor]
     ) -> dict[str, Summary]:
         """Summaries of all layers, of a part of the picture: masks by layer, (1, 1, h, w) in [0, 1]."""
         return {
-            layer: self.summarize_region(_full(features[layer]), masks[layer])
+            layer: self.summarize_region(self._given(features[layer]), masks[layer])
             for layer in self.layers
         }
 
@@ -93,7 +96,8 @@ class Loss(nn.Module):
         """What the term keeps of one layer.
 
         Args:
-            feature: (1, C, h, w), float32 or float64; of the layer ``image`` sRGB in [0, 1].
+            feature: (1, C, h, w), float32 or float64; of the layer ``image`` sRGB in [0, 1]. With
+                ``precision = "network"`` it may be of half precision.
         """
         raise NotImplementedError
 
@@ -116,6 +120,9 @@ class Loss(nn.Module):
             target: of the target picture; empty where the loss has ``target = "none"``.
         """
         raise NotImplementedError
+
+    def _given(self, feature: Tensor) -> Tensor:
+        return full(feature) if self.precision == "full" else feature
 
     def extra_repr(self) -> str:
         return f"weight={self.weight:g}, layers={','.join(self.layers)}"
@@ -149,5 +156,6 @@ def mix(summaries: Sequence[Mapping[str, Summary]], weights: Sequence[float]) ->
     return mixed
 
 
-def _full(feature: Tensor) -> Tensor:
+def full(feature: Tensor) -> Tensor:
+    """The same in float32, or as it is where that has more digits."""
     return feature.to(torch.promote_types(feature.dtype, torch.float32))

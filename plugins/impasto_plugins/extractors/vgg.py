@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import relu
 
 import impasto
+from impasto_plugins.extractors.rectified_convolution import RectifiedConvolution
 from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for
 
 Pooling = Annotated[
@@ -62,9 +62,7 @@ class VGG(impasto.Extractor):
         for layer in names:
             kernel, bias = weights.kernels[layer], weights.biases[layer]
             mode = MODES[padding] if layer == names[0] else "zeros"
-            convolution = nn.Conv2d(
-                kernel.shape[1], kernel.shape[0], 3, padding=1, padding_mode=mode
-            )
+            convolution = RectifiedConvolution(kernel.shape[1], kernel.shape[0], mode)
             convolution.weight = nn.Parameter(kernel * (before / factors[layer]), False)
             convolution.bias = nn.Parameter(bias / factors[layer], False)
             self.convolutions[layer] = convolution
@@ -106,7 +104,8 @@ class VGG(impasto.Extractor):
     def _step(self, layer: str, feature: Tensor) -> Tensor:
         if layer.startswith("pool"):
             return pooled(feature, self.pooling)
-        return relu(self.convolutions[layer](feature))
+        rectified: Tensor = self.convolutions[layer](feature)
+        return rectified
 
 
 def with_poolings(convolutions: Iterable[str]) -> list[str]:

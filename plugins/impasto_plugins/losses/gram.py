@@ -11,11 +11,15 @@ from typing import Literal
 from torch import Tensor
 
 import impasto
+from impasto.loss import full
 from impasto_plugins.losses.layers import STYLE_LAYERS
+from impasto_plugins.losses.products import sum_of_products
 
 
 class GramLoss(impasto.Loss):
     """Squared difference of Gram matrices from the style picture's (Gatys et al. 2016, eq. 3-5)."""
+
+    precision = "network"
 
     def __init__(
         self,
@@ -43,11 +47,12 @@ class GramLoss(impasto.Loss):
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``gram``: the sum over pixels of x xᵀ, (N, N); ``pixels``: their number, no dimensions."""
-        flat = feature.flatten(2)[0]
-        return {"gram": flat @ flat.T, "pixels": flat.new_tensor(flat.shape[1])}
+        products = sum_of_products(feature)
+        return {"gram": products, "pixels": products.new_tensor(feature[0, 0].numel())}
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
-        flat, share = feature.flatten(2)[0], mask.to(feature).flatten()
+        flat = full(feature).flatten(2)[0]
+        share = mask.to(flat).flatten()
         return {"gram": (flat * share) @ flat.T, "pixels": share.sum()}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:

@@ -17,7 +17,9 @@ import torch
 from torch import Tensor
 
 import impasto
+from impasto.loss import full
 from impasto_plugins.losses.layers import STYLE_LAYERS
+from impasto_plugins.losses.products import sum_of_products
 
 BLUR = 1e-3
 """Variance added in every direction to both Gaussians, relative to the norm of the style's covariance.
@@ -43,6 +45,8 @@ to 2.6, which saves nearly half of the iterations."""
 class WassersteinLoss(impasto.Loss):
     """Squared 2-Wasserstein distance of Gaussians from the style's (Dowson and Landau 1982, eq. 4)."""
 
+    precision = "network"
+
     def __init__(
         self,
         weight: impasto.Weight = 50.0,
@@ -53,15 +57,16 @@ class WassersteinLoss(impasto.Loss):
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """Sums over pixels: ``sum`` of x, (C,); ``product`` of x xᵀ, (C, C); ``pixels``: their number."""
-        flat = feature.flatten(2)[0]
+        products = sum_of_products(feature)
         return {
-            "sum": flat.sum(1),
-            "product": flat @ flat.T,
-            "pixels": flat.new_tensor(flat.shape[1]),
+            "sum": feature.sum((0, 2, 3), dtype=products.dtype),
+            "product": products,
+            "pixels": products.new_tensor(feature[0, 0].numel()),
         }
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
-        flat, share = feature.flatten(2)[0], mask.to(feature).flatten()
+        flat = full(feature).flatten(2)[0]
+        share = mask.to(flat).flatten()
         weighed = flat * share
         return {"sum": weighed.sum(1), "product": weighed @ flat.T, "pixels": share.sum()}
 

@@ -1,0 +1,124 @@
+"""A convolution with fixed weights and its rectifier, as cheap as the processor allows.
+
+Since the weights never change they are laid out for the processor once for each size of picture, and
+the gradient towards the input is itself a convolution: with the kernel turned by half a circle and its
+channels exchanged. Only the rectified output is kept for it. Values and gradients are those of
+``relu(conv2d(x))``. Measured with oneDNN on two cores: 1.2 times as fast at 128 pixels, where laying
+out the weights anew at every call counts most; no slower at 512.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+PaddingMode = Literal["zeros", "replicate", "reflect"]
+
+EACH_SIDE = [1, 1]
+"""Padding, stride and dilation of a 3 × 3 convolution that keeps the size."""
+
+
+@dataclass(frozen=True)
+class LaidOut:
+    """Weights in the processor's own layout."""
+
+    size: torch.Size
+    """Of the input that they are laid out for."""
+    forwards: Tensor
+    backwards: Tensor
+    """From the gradient of the output to that of the input."""
+    bias: Tensor
+
+
+class RectifiedConvolution(nn.Conv2d):
+    """3 × 3 convolution, padded by one pixel, then the rectifier; no gradient for weights."""
+
+    def __init__(self, incoming: int, outgoing: int, padding_mode: PaddingMode = "zeros") -> None:
+        """Make the layer; its weights are set later.
+
+        Args:
+            incoming: channels of the input.
+            outgoing: channels of the output.
+            padding_mode: torch's name of it: ``zeros``, ``replicate`` or ``reflect``.
+        """
+        super().__init__(incoming, outgoing, 3, padding=1, padding_mode=padding_mode)
+        self.laid_out: LaidOut | None = None
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """relu(conv(x)): (1, incoming, h, w) → (1, outgoing, h, w)."""
+        if self.padding_mode != "zeros" or not can_lay_out(feature):
+            return relu(super().forward(feature))
+        if self.laid_out is None or self.laid_out.size != feature.shape:
+            self.laid_out = self.lay_out(feature.shape)
+        rectified: Tensor = _Rectified.apply(feature, self.laid_out)
+        return rectified
+
+    def _apply(self, *given: Any, **options: Any) -> RectifiedConvolution:
+        # Moved, or of another precision: to be laid out anew.
+        self.laid_out = None
+        return cast("RectifiedConvolution", super()._apply(*given, **options))  # type: ignore[no-untyped-call]
+
+    def lay_out(self, size: torch.Size) -> LaidOut:
+        """The weights, laid out for an input of this size."""
+        kernel = self.weight.detach()
+        turned = kernel.flip(2, 3).transpose(0, 1).contiguous()
+        of_output = [size[0], self.out_channels, *size[2:]]
+        return LaidOut(
+            size,
+            _reordered(kernel, list(size)),
+            _reordered(turned, of_output),
+            _bias(self),
+        )
+
+
+class _Rectified(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, feature: Tensor, weights: LaidOut) -> Tensor:
+        # oneDNN could rectify on the way, but would turn what is no number into zero, and hide it.
+        rectified = _convolved(feature, weights.forwards, weights.bias).relu_()
+        ctx.save_for_backward(rectified)
+        ctx.weights = weights
+        return rectified
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (rectified,) = ctx.saved_tensors
+        passed = torch.ops.aten.threshold_backward(gradients[0], rectified, 0)
+        return _convolved(passed, ctx.weights.backwards, None), None
+
+
+# torch has no public names for convolutions in the processor's own layout; not every build has them.
+def _reordered(kernel: Tensor, size: list[int]) -> Tensor:
+    lay_out = torch.ops.mkldnn._reorder_convolution_weight
+    weights: Tensor = lay_out(kernel, EACH_SIDE, EACH_SIDE, EACH_SIDE, 1, size)
+    return weights
+
+
+def _convolved(feature: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+    convolve = torch.ops.mkldnn._convolution_pointwise
+    output: Tensor = convolve(
+        feature, weights, bias, EACH_SIDE, EACH_SIDE, EACH_SIDE, 1, "none", [], None
+    )
+    return output
+
+
+def _bias(convolution: nn.Conv2d) -> Tensor:
+    assert convolution.bias is not None
+    return convolution.bias.detach()
+
+
+def can_lay_out(feature: Tensor) -> bool:
+    """Whether this processor has layouts of its own for this precision; the compiler has others."""
+    if feature.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    # Tried on this kind of processor only.
+    if platform.machine() not in ("x86_64", "AMD64") or not torch._C._has_mkldnn:
+        return False
+    if feature.dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return feature.dtype == torch.float32

@@ -1,0 +1,52 @@
+"""The sum over pixels of x xᵀ: what Gram matrices and covariances are made of.
+
+Not a plugin: what the losses share.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto.loss import full
+
+
+def sum_of_products(feature: Tensor) -> Tensor:
+    """Σ x xᵀ over the pixels, summed in float32 at least.
+
+    In half precision a large picture's sums would overflow or lose the digits in which it differs from
+    the style. The gradient goes back in the precision of the features, as theirs does anyway.
+
+    Args:
+        feature: (1, C, h, w), in the network's precision.
+
+    Returns:
+        (C, C), float32 or float64.
+    """
+    products: Tensor = _SumOfProducts.apply(feature)
+    return products
+
+
+class _SumOfProducts(torch.autograd.Function):
+    """One matrix product each way; without it there are two on the way back, and copies in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, feature: Tensor) -> Tensor:
+        ctx.save_for_backward(feature)
+        flat = full(_by_pixel(feature))
+        return flat.T @ flat
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (feature,) = ctx.saved_tensors
+        _, channels, height, width = feature.shape
+        both = (gradients[0] + gradients[0].T).to(feature.dtype)
+        flat = _by_pixel(feature) @ both
+        return flat.view(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _by_pixel(feature: Tensor) -> Tensor:
+    """(h · w, C); no copy where the features lie channels last."""
+    return feature[0].permute(1, 2, 0).reshape(-1, feature.shape[1])

@@ -1,0 +1,47 @@
+"""Sums over pixels of x xᵀ, which Gram matrices and covariances are made of."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from impasto_plugins.losses.products import sum_of_products
+
+
+def test_value_written_out() -> None:
+    feature = torch.tensor([[[[1.0, 2.0, 0.0]], [[3.0, -1.0, 2.0]]]])
+    assert sum_of_products(feature).tolist() == [[5.0, 1.0], [1.0, 14.0]]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gradient_by_finite_differences(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    drawn = torch.randn(1, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=layout)
+    weights = torch.randn(3, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(
+        lambda feature: (sum_of_products(feature) * weights).square().sum(),
+        (drawn.requires_grad_(),),
+    )
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_large_picture_in_half_precision_keeps_its_digits(precision: torch.dtype) -> None:
+    """A million pixels: more than float16 holds, and eight times finer than bfloat16 tells apart."""
+    torch.manual_seed(0)
+    feature = (torch.rand(1, 4, 1000, 1000) * 2).to(precision)
+    exact = feature.double().flatten(2)[0] @ feature.double().flatten(2)[0].T
+    summed = sum_of_products(feature)
+    assert summed.dtype == torch.float32
+    assert float(exact.max()) > torch.finfo(torch.float16).max
+    torch.testing.assert_close(summed.double(), exact, rtol=5e-4, atol=0)
+
+
+def test_the_gradient_in_half_precision_follows_that_in_float32() -> None:
+    torch.manual_seed(0)
+    whole = torch.rand(1, 8, 20, 30).requires_grad_()
+    half = whole.detach().bfloat16().requires_grad_()
+    weights = torch.randn(8, 8)
+    (exact,) = torch.autograd.grad((sum_of_products(whole) * weights).sum(), whole)
+    (rounded,) = torch.autograd.grad((sum_of_products(half) * weights).sum(), half)
+    assert rounded.dtype == torch.bfloat16
+    assert float((rounded.float() - exact).norm() / exact.norm()) < 5e-3

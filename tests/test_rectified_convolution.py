@@ -1,0 +1,83 @@
+"""Convolution and rectifier in one: against torch's own, which are two."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, relu
+
+from impasto_plugins.extractors.rectified_convolution import (
+    PaddingMode,
+    RectifiedConvolution,
+    can_lay_out,
+)
+
+PRECISIONS = [torch.float32, torch.bfloat16]
+
+
+def layer(precision: torch.dtype, padding_mode: PaddingMode = "zeros") -> RectifiedConvolution:
+    torch.manual_seed(0)
+    made = RectifiedConvolution(6, 16, padding_mode).requires_grad_(False)
+    return made.to(precision, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def picture(precision: torch.dtype, height: int = 10, width: int = 14) -> Tensor:
+    torch.manual_seed(1)
+    drawn = torch.randn(1, 6, height, width).to(precision, memory_format=torch.channels_last)
+    return drawn.requires_grad_()
+
+
+def gradient_of(output: Tensor, feature: Tensor) -> Tensor:
+    torch.manual_seed(2)
+    (gradient,) = torch.autograd.grad(output, feature, torch.randn(output.shape).to(output))
+    return gradient
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("height", "width"), [(10, 14), (1, 1), (7, 33)])
+def test_values_and_gradients_are_those_of_two_operations(
+    precision: torch.dtype, height: int, width: int
+) -> None:
+    convolution, feature = layer(precision), picture(precision, height, width)
+    assert can_lay_out(feature) or precision != torch.float32
+    mine = convolution(feature)
+    plain = relu(conv2d(feature, convolution.weight, convolution.bias, padding=1))
+    bound = 1e-5 if precision == torch.float32 else 1.6e-2
+    torch.testing.assert_close(mine, plain, rtol=bound, atol=1e-5)
+    gradients = gradient_of(mine, feature), gradient_of(plain, feature)
+    torch.testing.assert_close(*gradients, rtol=bound, atol=1e-2 if bound > 1e-5 else 1e-5)
+
+
+def test_another_size_and_another_precision_are_laid_out_anew() -> None:
+    convolution = layer(torch.float32)
+    first = convolution(picture(torch.float32))
+    convolution(picture(torch.float32, 5, 4))
+    assert torch.equal(convolution(picture(torch.float32)), first)
+    with torch.no_grad():
+        assert convolution.double()(picture(torch.float64)).dtype == torch.float64
+        convolution.float().weight.mul_(2)
+    convolution.to(torch.float32)
+    convolution.bias = torch.nn.Parameter(torch.zeros(16), False)
+    half = relu(conv2d(picture(torch.float32), convolution.weight / 2, padding=1))
+    torch.testing.assert_close(convolution(picture(torch.float32)), half * 2)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_what_is_no_number_is_not_hidden(precision: torch.dtype) -> None:
+    feature = picture(precision).detach().clone()
+    feature[0, 0, 3, 3] = torch.nan
+    assert layer(precision)(feature)[0, :, 2:5, 2:5].isnan().all()
+
+
+@pytest.mark.parametrize("mode", ["replicate", "reflect"])
+def test_other_paddings(mode: PaddingMode) -> None:
+    convolution, feature = layer(torch.float32, mode), picture(torch.float32)
+    padded = torch.nn.functional.pad(feature, (1, 1, 1, 1), mode=mode)
+    plain = relu(conv2d(padded, convolution.weight, convolution.bias))
+    torch.testing.assert_close(convolution(feature), plain)
+
+
+def test_gradient_by_finite_differences() -> None:
+    convolution, feature = layer(torch.float64), picture(torch.float64, 4, 5)
+    assert torch.autograd.gradcheck(convolution, (feature,))
