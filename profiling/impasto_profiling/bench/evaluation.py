@@ -8,6 +8,7 @@ losses as in the notebook.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -37,8 +38,8 @@ def measure(plan: Plan) -> Iterator[Comparison]:
     for size in plan.sizes(*SIZES):
         plan.say(f"evaluation: {size} px")
         run = ready(plan, size)
+        work = operations(run)
         image = started(run)
-        work = operations(run, image)
         contestants: dict[str, Sampler] = {
             "impasto": partial(evaluation, run, run.evaluate, image),
             "plain": plain_loop(plan.pairs[0], size),
@@ -75,9 +76,15 @@ def started(run: Run) -> Tensor:
     return image.requires_grad_()
 
 
-def operations(run: Run, image: Tensor) -> float:
-    """Floating-point operations of the convolutions, forward and backward, in units of 10⁹."""
-    counted = convolution_flops(run.objective.extractor, image.shape[2], image.shape[3])
+def operations(run: Run) -> float:
+    """Floating-point operations of the convolutions, forward and backward, in units of 10⁹.
+
+    Args:
+        run: not begun, so that no weights are laid out for the processor yet.
+    """
+    # Counted on torch's device without numbers, where every convolution goes torch's plain way.
+    extractor, last = copy.deepcopy(run.objective.extractor).to("meta"), run.stages[-1]
+    counted = convolution_flops(extractor, last.height, last.width)
     return sum(one.both for one in counted.values()) / 1e9
 
 

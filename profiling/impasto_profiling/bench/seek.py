@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from impasto.errors import ImpastoError
 from impasto.loop import begin, take_step
 from impasto.prepare import prepare
 from impasto.settings import Settings
 from impasto.state import Run
 from impasto_profiling.bench.clock import StopWatch
+from impasto_profiling.bench.record import Comparison, Figure, compared, figure
 from impasto_profiling.ceiling import synchronize
 
 CHECKED = 20
@@ -31,6 +33,8 @@ class Sought:
     loss: float
     """At the end."""
     reached: bool
+    gave_up: str = ""
+    """Why, where the optimizer did."""
     trail: list[tuple[float, float]] = field(default_factory=list)
     """Seconds and loss wherever it was looked at."""
 
@@ -55,13 +59,18 @@ def seek(
     last, sought = run.stages[-1], Sought(0.0, 0, float("inf"), reached=False)
     with watch.running():
         begin(run, last)
-    while not sought.reached and watch.seconds < most_seconds:
-        with watch.running():
-            for _ in range(1 + run.done_in(last) // CHECKED):
-                take_step(run, last)
-            synchronize(run.device)
+    while True:
+        try:
+            with watch.running():
+                for _ in range(1 + run.done_in(last) // CHECKED):
+                    take_step(run, last)
+                synchronize(run.device)
+        except ImpastoError as error:
+            # The optimizer gives up; how far it came counts.
+            sought.gave_up = str(error)
         look(run, watch, loss_of, goal, sought)
-    return sought
+        if sought.reached or sought.gave_up or watch.seconds >= most_seconds:
+            return sought
 
 
 @torch.no_grad()
@@ -74,3 +83,25 @@ def look(
     sought.seconds, sought.steps = watch.seconds, run.step
     sought.reached = sought.loss <= goal
     sought.trail.append((round(sought.seconds, 3), sought.loss))
+
+
+def outcome(
+    suite: str, case: str, found: Sequence[Sought], rival: Figure, **notes: str | float
+) -> Comparison:
+    """The comparison of a race. Where the loss was not reached there is no ratio, and the case says so.
+
+    Args:
+        suite: that measured.
+        case: what was done.
+        found: the engine's searches.
+        rival: seconds of the other.
+        notes: whatever else is needed to read the figures.
+    """
+    reached, last = all(one.reached for one in found), found[-1]
+    made = compared(
+        suite, case if reached else f"{case}: not reached", "s",
+        figure("impasto", [one.seconds for one in found]), rival, better="lower",
+        reached=str(reached), gave_up=last.gave_up, engine_steps=last.steps, engine_loss=last.loss,
+        **notes,
+    )  # fmt: skip
+    return made if reached else made.model_copy(update={"times_better": None})
