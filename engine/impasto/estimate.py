@@ -60,10 +60,10 @@ class Estimate:
         """The estimate as one JSON record."""
         return {
             "stages": [
-                {**stage.__dict__, "seconds": round(seconds, 1)}
+                {**stage.__dict__, "seconds": round(seconds, 3)}
                 for stage, seconds in zip(self.stages, self.seconds, strict=True)
             ],
-            "seconds": round(sum(self.seconds), 1),
+            "seconds": round(sum(self.seconds), 3),
             "seconds_from": self.trial,
             "peak_bytes": self.peak_bytes,
             "parts_bytes": self.parts,
