@@ -83,7 +83,8 @@ def take_step(run: Run, stage: Stage) -> Step:
     evaluations: list[tuple[Tensor, Tensor]] = []
 
     def closure() -> Tensor:
-        optimizer.zero_grad()
+        # Not the optimizer's zero_grad, which imports torch's compiler: seconds, and much memory.
+        canvas.zero_grad()
         with scope(f"canvas/{run.settings.canvas.name}"):
             image = canvas()
         total, terms = run.evaluate(image)

@@ -171,8 +171,7 @@ def region_targets(
         if region.mask is None:
             targets += own
             continue
-        area = float(region.mask.mean())
-        targets += [Target(area * share, aim, masked) for share, aim, _ in own]
+        targets += [Target(region.area * share, aim, masked) for share, aim, _ in own]
         masked += 1
     return targets
 

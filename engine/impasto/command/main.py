@@ -26,6 +26,10 @@ COMMANDS = {
     "resume": ("impasto.command.resume:resume", "Go on with a run that was stopped."),
     "plugins": ("impasto.command.plugins:plugins", "List plugins with their options, or show one."),
     "presets": ("impasto.command.presets:presets", "List presets with what they set."),
+    "bench": (
+        "impasto_profiling.bench.command:bench",
+        "Measure speed and memory, beside other programs.",
+    ),
 }
 """Each command: where it is, and its line in the help."""
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 )
 @click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
 @settings_options
+@click.option(
+    "--dry-run", is_flag=True, help="Paint nothing; say what the run takes in memory and time."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
 def run(
@@ -32,6 +35,7 @@ def run(
     painting: str | None,
     preset: str | None,
     config: str | None,
+    dry_run: bool,
     as_json: bool,
     quiet: bool,
     **given: object,
@@ -45,6 +49,11 @@ def run(
     settings = gather(given, preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
     # Imported here, since it brings torch, and what is wrong above is said without that wait.
+    if dry_run:
+        from impasto.command.dry_run import foretell
+
+        foretell(settings, as_json)
+        return
     from impasto.api import run_settings
 
     result = run_settings(settings if quiet else settings.observed_by("progress"))

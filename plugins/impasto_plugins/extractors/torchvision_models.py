@@ -2,7 +2,7 @@
 
 Nodes are named as by ``torchvision.models.feature_extraction.get_graph_node_names``: ``layer2.0.relu``
 of a ResNet, ``features.3.0`` of a MobileNet. Layers have to be given for each loss; the defaults are
-VGG's.
+VGG's. torchvision is imported where it is used: it takes as long as torch, and few runs want it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, fx, nn
-from torchvision import models
-from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
 import impasto
 from impasto_plugins.extractors.vgg_weights import DEVIATION, MEAN
@@ -45,6 +43,9 @@ class TorchvisionModel(impasto.Extractor):
         Raises:
             SettingsError: no such model or weights, or a model that cannot be traced.
         """
+        from torchvision import models
+        from torchvision.models.feature_extraction import get_graph_node_names
+
         super().__init__()
         known = models.list_models(module=models)
         if model not in known:
@@ -64,6 +65,8 @@ class TorchvisionModel(impasto.Extractor):
         self.register_buffer("deviation", DEVIATION.view(1, 3, 1, 1).clone())
 
     def select(self, layers: Iterable[str]) -> None:
+        from torchvision.models.feature_extraction import create_feature_extractor
+
         super().select(layers)
         if not self.selected:
             return
@@ -121,7 +124,9 @@ def _state(model: str, weights: str, wanted: dict[str, Tensor]) -> dict[str, Ten
         if any(state[key].shape != value.shape for key, value in wanted.items()):
             raise impasto.SettingsError(f"weights '{weights}' have other shapes than {model}")
         return state
-    kinds = models.get_model_weights(model)
+    from torchvision.models import get_model_weights
+
+    kinds = get_model_weights(model)
     names = [*kinds.__members__, "DEFAULT"]
     if weights not in names:
         raise impasto.SettingsError(

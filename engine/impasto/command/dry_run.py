@@ -1,0 +1,42 @@
+"""``impasto run --dry-run``: what a run would take, before it."""
+
+from __future__ import annotations
+
+import json
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from impasto.estimate import Estimate, estimate
+from impasto.settings import Settings
+
+
+def foretell(settings: Settings, as_json: bool) -> None:
+    """Print the estimate, as one JSON record or for people."""
+    made = estimate(settings)
+    if as_json:
+        click.echo(json.dumps(made.as_record()))
+    else:
+        print_estimate(made)
+
+
+def print_estimate(made: Estimate) -> None:
+    """On standard output: a row for each stage, and what all of them take."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("stage", "pixels", "steps", "about"):
+        table.add_column(heading, justify="right")
+    for stage, seconds in zip(made.stages, made.seconds, strict=True):
+        size = f"{stage.width} × {stage.height}"
+        table.add_row(str(stage.number + 1), size, str(stage.steps), duration(seconds))
+    Console(markup=False).print(table)
+    parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in made.parts.items())
+    click.echo(f"memory {made.peak_bytes / 1e9:.2f} GB at its peak ({parts})")
+    click.echo(f"time about {duration(sum(made.seconds))} (from {made.trial})")
+    compiled = "compiled" if made.compiled else "not compiled"
+    click.echo(f"device {made.device}, precision {made.precision}, {compiled}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds or minutes, to the digits that a rough estimate has."""
+    return f"{seconds:.2g} s" if seconds < 99.5 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,156 @@
+"""``impasto bench``: the command line of the suites."""
+
+from __future__ import annotations
+
+import importlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from impasto.demo import CONTENT, STYLE
+from impasto.errors import ImpastoError, unknown
+
+if TYPE_CHECKING:
+    from impasto_profiling.bench.plan import Plan, Suite
+    from impasto_profiling.bench.record import Report
+
+SUITES = ("evaluation", "notebook", "pastiche", "startup", "memory", "hooks")
+"""Each is the module of that name."""
+
+
+@click.command()
+@click.argument("suites", metavar="[SUITE]...", nargs=-1)
+@click.option("--quick", is_flag=True, help="A few minutes in all: fewer rounds, steps and sizes.")
+@click.option("--pair", "pairs", multiple=True, metavar="CONTENT,STYLE",
+              help="Two picture files; may be given several times. The default is the demo's.")  # fmt: skip
+@click.option("--size", type=click.IntRange(16), metavar="N",
+              help="Longer side in pixels, instead of each suite's own sizes.")  # fmt: skip
+@click.option("--steps", type=click.IntRange(1), metavar="N",
+              help="Steps of the recipe or of pastiche, instead of each suite's own number.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1), metavar="N",
+              help="Samples of each, instead of each suite's own number.")  # fmt: skip
+@click.option("--compile", "compiled", is_flag=True,
+              help="Measure the objective compiled beside eager, too, in the suite evaluation.")  # fmt: skip
+@click.option("-o", "--output", metavar="FILE.json", help="Write the record.")
+@click.option("--force", is_flag=True, help="Overwrite the record if it exists.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record instead of a table.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table as Markdown.")
+def bench(
+    suites: tuple[str, ...],
+    quick: bool,
+    pairs: tuple[str, ...],
+    size: int | None,
+    steps: int | None,
+    rounds: int | None,
+    compiled: bool,
+    output: str | None,
+    force: bool,
+    as_json: bool,
+    as_markdown: bool,
+) -> None:
+    """Measure speed and memory, beside the machine's limits and other programs.
+
+    SUITE is one of evaluation, notebook, pastiche, startup, memory, hooks; without any all are run.
+    A full run takes hours, since others are given the time that they take. Run nothing else meanwhile.
+    """
+    chosen = check_suites(suites)
+    file = Path(output) if output is not None else None
+    if file is not None:
+        check_record(file, force)
+    pictures = check_pairs(pairs)
+    # Imported here, since it brings torch, and what is wrong above is said without that wait.
+    from impasto_profiling.bench.plan import Plan
+    from impasto_profiling.bench.table import markdown, print_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Plan(
+            pictures, quick, Path(folder), say, compiled, size=size, steps=steps, rounds=rounds
+        )
+        report = measured(chosen, plan, file)
+    if as_json:
+        click.echo(report.model_dump_json(indent=2))
+    elif as_markdown:
+        click.echo(markdown(report))
+    else:
+        print_table(report)
+
+
+def measured(chosen: tuple[str, ...], plan: Plan, file: Path | None) -> Report:
+    """Run the suites. The record is written after each comparison: nothing measured is lost.
+
+    Raises:
+        ImpastoError: a suite cannot be run; it is named.
+    """
+    from impasto_profiling.bench.machine import load_now, report
+
+    began, load = datetime.now(UTC), load_now()
+    made = report(plan.quick, began, load)
+    for name in chosen:
+        suite: Suite = importlib.import_module(f"impasto_profiling.bench.{name}").measure
+        with named(name):
+            for comparison in suite(plan):
+                made = made.model_copy(update={"comparisons": [*made.comparisons, comparison]})
+                if file is not None:
+                    file.write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return made
+
+
+@contextmanager
+def named(suite: str) -> Iterator[None]:
+    """Name the suite in an error that is meant for the user."""
+    try:
+        yield
+    except ImpastoError as error:
+        raise ImpastoError(f"suite {suite}: {error}") from error
+
+
+def say(line: str) -> None:
+    """Show progress, on standard error."""
+    click.echo(f"impasto: {line}", err=True)
+
+
+def check_suites(suites: tuple[str, ...]) -> tuple[str, ...]:
+    """The suites to run, all of them if none is named.
+
+    Raises:
+        UsageError: one that is not known.
+    """
+    for name in suites:
+        if name not in SUITES:
+            raise click.UsageError(unknown("suite", name, SUITES))
+    return tuple(dict.fromkeys(suites)) or SUITES
+
+
+def check_pairs(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The pairs of files.
+
+    Raises:
+        UsageError: not two files with a comma between, or a file that is not there.
+    """
+    checked = []
+    for pair in pairs or (f"{CONTENT},{STYLE}",):
+        content, comma, style = pair.partition(",")
+        if not comma or not content or not style:
+            raise click.UsageError(f"--pair takes two files with a comma between, not '{pair}'")
+        for file in (content, style):
+            if not Path(file).is_file():
+                raise click.UsageError(f"picture '{file}' is not there")
+        checked.append((content, style))
+    return tuple(checked)
+
+
+def check_record(file: Path, force: bool) -> None:
+    """Refuse, before hours of measuring, a record that could not be written.
+
+    Raises:
+        UsageError: a folder that is not there, or a file that is.
+    """
+    if not file.parent.is_dir():
+        raise click.UsageError(f"folder '{file.parent}' does not exist")
+    if file.is_dir() or (file.exists() and not force):
+        raise click.UsageError(f"'{file}' exists; --force overwrites it")

@@ -1,0 +1,74 @@
+"""Other processes, measured from outside: when they say what, how long they take, how much memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from impasto.errors import ImpastoError
+
+KILOBYTE = 1 if sys.platform == "darwin" else 1024
+"""Bytes of the unit in which the system gives the largest resident set."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a process left behind."""
+
+    seconds: float
+    """From its start to its end."""
+    peak_bytes: int
+    """Its largest resident set."""
+    lines: tuple[tuple[float, str], ...]
+    """Lines of standard output, each with the seconds from the start to its coming."""
+
+    def first(self, wanted: Callable[[str], bool]) -> float:
+        """Seconds to the first line that is wanted.
+
+        Raises:
+            ImpastoError: none came.
+        """
+        for seconds, line in self.lines:
+            if wanted(line):
+                return seconds
+        raise ImpastoError("a process that was to be measured did not say what was waited for")
+
+
+def run_process(command: Sequence[str], until: Callable[[str], bool] | None = None) -> Finished:
+    """Run a command and measure it.
+
+    Args:
+        command: program and arguments; lines that are to be timed have to be flushed.
+        until: end the process at the first line that this is true of.
+
+    Raises:
+        ImpastoError: it failed; the text has the last line of its standard error.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
+        started, lines, ended = time.perf_counter(), [], False
+        # The words of the command line are our own, or files that were named to us.
+        process = subprocess.Popen(  # noqa: S603
+            list(command), stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                lines.append((time.perf_counter() - started, line.rstrip("\n")))
+                if until is not None and until(line):
+                    process.kill()
+                    ended = True
+                    break
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode and not ended:
+            errors.seek(0)
+            last = (errors.read().strip().splitlines() or ["no word"])[-1]
+            raise ImpastoError(f"{Path(command[0]).name} {' '.join(command[1:4])} … failed: {last}")
+    return Finished(seconds, usage.ru_maxrss * KILOBYTE, tuple(lines))

@@ -1,0 +1,60 @@
+"""The machine's ceiling: how fast it multiplies matrices in a precision, measured here and now.
+
+A convolution is a matrix product with more to do around it, so that no convolution computed by the
+direct algorithm is expected to be faster. This is the flat part of a roofline (Williams, Waterman and
+Patterson, "Roofline", 2009).
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import torch
+from torch import Tensor
+
+SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
+"""Sides of the square matrices that are tried: large enough that moving them costs nothing beside."""
+
+REPEATS = 5
+LONGEST = 1.0
+"""Seconds; where a smaller product takes longer, no larger one is tried."""
+
+
+def matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """Rate of a product of two square matrices, GFLOP/s: the median of each size, the best of those.
+
+    Args:
+        dtype: precision of the factors and of the product.
+        device: where to measure. Nothing else should compute there meanwhile.
+
+    Raises:
+        RuntimeError: the device does not multiply matrices in this precision.
+    """
+    best = 0.0
+    for size in SIZES.get(device.type, SIZES["cpu"]):
+        left, right = (torch.rand(size, size, device=device).to(dtype) for _ in range(2))
+        product = torch.empty(size, size, dtype=dtype, device=device)
+        seconds = statistics.median(times(left, right, product))
+        best = max(best, 2 * size**3 / seconds / 1e9)
+        if seconds > LONGEST:
+            break
+    return best
+
+
+def times(left: Tensor, right: Tensor, product: Tensor) -> list[float]:
+    """Seconds of each of several products, after one that is not timed."""
+    taken = []
+    for _ in range(REPEATS + 1):
+        synchronize(left.device)
+        started = time.perf_counter()
+        torch.mm(left, right, out=product)
+        synchronize(left.device)
+        taken.append(time.perf_counter() - started)
+    return taken[1:]
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what was asked of it; a CPU always has."""
+    if device.type != "cpu":
+        getattr(torch, device.type).synchronize()

@@ -1,0 +1,144 @@
+"""The convolutions of an extractor: which layer each belongs to, its shapes, and what it has to compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from impasto.extractor import Extractor
+
+
+class Flops(NamedTuple):
+    """Floating-point operations by the direct algorithm; a multiplication and an addition are two.
+
+    Products with the zeros of the padding are counted, too.
+    """
+
+    forward: int
+    backward: int
+    """To the input alone: the weights are frozen. As many as forward, for it is the transpose."""
+
+    @property
+    def both(self) -> int:
+        """Of an evaluation of the loss with its gradient."""
+        return self.forward + self.backward
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One convolution that an extractor does."""
+
+    layer: str
+    """By the extractor's name, or that of the module where it is no layer."""
+    input: tuple[int, ...]
+    """(1, C, H, W), padded where the network pads by itself."""
+    weight: tuple[int, ...]
+    """(channels out, channels in of a group, height, width)."""
+    output: tuple[int, ...]
+    """(1, C, h, w)."""
+
+    @property
+    def flops(self) -> Flops:
+        """What it has to compute."""
+        one_way = 2 * prod(self.output) * prod(self.weight[1:])
+        return Flops(one_way, one_way)
+
+
+def convolution_flops(extractor: Extractor, height: int, width: int) -> dict[str, Flops]:
+    """Floating-point operations of each convolution, for the selected layers.
+
+    Args:
+        extractor: with layers selected; no further than the deepest is counted.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
+    counted: dict[str, Flops] = {}
+    for one in convolutions_of(extractor, height, width):
+        before = counted.get(one.layer, Flops(0, 0))
+        counted[one.layer] = Flops(*map(sum, zip(before, one.flops, strict=True)))
+    return counted
+
+
+def convolutions_of(extractor: Extractor, height: int, width: int) -> list[Convolution]:
+    """The convolutions in the order in which they are done; nothing is computed for it.
+
+    Args:
+        extractor: with layers selected.
+        height: of the picture, pixels.
+        width: of the picture, pixels.
+    """
+    if not extractor.selected:
+        return []
+    device = next(extractor.parameters()).device
+    with (
+        _names_of_modules(extractor) as inside,
+        _Watch(extractor, inside) as watch,
+        FakeTensorMode(allow_non_fake_inputs=True),
+        torch.no_grad(),
+    ):
+        found: list[Convolution] = watch.found
+        extractor(torch.zeros(1, 3, height, width, device=device))
+    return found
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Takes down the shapes of each convolution, and the module that it is done in."""
+
+    def __init__(self, extractor: Extractor, inside: Sequence[str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: list[Convolution] = []
+        self.extractor, self.inside = extractor, inside
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func is torch.ops.aten.convolution.default:
+            shapes = (tuple(one.shape) for one in (args[0], args[1], result))
+            self.found.append(Convolution(layer_of(self.extractor, self.inside[-1]), *shapes))
+        return result
+
+
+@contextmanager
+def _names_of_modules(network: nn.Module) -> Iterator[Sequence[str]]:
+    """The dotted names of the modules whose ``forward`` is being run, the innermost last."""
+    inside = [""]
+    hooks = []
+    for name, module in network.named_modules():
+        hooks += [
+            module.register_forward_pre_hook(lambda *_, name=name: inside.append(name)),
+            module.register_forward_hook(lambda *_: _leave(inside)),
+        ]
+    try:
+        yield inside
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _leave(inside: list[str]) -> None:
+    inside.pop()
+
+
+def layer_of(extractor: Extractor, module: str) -> str:
+    """The extractor's layer that a module's dotted name stands for or lies in, or the whole name.
+
+    >>> layer_of(vgg, "convolutions.conv3_1")
+    'conv3_1'
+    """
+    parts = module.split(".")
+    ends = range(len(parts), 0, -1)
+    names = (".".join(parts[start:end]) for end in ends for start in range(end))
+    return next((name for name in names if name in extractor.layers), module)
