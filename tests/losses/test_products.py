@@ -33,7 +33,7 @@ def test_a_large_picture_in_half_precision_keeps_its_digits(precision: torch.dty
     summed = sum_of_products(feature)
     assert summed.dtype == torch.float32
     assert float(exact.max()) > torch.finfo(torch.float16).max
-    torch.testing.assert_close(summed.double(), exact, rtol=5e-4, atol=0)
+    torch.testing.assert_close(summed.double(), exact, rtol=1e-5, atol=0)
 
 
 def test_the_gradient_in_half_precision_follows_that_in_float32() -> None:

@@ -113,8 +113,11 @@ def _bias(convolution: nn.Conv2d) -> Tensor:
 
 
 def can_lay_out(feature: Tensor) -> bool:
-    """Whether this processor has layouts of its own for this precision; the compiler has others."""
-    if feature.device.type != "cpu" or torch.compiler.is_compiling():
+    """Whether this processor has layouts of its own for this precision; the compiler has others.
+
+    Tensors of other classes only stand for some, as where operations are counted.
+    """
+    if feature.device.type != "cpu" or type(feature) is not Tensor or torch.compiler.is_compiling():
         return False
     # Tried on this kind of processor only.
     if platform.machine() not in ("x86_64", "AMD64") or not torch._C._has_mkldnn:

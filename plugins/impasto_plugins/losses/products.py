@@ -12,6 +12,9 @@ from torch import Tensor
 
 from impasto.loss import full
 
+AT_ONCE = 2**16
+"""Pixels that are summed at once: the copy in full precision stays small, and so do rounding errors."""
+
 
 def sum_of_products(feature: Tensor) -> Tensor:
     """Σ x xᵀ over the pixels, summed in float32 at least.
@@ -35,8 +38,8 @@ class _SumOfProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, feature: Tensor) -> Tensor:
         ctx.save_for_backward(feature)
-        flat = full(_by_pixel(feature))
-        return flat.T @ flat
+        products = [_products(full(part)) for part in _by_pixel(feature).split(AT_ONCE)]
+        return torch.stack(products).sum(0)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -45,6 +48,10 @@ class _SumOfProducts(torch.autograd.Function):
         both = (gradients[0] + gradients[0].T).to(feature.dtype)
         flat = _by_pixel(feature) @ both
         return flat.view(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _products(flat: Tensor) -> Tensor:
+    return flat.T @ flat
 
 
 def _by_pixel(feature: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ number sends the canvas back to the best picture so far, with an empty history a
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 from collections.abc import Callable, Iterable
@@ -104,6 +105,10 @@ class LBFGS(torch.optim.Optimizer):
         memory["point"], memory["gradient"] = point, gradient
         self._put(point + length * direction)
         return loss
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        # torch's own is wrapped in a way that imports the compiler: a second, and 160 MB of memory.
+        inspect.unwrap(super().add_param_group)(self, param_group)
 
     @property
     def _parameters(self) -> list[Tensor]:
