@@ -176,6 +176,7 @@ def test_results_of_too_many_pixels(invoke: Invoke, pair: Pair, tmp_path: Path) 
         "tv",
         "--steps",
         1,
+        "--force",
     )
     line = refused(invoke(*run, "--size", 1_000_000))
     assert line == (

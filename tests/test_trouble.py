@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -166,31 +165,35 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_folder_that_vanishes(
-    invoke: Invoke, pair: Pair, tmp_path: Path, temporary: Path
-) -> None:
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A folder for results, which is going to vanish."""
     folder = tmp_path / "results"
     folder.mkdir()
-    file = observer(tmp_path, f"shutil.rmtree({str(folder)!r})")
-    line = run_with(invoke, pair, folder / "out.png", file)
-    path = rescued(line, folder / "out.png", "No such file or directory")
+    return folder
+
+
+def test_a_folder_that_vanishes(
+    invoke: Invoke, pair: Pair, tmp_path: Path, temporary: Path, results: Path
+) -> None:
+    file = observer(tmp_path, f"shutil.rmtree({str(results)!r})")
+    line = run_with(invoke, pair, results / "out.png", file)
+    path = rescued(line, results / "out.png", "No such file or directory")
     assert path.is_relative_to(temporary)
     whole = tmp_path / "out.png"
     run = ("run", pair.content, pair.style, "-o", whole, "--size", 48, "--steps", 4, "--loss", "tv")
-    assert invoke(*run, "--plugin", file).status == 0
+    assert invoke(*run, "--plugin", file, "--force").status == 0
     assert path.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.usefixtures("temporary")
 def test_a_folder_that_vanishes_from_a_run_that_is_stopped(
-    invoke: Invoke, pair: Pair, tmp_path: Path, temporary: Path
+    invoke: Invoke, pair: Pair, tmp_path: Path, results: Path
 ) -> None:
-    folder = tmp_path / "results"
-    folder.mkdir()
-    file = observer(tmp_path, f"shutil.rmtree({str(folder)!r}); signal.raise_signal(signal.SIGINT)")
-    line = run_with(invoke, pair, folder / "out.png", file)
+    stop = f"shutil.rmtree({str(results)!r}); signal.raise_signal(signal.SIGINT)"
+    line = run_with(invoke, pair, results / "out.png", observer(tmp_path, stop))
     assert line.startswith("interrupted; ")
-    rescued(line.removeprefix("interrupted; "), folder / "out.png", "No such file or directory")
-    assert temporary.is_dir()
+    rescued(line.removeprefix("interrupted; "), results / "out.png", "No such file or directory")
 
 
 def test_a_disk_that_is_full_at_the_end(
@@ -299,15 +302,13 @@ def test_a_style_file_that_changes_during_the_run(
     assert out.read_bytes() == whole.read_bytes()
 
 
+@pytest.mark.usefixtures("temporary")
 def test_python_gets_the_picture_that_could_not_be_written(
-    pair: Pair, tmp_path: Path, temporary: Path
+    pair: Pair, tmp_path: Path, results: Path
 ) -> None:
-    folder = tmp_path / "results"
-    folder.mkdir()
-    file = observer(tmp_path, f"shutil.rmtree({str(folder)!r})")
+    file = observer(tmp_path, f"shutil.rmtree({str(results)!r})")
     with pytest.raises(impasto.RunFailed, match="the picture is in") as caught:
-        impasto.run(pair.content, pair.style, output=folder / "out.png", size=48, steps=4, loss="tv",
+        impasto.run(pair.content, pair.style, output=results / "out.png", size=48, steps=4, loss="tv",
                     plugin=str(file))  # fmt: skip
     assert caught.value.result.steps == 4
     assert json.dumps(caught.value.result.as_record())
-    shutil.rmtree(temporary)
