@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 
 import impasto
 from conftest import Invoke, Pair
-from fuzzing import EDITS, FAST, Edit, edited, many, only_clear_lines, quiet
+from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from impasto.checkpoint import NAME, read_checkpoint, sum_of
 from impasto.style_file import read_style_file
 from test_bad_input import refused
@@ -164,25 +164,26 @@ def attack_checkpoint(folder: Path, options: settings) -> None:
     check()
 
 
-FEW = FAST.__class__(FAST, max_examples=40)
+DEEP = settings(FEW, max_examples=30)
+"""Each of these reads pictures and paints."""
 
 
 def test_damaged_style_files(learned: Path) -> None:
-    attack_bytes(learned, lambda: read_style_file(str(learned)), FAST)
+    attack_bytes(learned, lambda: read_style_file(str(learned)), FEW)
 
 
 def test_damaged_checkpoints(kept: Path) -> None:
-    attack_bytes(kept / NAME, lambda: read_checkpoint(kept), FAST)
+    attack_bytes(kept / NAME, lambda: read_checkpoint(kept), FEW)
 
 
 def test_style_files_that_say_something_else(
     learned: Path, pair: Pair, options: dict[str, Any]
 ) -> None:
-    attack_text(learned, "impasto", lambda: impasto.run(pair.content, learned, **options), FEW)
+    attack_text(learned, "impasto", lambda: impasto.run(pair.content, learned, **options), DEEP)
 
 
 def test_checkpoints_that_say_something_else(kept: Path) -> None:
-    attack_checkpoint(kept, FEW)
+    attack_checkpoint(kept, DEEP)
 
 
 @pytest.mark.slow
@@ -210,7 +211,7 @@ def test_through_the_command_line(
         (kept / NAME, ("resume", kept)),
     ):
         good = path.read_bytes()
-        for place in range(0, len(good), len(good) // 12):
+        for place in range(0, len(good), len(good) // 3):
             path.write_bytes(good[:place] + b"\xff\0\xff" + good[place + 3 :])
             assert "defect" not in refused(invoke(*command))
         path.write_bytes(good)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import impasto
 from conftest import Invoke, Pair
-from fuzzing import EDITS, FAST, Edit, edited, many, only_clear_lines, quiet
+from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from impasto.host import Kind, build_host
 from impasto.images import check_output
 from impasto.prepare import check_specs
@@ -134,7 +134,7 @@ def attacked(what: str, options: settings) -> None:
 
 @pytest.mark.parametrize("what", READERS)
 def test_any_text(what: str) -> None:
-    attacked(what, FAST)
+    attacked(what, FEW)
 
 
 @pytest.mark.slow
@@ -198,13 +198,13 @@ def try_toml(path: Path, data: bytes) -> None:
     only_clear_lines(lambda: gather(given | {"style": "b.png"}, str(path), None))
 
 
-@FAST
+@FEW
 @given(edits=EDITS)
 def test_damaged_toml(tmp_path: Path, edits: list[Edit]) -> None:
     try_toml(tmp_path / "a.toml", edited(TOML, edits))
 
 
-@FAST
+@FEW
 @given(table=TABLES)
 def test_toml_of_any_values(tmp_path: Path, table: dict[str, str]) -> None:
     lines = "".join(f"{key} = {value}\n" for key, value in table.items())
