@@ -248,7 +248,14 @@ LONG = "a" * 5000
         ("--style", "b.png:content_mask=" + LONG), ("--scales", "99999999999999999999,32"),
     ],
 )  # fmt: skip
-def test_odd_options(invoke: Invoke, pair: Pair, options: tuple[str, str]) -> None:
+def test_odd_options(
+    invoke: Invoke,
+    pair: Pair,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
     given = ("run", pair.content, pair.style, "--size", "32", "--steps", "2", *options)
     done = invoke(*given)
     assert "defect" not in refused(done)

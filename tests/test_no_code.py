@@ -46,8 +46,9 @@ def test_the_trap_works(tmp_path: Path, form: str) -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_files_with_pickled_code_are_refused_and_nothing_runs(
-    invoke: Invoke, pair: Pair, tmp_path: Path, form: str
+    invoke: Invoke, pair: Pair, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     trace, kept = tmp_path / "trace", tmp_path / "kept"
     kept.mkdir()
     names = ("weights.pth", "a.style", "a.png", "a.toml", "a.npy")

@@ -86,11 +86,18 @@ def make_schedule(spec: Spec, optimizer: torch.optim.Optimizer, steps: int) -> S
 
 
 def advance(schedule: Schedule, loss: torch.Tensor) -> None:
-    """Go on by one step. Only a schedule that follows the loss waits for the device."""
-    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
-        schedule.step(float(loss))
-    else:
-        schedule.step()
+    """Go on by one step. Only a schedule that follows the loss waits for the device.
+
+    Raises:
+        SettingsError: options that torch takes and cannot compute with, as a length of 0.
+    """
+    try:
+        if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+            schedule.step(float(loss))
+        else:
+            schedule.step()
+    except (ArithmeticError, ValueError) as error:
+        raise SettingsError(f"schedule '{type(schedule).__name__}': {error}") from error
 
 
 def slow_down(optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
