@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from torchvision.models import vgg19
 
 from impasto.command.main import main
 
-torch.set_num_threads(2)
+THREADS = 2
+torch.set_num_threads(THREADS)
+SAME_THREADS = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
+"""Environment of a process whose pictures are compared, bit for bit, with those made in this one."""
 
 SHALLOW = ("--loss", "content:layers=conv2_1", "--loss", "gram:layers=conv1_1,conv2_1,weight=10")
 """Options of a run that needs three convolutions only, so that a test takes a moment."""
@@ -81,6 +85,27 @@ def pair(tmp_path: Path) -> Pair:
     return made
 
 
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Lay a distribution with one module and one entry point where Python finds it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def lay(name: str, code: str) -> None:
+        monkeypatch.delitem(sys.modules, f"{name}_module", raising=False)
+        (site / f"{name}_module.py").write_text(code, encoding="utf-8")
+        info = site / f"{name}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[impasto]\n{name} = {name}_module\n")
+
+    return lay
+
+
 Interrupt = tuple[str, ...]
 
 INTERRUPT = """
@@ -99,11 +124,13 @@ def impasto_callbacks():
 
 
 @pytest.fixture
-def interrupt(tmp_path: Path) -> Interrupt:
-    """Options of a run that Ctrl-C ends after the second step, if it was not resumed."""
-    plugin = tmp_path / "interrupt.py"
-    plugin.write_text(INTERRUPT, encoding="utf-8")
-    return "--plugin", str(plugin), "--callback", "interrupt"
+def interrupt(install: Install) -> Interrupt:
+    """Options of a run that Ctrl-C ends after the second step, if it was not resumed.
+
+    The plugin that does it is an installed one, which a resumed run has without being told.
+    """
+    install("interrupt", INTERRUPT)
+    return "--callback", "interrupt"
 
 
 @pytest.fixture(scope="session")

@@ -163,3 +163,31 @@ def test_panoramas_too_narrow_for_the_network(invoke: Invoke, pair: Pair, tmp_pa
     done = invoke("run", narrow, pair.style, "-o", out, "--size", 200, "--steps", 1,
                   "--loss", "gram:layers=conv1_1,conv2_1")  # fmt: skip
     assert done.status == 0, done.err
+
+
+def test_results_of_too_many_pixels(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    run = (
+        "run",
+        pair.content,
+        pair.style,
+        "-o",
+        tmp_path / "out.png",
+        "--loss",
+        "tv",
+        "--steps",
+        1,
+        "--force",
+    )
+    line = refused(invoke(*run, "--size", 1_000_000))
+    assert line == (
+        "the result would be 1000000 × 750000 pixels, more than 200 million;"
+        " --max-megapixels allows more"
+    )
+    line = refused(invoke(*run, "--size", 40, "--max-megapixels", 0.001))
+    assert "has more than 0.001 million pixels" in line
+    line = refused(invoke(*run, "--size", 80, "--max-megapixels", 0.004))
+    assert line.startswith("the result would be 80 × 60 pixels, more than 0.004 million")
+    assert invoke(*run, "--size", 80, "--max-megapixels", 0.0064, "--style", pair.style).status == 0
+    large = f"{pair.style}:scale=90000"
+    line = refused(invoke(*run, "--size", 64, "--style", large))
+    assert line.startswith(f"the style picture '{pair.style}' would be 5760000 × 5760000 pixels")

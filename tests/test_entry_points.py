@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import Invoke, Pair
+from conftest import Install, Invoke, Pair
 
 GOOD = """
 import impasto
@@ -28,26 +26,6 @@ class Flat(impasto.Loss):
 def impasto_losses():
     return [impasto.Offer("NAME", Flat)]
 """
-
-Install = Callable[[str, str], None]
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Lay a distribution with one module and one entry point where Python finds it."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(site)
-
-    def lay(name: str, code: str) -> None:
-        monkeypatch.delitem(sys.modules, f"{name}_module", raising=False)
-        (site / f"{name}_module.py").write_text(code, encoding="utf-8")
-        info = site / f"{name}-1.2.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[impasto]\n{name} = {name}_module\n")
-
-    return lay
 
 
 def run(invoke: Invoke, pair: Pair, out: Path, loss: str, *more: str) -> tuple[int, str]:

@@ -1,20 +1,13 @@
 """Damaged pictures of every format: a clear line each time, no hang, no memory beyond the limit.
 
-A longer run, with other cases each time:  FUZZ_CASES=100000 pytest -m slow tests/test_fuzz_pictures.py
+For a longer run see fuzzing.py.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-import os
-import resource
 import struct
-import time
-import warnings
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,23 +16,20 @@ import imagecodecs
 import numpy
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 from torch import Tensor
 
-import impasto
 from conftest import Invoke, Pair, drawn
+from fuzzing import EDITS, FAST, Edit, edited, many, only_clear_lines, quiet
 from impasto.reading import open_picture, photo_of
 from impasto.recipe import read_recipe, with_recipe
 from impasto.writing import Company, encoded
 
-CASES = int(os.environ.get("FUZZ_CASES", "10000"))
+__all__ = ["quiet"]
+
 MEGAPIXELS = 2.0
-SECONDS = 10.0
-"""A case that takes longer hangs; the machine of the tests may be busy."""
-MEMORY = 400_000_000
-"""Bytes that a case may add to the most that the process ever had."""
 
 RECIPE = {
     "format": 1, "settings": {"content": "a"}, "inputs": {}, "versions": {}, "machine": {}, "steps": 1,
@@ -132,54 +122,6 @@ def lab(picture: Image.Image) -> Image.Image:
 
 SAMPLES = make_samples()
 
-NUMBERS = [
-    b"\0" * 4,
-    b"\xff" * 4,
-    b"\x7f\xff\xff\xff",
-    b"\xff\xff\xff\x7f",
-    b"\x80\0\0\0",
-    b"\0\1\0\0",
-]
-
-
-@dataclass(frozen=True)
-class Edit:
-    """One change to a file: what, where (as a fraction of it), and with what."""
-
-    kind: str
-    place: float
-    length: int
-    data: bytes
-
-    def on(self, file: bytes) -> bytes:
-        start = int(self.place * len(file))
-        end = start + self.length
-        changed = {
-            "overwrite": file[:start] + self.data + file[start + len(self.data) :],
-            "insert": file[:start] + self.data + file[start:],
-            "delete": file[:start] + file[end:],
-            "cut": file[:start],
-            "repeat": file[:end] + file[start:end] * 3 + file[end:],
-            "flip": file[:start] + bytes(byte ^ 1 << self.length % 8 for byte in file[start : start + 1])
-            + file[start + 1 :],
-        }  # fmt: skip
-        return changed[self.kind]
-
-
-# Headers, where most can go wrong, lie at the beginning; directories of TIFF may lie at the end.
-PLACES = st.one_of(st.floats(0, 1), st.floats(0, 0.1), st.floats(0.9, 1))
-EDITS = st.lists(
-    st.builds(
-        Edit,
-        st.sampled_from(["overwrite", "overwrite", "flip", "flip", "insert", "delete", "cut", "repeat"]),
-        PLACES,
-        st.integers(1, 64),
-        st.one_of(st.sampled_from(NUMBERS), st.binary(min_size=1, max_size=8)),
-    ),
-    min_size=1,
-    max_size=4,
-)  # fmt: skip
-
 
 def with_right_sums(file: bytes) -> bytes:
     """A PNG whose chunks have the checksums that they should, so that damage comes further in."""
@@ -196,42 +138,13 @@ def with_right_sums(file: bytes) -> bytes:
     return b"".join(parts) + file[position:]
 
 
-def only_clear_lines(action: Callable[[], object]) -> str | None:
-    """The line that an action is refused with, or None. Fails for all else, and for hangs and hunger."""
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            action()
-            line = None
-        except impasto.ImpastoError as error:
-            line = str(error)
-            assert line
-            assert "\n" not in line
-            assert len(line) < 1000
-    assert time.monotonic() - started < SECONDS
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown * 1024 < MEMORY
-    return line
-
-
 def attack(folder: Path, name: str, edits: list[Edit], sums: bool) -> None:
-    file = SAMPLES[name]
-    for edit in edits:
-        file = edit.on(file)
+    file = edited(SAMPLES[name], edits)
     path = folder / "damaged"
     path.write_bytes(with_right_sums(file) if sums else file)
     only_clear_lines(lambda: open_picture(path, MEGAPIXELS))
     if name.startswith("our"):
         only_clear_lines(lambda: json.dumps(read_recipe(path)))
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> object:
-    logger = logging.getLogger("impasto")
-    before, logger.level = logger.level, logging.CRITICAL
-    yield
-    logger.level = before
 
 
 @pytest.mark.parametrize("name", SAMPLES)
@@ -245,12 +158,6 @@ def test_the_whole_files_come_in(tmp_path: Path, name: str) -> None:
         assert read_recipe(path) == RECIPE
 
 
-FAST = settings(
-    max_examples=400, deadline=None, derandomize=True, database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)  # fmt: skip
-
-
 @FAST
 @given(name=st.sampled_from(sorted(SAMPLES)), edits=EDITS, sums=st.booleans())
 def test_damaged_files(tmp_path: Path, name: str, edits: list[Edit], sums: bool) -> None:
@@ -260,9 +167,7 @@ def test_damaged_files(tmp_path: Path, name: str, edits: list[Edit], sums: bool)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAMPLES)
 def test_many_damaged_files(tmp_path: Path, name: str) -> None:
-    @settings(
-        FAST, max_examples=-(-CASES // len(SAMPLES)), derandomize="FUZZ_CASES" not in os.environ
-    )
+    @many(1 / len(SAMPLES))
     @given(edits=EDITS, sums=st.booleans())
     def check(edits: list[Edit], sums: bool) -> None:
         attack(tmp_path, name, edits, sums)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Invoke, Pair
+from conftest import SAME_THREADS, Invoke, Pair
 from impasto.checkpoint import NAME, PART
 
 
@@ -87,7 +87,7 @@ def killed_and_resumed(
               "--checkpoint-every", "0"]  # fmt: skip
     driver = subprocess.run(
         [sys.executable, __file__, folder / "kept", str(kills), *given],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, env=SAME_THREADS,
     )  # fmt: skip
     assert driver.returncode == 0, driver.stderr
     assert (folder / "killed.png").read_bytes() == (folder / "whole.png").read_bytes()

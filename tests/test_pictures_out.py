@@ -172,7 +172,8 @@ def test_what_a_format_cannot_hold_is_refused_before_work(
     ).error  # fmt: skip
     long = tmp_path / "long.png"
     Image.new("RGB", (16_400, 16), "navy").save(long)
-    done = invoke("run", long, pair.style, "-o", tmp_path / "a.webp", *UNTOUCHED)
+    done = invoke("run", long, pair.style, "-o", tmp_path / "a.webp", *UNTOUCHED,
+                  "--max-megapixels", 300)  # fmt: skip
     assert "WEBP holds sides of 16383 pixels at most, not 16400 × 16" in done.error
 
 
@@ -190,7 +191,8 @@ def test_a_disk_that_fills_leaves_what_was_there(
 
     monkeypatch.setattr(os, "fsync", full)
     done = invoke("run", pair.content, pair.style, "-o", out, *UNTOUCHED, "--force")
-    assert done.error == f"impasto: error: '{out}' cannot be written: No space left on device"
+    reason = f"impasto: error: '{out}' cannot be written: No space left on device"
+    assert done.error == f"{reason}, nor is there another place for the picture"
     assert out.read_bytes() == b"precious"
     assert list(folder.iterdir()) == [out]
 

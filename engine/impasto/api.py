@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import chdir, contextmanager, nullcontext
+from dataclasses import replace
+from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -14,13 +16,16 @@ from impasto.checkpoints import Checkpoints
 from impasto.errors import ImpastoError, SettingsError
 from impasto.images import Photo, check_output, photo_of
 from impasto.loop import paint, result_of
+from impasto.memory import is_shortage, let_go, what_needs_less
 from impasto.prepare import prepare
 from impasto.recipe import recipe_of, with_recipe, without_recipe
+from impasto.rescue import write_or_rescue
 from impasto.saved_state import folder_of, settings_of, take_up
 from impasto.scopes import scope_of
 from impasto.settings import Settings, gather
 from impasto.state import Result, Run
 from impasto.style import Style
+from impasto.trusted import refuse_unnamed, where_they_are
 from impasto.writing import Company, check_format, write_picture
 
 Picture = str | PathLike[str] | Image
@@ -104,7 +109,10 @@ def run_settings(
 
 
 def resume(
-    folder: str | PathLike[str], watched: Callable[[Settings], Settings] | None = None
+    folder: str | PathLike[str],
+    watched: Callable[[Settings], Settings] | None = None,
+    *,
+    plugins: Sequence[str] = (),
 ) -> Result:
     """Go on with the run of a checkpoint; its output is written, over the picture so far.
 
@@ -112,15 +120,19 @@ def resume(
         folder: that the run had as ``checkpoint``. Relative paths of the run are taken from where
             it was started.
         watched: puts observers into the settings, or takes them out.
+        plugins: to load. A checkpoint loads none by itself: one from elsewhere must not run code.
 
     Raises:
+        PluginError: the run had a plugin that is not named.
         CheckpointError: no checkpoint, cut short, damaged, of another version or of other inputs.
         ImpastoError, RunFailed, Interrupted: see :func:`run`.
     """
     folder = Path(folder).resolve()
     state = read_checkpoint(folder)
-    settings = settings_of(state)
-    with chdir(folder_of(state)):
+    settings, started_in = settings_of(state), folder_of(state)
+    refuse_unnamed("the checkpoint", settings.plugin, plugins)
+    settings = replace(settings, plugin=where_they_are(settings.plugin, plugins, started_in))
+    with chdir(started_in):
         if settings.output is not None:
             check_output(Path(settings.output), True, inputs_of(settings))
         prepared = prepare(watched(settings) if watched else settings)
@@ -129,7 +141,12 @@ def resume(
 
 
 def finish(run: Run, checkpoints: Checkpoints | None) -> Result:
-    """Paint a run that is ready, and write its output if one is named."""
+    """Paint a run that is ready, and write its output if one is named.
+
+    Raises:
+        RunFailed: it failed; or it was painted and its output cannot be written any more: then the
+            picture is in a folder for temporary files, which the error names.
+    """
     output = Path(run.settings.output) if run.settings.output is not None else None
     if output is not None:
         check_format(output, run.settings.depth, run.stages[-1].width, run.stages[-1].height)
@@ -140,8 +157,11 @@ def finish(run: Run, checkpoints: Checkpoints | None) -> Result:
         checkpoints.signals_wait() if checkpoints is not None else nullcontext(),
     ):
         result = paint(run)
-    if output is not None:
-        write_result(run, result, output)
+    trouble = write_or_rescue(partial(write_result, run, result), output) if output else ""
+    if trouble:
+        resumable = checkpoints is not None and checkpoints.has_one()
+        hint = "; impasto resume goes on from its checkpoint" if resumable else ""
+        raise RunFailed(trouble + hint, result)
     return result
 
 
@@ -177,18 +197,22 @@ def keep_what_was_painted(run: Run, output: Path | None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        partial = result_of(run, stopped="interrupted")
+        so_far = result_of(run, stopped="interrupted")
         reason = str(error) or "interrupted"
-        raise Interrupted(f"{reason}; {_keep(run, partial, output)}", partial) from None
+        raise Interrupted(f"{reason}; {_keep(run, so_far, output)}", so_far) from None
     except Exception as error:
         if not run.step and isinstance(error, ImpastoError):
             raise
-        partial = result_of(run, stopped="failed")
-        raise RunFailed(f"{blame(run, error)}; {_keep(run, partial, output)}", partial) from error
+        reason = blame(run, error)
+        let_go(error)
+        so_far = result_of(run, stopped="failed")
+        raise RunFailed(f"{reason}; {_keep(run, so_far, output)}", so_far) from error
 
 
 def blame(run: Run, error: Exception) -> str:
     """What failed in one line: for a plugin its kind, name and origin, as the scopes tell."""
+    if is_shortage(error):
+        return what_needs_less(run)
     reason = " ".join(str(error).split()) or type(error).__name__
     reason = reason if isinstance(error, ImpastoError) else f"{type(error).__name__}: {reason}"
     where = (scope_of(error) or "").split("/")
@@ -211,8 +235,8 @@ def _keep(run: Run, result: Result, output: Path | None) -> str:
         return "no step was done, nothing is written"
     if output is None:
         return f"the picture after {result.steps} steps is in the error's result"
-    write_result(run, result, output)
-    return f"the picture after {result.steps} steps is in '{output}'"
+    trouble = write_or_rescue(partial(write_result, run, result), output)
+    return trouble or f"the picture after {result.steps} steps is in '{output}'"
 
 
 def _name(picture: Picture) -> str:

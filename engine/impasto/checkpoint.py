@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from impasto import __version__
@@ -26,7 +26,7 @@ NAME = "checkpoint.safetensors"
 PART = ".checkpoint.part"
 """Folder for what is being written; what a killed process left there is removed with the next write."""
 
-VERSIONS = {"checkpoint": "1", "impasto": __version__, "torch": torch.__version__}
+VERSIONS = {"checkpoint": "2", "impasto": __version__, "torch": torch.__version__}
 """All must be the same to go on: with another the picture would be another, without a word."""
 
 
@@ -51,7 +51,8 @@ def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
         (folder / PART / NAME).replace(folder / NAME)
         _to_disk(folder)
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"no checkpoint can be written in '{folder}': {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"no checkpoint can be written in '{folder}': {reason}") from None
     except TypeError as error:
         raise CheckpointError(f"the run's state cannot be kept in a checkpoint: {error}") from None
     finally:
@@ -80,14 +81,11 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
         CheckpointError: there is none, or it is cut short, damaged, or of another version.
     """
     path = folder / NAME
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CheckpointError(f"there is no checkpoint in '{folder}'")
     try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            check_versions(path, json.loads(header["versions"]))
-            # Copies lie in memory as torch's own tensors do; the file's may not be aligned.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        header, tensors = read_safetensors(path)
+        check_versions(path, json.loads(header["versions"]))
         if sum_of(header["state"], tensors) != header["sha256"]:
             raise CheckpointError(f"checkpoint '{path}' is damaged: its checksum does not fit")
         state = unpack(json.loads(header["state"]), tensors)
@@ -98,6 +96,23 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"'{path}' is not a checkpoint of Impasto")
     return state
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Texts and tensors of a file of the format safetensors, read into memory as a whole.
+
+    The library's own reader maps the file, and a process dies if somebody shortens it meanwhile.
+
+    Raises:
+        OSError, SafetensorError: it cannot be read, or is cut short or damaged.
+        AttributeError, KeyError, TypeError, ValueError, RecursionError: its header is of another form.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    tensors = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    # Copies lie in memory as torch's own tensors do; those of the file may not be aligned.
+    return dict(header["__metadata__"]), {name: one.clone() for name, one in tensors.items()}
 
 
 def check_versions(path: Path, found: Mapping[str, str]) -> None:

@@ -46,7 +46,12 @@ class Checkpoints:
             raise CheckpointError(f"folder '{folder}': {error.strerror or error}") from None
         self.folder, self.every = folder.resolve(), every
         self.written = 0.0
+        self.failing = False
         self.pending: Callable[[], object] | None = None
+
+    def has_one(self) -> bool:
+        """Whether there is a checkpoint in the folder."""
+        return (self.folder / NAME).exists()
 
     def refuse_to_replace(self) -> None:
         """Refuse a folder that has a checkpoint already.
@@ -54,7 +59,7 @@ class Checkpoints:
         Raises:
             CheckpointError: with what to do.
         """
-        if (self.folder / NAME).exists():
+        if self.has_one():
             raise CheckpointError(
                 f"'{self.folder}' has a checkpoint: impasto resume goes on from it, --force begins anew"
             )
@@ -91,8 +96,12 @@ class Checkpoints:
         """Write a checkpoint; where that fails the one before stays, and the run goes on."""
         try:
             write_checkpoint(self.folder, state_of(run, self.inputs, self.random))
+            self.failing = False
         except CheckpointError as error:
-            logger.warning("%s; the one before it stays", error)
+            if not self.failing:
+                left = "the one before it stays" if self.has_one() else "there is none"
+                logger.warning("%s; %s, and the run goes on", error, left)
+            self.failing = True
         self.written = time.monotonic()
 
     @contextmanager

@@ -5,9 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 800
+"""Characters of an error's line; what users typed, and what files hold, may have many more."""
+
 
 class ImpastoError(Exception):
     """Base of every error that is meant for the user: its text is one clear line."""
+
+    def __init__(self, message: str = "") -> None:
+        """Take the text; what would break the line, or steer a terminal, is escaped."""
+        super().__init__(one_line(message))
 
 
 class SettingsError(ImpastoError):
@@ -28,6 +35,17 @@ class RecipeError(ImpastoError):
 
 class PluginError(ImpastoError):
     """A plugin that cannot be loaded, or that failed; the text names it and where it came from."""
+
+
+def one_line(text: str) -> str:
+    r"""A text with control characters escaped, and without its middle if it is very long.
+
+    >>> one_line("two\nlines")
+    'two\\nlines'
+    """
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def unknown(what: str, word: str, allowed: Iterable[str]) -> str:

@@ -67,6 +67,9 @@ def impasto_optimizers() -> Iterable[Offer]:  # type: ignore[empty-body]
     ``optimizer.step(closure)``; the closure computes gradients and returns the loss.
     When: once, at loading. Return: offers. Failure: the plugin is listed as broken. An optimizer
     that fails during a run ends the run, which keeps its picture.
+
+    The engine sends the canvas back to the best picture, with half of every ``lr``, when the loss
+    explodes or is no number. An optimizer that sees to that by itself says so: ``recovers = True``.
     """
 
 

@@ -254,7 +254,10 @@ class Host:
     def _leave_out(self, implementation: pluggy.HookImpl, hook: str, error: Exception) -> None:
         name = implementation.plugin_name
         origin = next((item for item in self.origins if item.name == name), Origin(name, "object"))
-        logger.warning("plugin %s failed in %s and is left out: %s", origin, hook, _reason(error))
+        logger.warning(
+            "plugin '%s' (%s) failed in %s and is left out: %s",
+            name, origin.source, hook, _reason(error),
+        )  # fmt: skip
         logger.debug("traceback of %s", name, exc_info=error)
         self.manager.unregister(implementation.plugin)
 

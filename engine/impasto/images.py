@@ -82,15 +82,15 @@ def check_output(
     """
     if path.suffix.lower() not in suffixes:
         raise PictureError(f"output '{path}': {unknown('suffix', path.suffix, suffixes)}")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise PictureError(f"output '{path}' is a folder")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise PictureError(f"output folder '{path.parent}' does not exist")
     if not os.access(path.parent, os.W_OK):
         raise PictureError(f"output folder '{path.parent}' cannot be written to")
-    if any(path.resolve() == Path(given).resolve() for given in inputs):
+    if any(os.path.realpath(path) == os.path.realpath(given) for given in inputs):
         raise PictureError(f"output '{path}' is one of the inputs")
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise PictureError(f"output '{path}' exists; --force overwrites it")
 
 

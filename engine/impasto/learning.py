@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from impasto.state import Stage
 from impasto.style import STYLE_FILE, Style
 from impasto.style_file import (
     FORMAT,
+    Record,
     described,
     probe,
     refuse_what_depends_on_the_content,
@@ -35,7 +35,7 @@ def learn(
     preset: str | None = None,
     config: str | os.PathLike[str] | None = None,
     **given: object,
-) -> dict[str, Any]:
+) -> Record:
     """Learn a painting's style into a file, for runs with the same network, losses and sizes.
 
     Args:
@@ -58,7 +58,7 @@ def learn(
 
 
 @torch.no_grad()
-def learn_settings(settings: Settings) -> dict[str, Any]:
+def learn_settings(settings: Settings) -> Record:
     """Learn the one style of these settings into their output; see :func:`learn`."""
     path = Path(settings.output or "")
     refuse_what_depends_on_the_content(settings)
@@ -89,7 +89,7 @@ def learn_settings(settings: Settings) -> dict[str, Any]:
     if not losses:
         raise SettingsError("none of the losses compares with a style; there is nothing to learn")
     tensors |= {f"probe/{layer}": mean for layer, mean in probe(objective).items()}
-    record = {
+    record: Record = {
         "format": FORMAT,
         "impasto": __version__,
         "extractor": described(host, "extractor", settings.extractor),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from impasto.averaging import Average
 from impasto.colour import LuminanceCanvas, grey
+from impasto.guard import EVERY, Guard
 from impasto.images import resized, to_picture
 from impasto.saved_state import take_up_stage
 from impasto.schedule import advance, make_schedule
@@ -36,11 +38,15 @@ def paint(run: Run) -> Result:
             run.host.notify("impasto_before_stage", run=run, stage=stage)
             while run.done_in(stage) < stage.steps and not run.stopping:
                 run.host.notify("impasto_after_step", run=run, step=take_step(run, stage))
+            leave_a_picture(run)
             run.host.notify("impasto_after_stage", run=run, stage=stage)
             if run.stopping:
                 break
     except BaseException as error:
         run.host.notify("impasto_run_failed", run=run, error=error)
+        # The error that ended the run is the one to show, even if the device is gone with it.
+        with suppress(Exception):
+            leave_a_picture(run)
         raise
     result = result_of(run)
     run.host.notify("impasto_after_run", run=run, result=result)
@@ -62,6 +68,7 @@ def begin(run: Run, stage: Stage) -> None:
     run.canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
     parameters = list(run.canvas.parameters())
     optimizer = run.host.make("optimizer", settings.optimizer, parameters)
+    run.guard = Guard(optimizer, parameters)
     if run.optimizer is not None:
         carry_over(run.optimizer, optimizer)
     run.optimizer, run.stage = optimizer, stage
@@ -77,9 +84,10 @@ def begin(run: Run, stage: Stage) -> None:
 
 def take_step(run: Run, stage: Stage) -> Step:
     """One step of the optimizer. It may evaluate the closure several times; the first one counts."""
-    canvas, optimizer = run.canvas, run.optimizer
+    canvas, optimizer, guard = run.canvas, run.optimizer, run.guard
     assert canvas is not None
     assert optimizer is not None
+    assert guard is not None
     evaluations: list[tuple[Tensor, Tensor]] = []
 
     def closure() -> Tensor:
@@ -90,6 +98,7 @@ def take_step(run: Run, stage: Stage) -> Step:
         total, terms = run.evaluate(image)
         with scope("backward"):
             torch.autograd.backward(total)
+        guard.watch(total)
         evaluations.append((total.detach(), terms.detach()))
         run.whole = False
         return total
@@ -104,10 +113,19 @@ def take_step(run: Run, stage: Stage) -> Step:
         run.average.update(canvas)
     if run.schedule is not None:
         advance(run.schedule, total)
+    guard.note(total)
+    if run.done_in(stage) % EVERY == 0:
+        guard.check(optimizer, run.schedule)
     run.loss_tensors.append(total)
     run.last_step = Step(run.step, stage, run.objective.names, total, terms)
     run.whole = True
     return run.last_step
+
+
+def leave_a_picture(run: Run) -> None:
+    """See :meth:`impasto.guard.Guard.leave_a_picture`."""
+    if run.guard is not None:
+        run.guard.leave_a_picture()
 
 
 def result_of(run: Run, stopped: str = "") -> Result:

@@ -17,7 +17,7 @@ from impasto.host import Host, Kind, Origin, build_host
 from impasto.images import Photo, open_picture, to_tensor
 from impasto.loss import Loss
 from impasto.objective import Objective
-from impasto.recipe import checksums
+from impasto.recipe import checksums, refuse_what_changed, stamps
 from impasto.regions import check_masks, open_mask, plan_regions
 from impasto.schedule import check_schedule
 from impasto.settings import Settings
@@ -45,11 +45,13 @@ def prepare(
     Raises:
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
+    before = stamps(settings)
     inputs = checksums(settings) if settings.recipe and settings.output is not None else {}
     content_picture = content or open_picture(settings.content, settings.max_megapixels)
     style_pictures = open_styles(settings, styles)
     generator = torch.Generator().manual_seed(settings.seed)
     stages = plan_stages(settings, *content_picture.size)
+    check_pixels(settings, stages, style_pictures)
     if max(stages[-1].width, stages[-1].height) > max(content_picture.size):
         logger.info("the content picture is smaller than the result and is enlarged")
     content_image = to_tensor(content_picture)
@@ -65,7 +67,7 @@ def prepare(
     check_masks(settings.style, host, objective)
     for callback in settings.callback:
         register_callback(host, callback)
-    return Run(
+    run = Run(
         settings=settings,
         host=host,
         device=device,
@@ -90,6 +92,8 @@ def prepare(
         evaluate=choose_compile(settings.compile, device, objective),
         generator=generator,
     )
+    refuse_what_changed(before, settings)
+    return run
 
 
 def open_styles(settings: Settings, given: Sequence[Photo | None]) -> list[Photo | None]:
@@ -151,6 +155,22 @@ def check_specs(host: Host, settings: Settings) -> None:
         check_schedule(settings.schedule)
 
 
+def check_pixels(
+    settings: Settings, stages: Sequence[Stage], styles: Sequence[Photo | None]
+) -> None:
+    """Refuse a result, or a style picture, that would have more pixels than ``max_megapixels``.
+
+    Raises:
+        PictureError: with the size that it would have.
+    """
+    for what, (width, height) in sizes_at(stages[-1], settings, styles).items():
+        if width * height > settings.max_megapixels * 1e6:
+            raise PictureError(
+                f"{what} would be {width} × {height} pixels, more than {settings.max_megapixels:g}"
+                " million; --max-megapixels allows more"
+            )
+
+
 def check_sides(
     settings: Settings, stages: Sequence[Stage], styles: Sequence[Photo | None], smallest: int
 ) -> None:
@@ -165,19 +185,25 @@ def check_sides(
     Raises:
         PictureError: with the size that it would have, and the least that is needed.
     """
-    first = stages[0]
-    sizes = {"the result": (first.width, first.height)}
-    for style, picture in zip(settings.style, styles, strict=True):
-        if picture is not None:
-            sizes[f"the style picture '{style.file}'"] = first.style_size(
-                *picture.size, settings.style_fit, style
-            )
-    for what, (width, height) in sizes.items():
+    for what, (width, height) in sizes_at(stages[0], settings, styles).items():
         if min(width, height) < smallest:
             raise PictureError(
                 f"{what} would be {width} × {height} pixels in the coarsest stage; the layers asked"
                 f" for need {smallest} on each side: give a larger --size, or coarsest --scales"
             )
+
+
+def sizes_at(
+    stage: Stage, settings: Settings, styles: Sequence[Photo | None]
+) -> dict[str, tuple[int, int]]:
+    """Width and height, pixels, of result and style pictures in a stage."""
+    sizes = {"the result": (stage.width, stage.height)}
+    for style, picture in zip(settings.style, styles, strict=True):
+        if picture is not None:
+            sizes[f"the style picture '{style.file}'"] = stage.style_size(
+                *picture.size, settings.style_fit, style
+            )
+    return sizes
 
 
 def make_objective(host: Host, settings: Settings) -> Objective:

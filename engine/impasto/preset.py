@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -63,12 +64,13 @@ def read_preset(name: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
         SettingsError: no such preset, a file that cannot be read, or presets that lead in a circle.
     """
     path = find_preset(name)
-    if path.resolve() in seen:
+    place = Path(os.path.abspath(path))
+    if place in seen:
         raise SettingsError(f"preset '{name}' takes over from itself")
     table = read_toml(path, f"preset '{name}'")
     table.pop("about", None)
     base = table.pop("preset", None)
-    return table if base is None else read_preset(str(base), (*seen, path.resolve())) | table
+    return table if base is None else read_preset(str(base), (*seen, place)) | table
 
 
 def about_preset(name: str) -> str:
@@ -90,5 +92,6 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{what} cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    # Also whole numbers of thousands of digits, and tables that nest without end.
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{what} is not valid TOML: {error}") from None

@@ -13,6 +13,7 @@ import os
 import platform
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -103,12 +104,36 @@ def checksums(settings: Settings) -> dict[str, str]:
     """
     found = {}
     for name in names_of_files(settings):
-        path = Path(name)
-        if path.is_file():
-            found[name] = sha256(path)
+        if os.path.isfile(name):
+            found[name] = sha256(name)
     for name in (settings.content, *(style.file for style in settings.style)):
         found.setdefault(name, "")
     return found
+
+
+def stamps(settings: Settings) -> dict[str, tuple[int, ...]]:
+    """What changes when somebody writes to a file, of each that a run is made from."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name in names_of_files(settings):
+        with suppress(OSError, ValueError):
+            told = Path(name).stat()
+            found[name] = (told.st_ino, told.st_size, told.st_mtime_ns)
+    return found
+
+
+def refuse_what_changed(before: Mapping[str, tuple[int, ...]], settings: Settings) -> None:
+    """Refuse inputs that are not what their checksums were made of.
+
+    Args:
+        before: the stamps, taken before the checksums.
+        settings: name the files.
+
+    Raises:
+        RecipeError: a file was written to since.
+    """
+    for name, now in stamps(settings).items():
+        if before.get(name) != now:
+            raise RecipeError(f"the input '{name}' was changed while it was read: run it again")
 
 
 def names_of_files(settings: Settings) -> Iterator[str]:

@@ -24,6 +24,7 @@ from impasto.recipe import (
 )
 from impasto.settings import Settings, validate
 from impasto.state import Result, Run, Step
+from impasto.trusted import refuse_unnamed
 
 logger = logging.getLogger("impasto")
 
@@ -60,7 +61,8 @@ def rerun(
         watched: puts observers into the settings.
 
     Raises:
-        RecipeError: no recipe, an input that is gone or has changed, or a plugin that is not named.
+        RecipeError: no recipe, or an input that is gone or has changed.
+        PluginError: it needs a plugin that is not named.
         ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
     """
     recipe = read_recipe(path)
@@ -80,18 +82,12 @@ def settings_again(
     """The settings of a recipe for a run here.
 
     Raises:
-        RecipeError: it needs plugins that were not named.
+        PluginError: it needs plugins that were not named.
         SettingsError: a setting that this version does not know, or a value that does not fit.
     """
     table = {key: value for key, value in recipe["settings"].items() if key not in OF_THE_PLACE}
     needed = table.pop("plugin", [])
-    for plugin in needed if isinstance(needed, list) else [needed]:
-        names = [Path(str(given)).name for given in plugins]
-        if Path(str(plugin)).name not in names:
-            raise RecipeError(
-                f"the recipe needs the plugin {str(plugin)!r}, and a recipe loads no code by itself:"
-                " give --plugin if you trust it"
-            )
+    refuse_unnamed("the recipe", needed if isinstance(needed, list) else [needed], plugins)
     if recipe.get("callbacks"):
         logger.info("callbacks of the recipe are left out: %s", _listed(recipe["callbacks"]))
     return validate({**table, "plugin": list(plugins), "output": output, "force": force})
@@ -112,7 +108,7 @@ def places_of(inputs: Mapping[str, str], found: Sequence[str]) -> dict[str, str]
             raise RecipeError(f"the input {name!r} was in memory: there is no file to start from")
         if checksum in by_sum:
             places[name] = by_sum[checksum]
-        elif not Path(name).is_file():
+        elif not os.path.isfile(name):
             raise RecipeError(f"the input {name!r} is gone; --input FILE says where it is now")
         elif (now := sha256(name)) != checksum:
             raise RecipeError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,7 @@ def state_of(run: Run, inputs: Mapping[str, str], random: Mapping[str, Tensor]) 
         "optimizer": run.optimizer.state_dict(),
         "schedule": simple(vars(run.schedule)) if run.schedule else None,
         "average": vars(run.average) if run.average else None,
+        "guard": run.guard.state() if run.guard else None,
         "random": random,
     }
 
@@ -65,10 +66,7 @@ def settings_of(state: Mapping[str, Any]) -> Settings:
     """
     if not isinstance(state.get("settings"), dict):
         raise CheckpointError("the checkpoint has no settings")
-    settings = validate(state["settings"])
-    for plugin in settings.plugin:
-        logger.info("plugin %s is loaded: the checkpoint's run had it", plugin)
-    return settings
+    return validate(state["settings"])
 
 
 def folder_of(state: Mapping[str, Any]) -> Path:
@@ -78,7 +76,7 @@ def folder_of(state: Mapping[str, Any]) -> Path:
         CheckpointError: it is not there.
     """
     folder = Path(str(state.get("folder")))
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CheckpointError(f"the run was started in '{folder}', which is not there any more")
     return folder
 
@@ -115,7 +113,7 @@ def take_up(run: Run, state: Mapping[str, Any]) -> None:
 
 
 def take_up_stage(run: Run, state: Mapping[str, Any]) -> None:
-    """Give canvas, optimizer, schedule, average and random numbers the state that they had.
+    """Give canvas, optimizer, schedule, guard, average and random numbers the state that they had.
 
     Raises:
         CheckpointError: it does not fit.
@@ -127,6 +125,8 @@ def take_up_stage(run: Run, state: Mapping[str, Any]) -> None:
         run.optimizer.load_state_dict(state["optimizer"])
         if run.schedule is not None:
             run.schedule.__dict__.update(simple(state["schedule"]))
+        if run.guard is not None:
+            run.guard.take_up(state["guard"])
         if run.average is not None:
             total, run.average.count = state["average"]["sum"], state["average"]["count"]
             run.average.sum = None if total is None else total.to(run.device)
@@ -157,10 +157,8 @@ def masks_of(run: Run) -> dict[str, Tensor]:
 
 
 def sum_of_style(style: Tensor | LearnedStyle) -> str:
-    """Checksum of a style picture, or of the style file in its place."""
-    if isinstance(style, Tensor):
-        return sum_of("", {"": style})
-    return hashlib.sha256(Path(style.path).read_bytes()).hexdigest()
+    """Checksum of a style picture, or of what the style file in its place holds."""
+    return sum_of("", {"": style} if isinstance(style, Tensor) else style.tensors)
 
 
 def machine_of(run: Run) -> dict[str, object]:

@@ -35,6 +35,12 @@ LENGTHS = ("T_max", "total_iters", "total_steps")
 """Options that say how many steps a schedule goes over: the stage's, if nothing is given."""
 
 
+RATES = {"lr", "initial_lr", "max_lr", "min_lr"}
+"""Keys of an optimizer's groups that are rates, some of them put there by a schedule."""
+BASES = {"base_lrs", "max_lrs"}
+"""Attributes of schedules that are lists of rates."""
+
+
 def schedule_names() -> list[str]:
     """The schedules that can be asked for."""
     return sorted(
@@ -75,16 +81,33 @@ def make_schedule(spec: Spec, optimizer: torch.optim.Optimizer, steps: int) -> S
         options = {lengths[0]: steps, **options}
     try:
         return made_by(optimizer, **options)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, ArithmeticError) as error:
         raise SettingsError(f"schedule '{spec}': {error}") from error
 
 
 def advance(schedule: Schedule, loss: torch.Tensor) -> None:
-    """Go on by one step. Only a schedule that follows the loss waits for the device."""
-    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
-        schedule.step(float(loss))
-    else:
-        schedule.step()
+    """Go on by one step. Only a schedule that follows the loss waits for the device.
+
+    Raises:
+        SettingsError: options that torch takes and cannot compute with, as a length of 0.
+    """
+    try:
+        if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+            schedule.step(float(loss))
+        else:
+            schedule.step()
+    except (ArithmeticError, ValueError) as error:
+        raise SettingsError(f"schedule '{type(schedule).__name__}': {error}") from error
+
+
+def slow_down(optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
+    """Halve every rate of an optimizer, and those that its schedule computes them from."""
+    for group in optimizer.param_groups:
+        rates = [key for key in group if key in RATES]
+        group.update({key: group[key] / 2 for key in rates})
+    kept = {} if schedule is None else vars(schedule)
+    for key in BASES & kept.keys():
+        kept[key] = [rate / 2 for rate in kept[key]]
 
 
 def _with_plain_signature(schedule: type[Schedule]) -> Callable[..., Schedule]:

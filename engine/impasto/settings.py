@@ -146,8 +146,8 @@ class Settings:
     seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_seed)] = 0
     """Seed of all that is random; 'random' draws one, which is recorded."""
     max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200
-    """Largest picture that is read, in millions of pixels; protects from files that unpack into more
-    than memory holds."""
+    """Largest picture that is read or painted, in millions of pixels; protects from files that unpack
+    into more than memory holds."""
     device: str = "auto"
     """Where to compute: auto, cpu, cuda, cuda:1, mps."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

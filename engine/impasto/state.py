@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from impasto.averaging import Average
     from impasto.canvas import Canvas
+    from impasto.guard import Guard
     from impasto.host import Host
     from impasto.objective import Objective, StyleSummaries
     from impasto.regions import Region
@@ -169,6 +170,8 @@ class Run:
     optimizer: torch.optim.Optimizer | None = None
     schedule: Schedule | None = None
     """Of the optimizer's rate; None keeps it."""
+    guard: Guard | None = None
+    """Of the stage: sends the canvas back to its best picture should the loss explode."""
     average: Average | None = None
     """Of the stage's pictures; None where the last one counts."""
     whole: bool = False

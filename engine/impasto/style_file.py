@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,28 +16,36 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
+from typing_extensions import TypedDict
 
+from impasto.checkpoint import read_safetensors, sum_of
 from impasto.errors import PictureError, SettingsError
 from impasto.extractor import IMAGE
 from impasto.host import GIVEN_BY_HOST, Host, Kind
 from impasto.images import umask
 from impasto.loss import Loss
 from impasto.objective import Objective, StyleSummaries
-from impasto.options import options_of
+from impasto.options import complaint, options_of
 from impasto.settings import Settings
 from impasto.spec import Spec
 from impasto.state import Stage
 from impasto.style import Style
 
-FORMAT = "impasto style 1"
+FORMAT = "impasto style 2"
 PROBE_SIDE = 64
 """Pixels of the picture by which networks are told apart."""
 LIKE = 0.05
 """Relative difference of the probe's features up to which two networks count as the same: precisions
 differ by less, weights by more."""
+NOT_OURS = (
+    *(SafetensorError, OSError),
+    *(AttributeError, KeyError, TypeError, ValueError, RecursionError),
+)
+"""What reading a file raises that is no style file."""
 NOT_IN_SUMMARIES = ("weight", "layer_weights")
 """Options of losses that may differ from what a style was learned with: they come in afterwards."""
 
@@ -45,9 +54,10 @@ logger = logging.getLogger("impasto")
 
 @dataclass(frozen=True)
 class LearnedStyle:
-    """A style file that fits its run."""
+    """What a style file holds for a run that it fits; the file itself is not needed any more."""
 
-    path: str
+    tensors: Mapping[str, Tensor]
+    """Of all stages, by their names in the file, on the CPU."""
     terms: Mapping[str, str]
     """Term of the run → term of the file."""
 
@@ -56,7 +66,7 @@ class LearnedStyle:
         length = max(stage.width, stage.height)
         summaries: StyleSummaries = {term: {} for term in self.terms}
         for term, stored in self.terms.items():
-            for name, value in read_tensors(self.path, f"{length}/{stored}/").items():
+            for name, value in beginning(f"{length}/{stored}/", self.tensors).items():
                 layer, key = name.rsplit("/", 1)
                 summaries[term].setdefault(layer, {})[key] = value
         return summaries
@@ -77,29 +87,76 @@ def refuse_what_depends_on_the_content(settings: Settings) -> None:
             )
 
 
-def read_record(path: str) -> dict[str, Any]:
-    """What a style file says about itself.
+class Plugin(TypedDict):
+    """A plugin with all its options."""
+
+    name: str
+    options: dict[str, Any]
+
+
+class Term(Plugin):
+    """A loss that the style was learned for."""
+
+    term: str
+    random: bool
+    """Whether its summaries may depend on the seed."""
+
+
+class Record(TypedDict):
+    """What a style file says about itself."""
+
+    format: str
+    impasto: str
+    extractor: Plugin
+    weights: str
+    losses: list[Term]
+    sizes: list[int]
+    style: dict[str, Any]
+    seed: int
+    precision: str
+
+
+def read_record(path: str) -> Record:
+    """What a style file says about itself; see :func:`read_style_file`."""
+    return read_style_file(path)[0]
+
+
+def read_style_file(path: str) -> tuple[Record, dict[str, Tensor]]:
+    """All that a style file holds, on the CPU.
 
     Raises:
-        PictureError: no such file, or it is not a style file.
+        PictureError: no such file, or it is not a style file, or cut short, damaged, or of another version.
     """
+    if not os.path.exists(path):
+        raise PictureError(f"style file '{path}' does not exist")
     try:
-        with safe_open(path, "pt") as file:
-            record: dict[str, Any] = json.loads((file.metadata() or {})["impasto"])
-    except FileNotFoundError:
-        raise PictureError(f"style file '{path}' does not exist") from None
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise PictureError(f"'{path}' is not a style file of Impasto: {error}") from None
-    if record.get("format") != FORMAT:
-        raise PictureError(f"style file '{path}' is of another version: {record.get('format')}")
-    return record
+        header, tensors = read_safetensors(path)
+        text, checksum = header["impasto"], header.get("sha256")
+        plain = json.loads(text)
+    except NOT_OURS as error:
+        raise PictureError(f"'{path}' is not a style file of Impasto: {_line(error)}") from None
+    version = plain.get("format") if isinstance(plain, dict) else None
+    if version != FORMAT:
+        raise PictureError(f"style file '{path}' is of another version: {_line(version)}")
+    if sum_of(text, tensors) != checksum:
+        raise PictureError(f"style file '{path}' is damaged: its checksum does not fit")
+    try:
+        return TypeAdapter(Record).validate_python(plain), tensors
+    except ValidationError as error:
+        raise PictureError(f"style file '{path}' is damaged: {complaint(error, 'entry')}") from None
 
 
-def read_tensors(path: str, prefix: str) -> dict[str, Tensor]:
+def _line(value: object) -> str:
+    return " ".join(str(value).split())[:200]
+
+
+def beginning(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names begin so, by the rest of the name."""
-    with safe_open(path, "pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-        return {name.removeprefix(prefix): file.get_tensor(name) for name in names}
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def fitting(
@@ -113,7 +170,7 @@ def fitting(
             one of the stages.
     """
     path = style.file
-    record = read_record(path)
+    record, tensors = read_style_file(path)
     refuse_what_depends_on_the_content(settings)
     for option in ("scale", "size", "style_mask"):
         if option in style.options:
@@ -121,7 +178,8 @@ def fitting(
                 f"style file '{path}': {option} is fixed when it is learned; give it to"
                 " impasto style learn"
             )
-    check_network(path, record, settings, host, objective)
+    learned_on = beginning("probe/", tensors)
+    check_network(path, record, learned_on, settings, host, objective)
     for length in (max(stage.width, stage.height) for stage in stages):
         if length not in record["sizes"]:
             raise SettingsError(
@@ -138,20 +196,25 @@ def fitting(
             " slightly from its painting's",
             path, record["precision"], precision.removeprefix("torch."),
         )  # fmt: skip
-    return LearnedStyle(path, terms)
+    return LearnedStyle(tensors, terms)
 
 
 def check_network(
-    path: str, record: dict[str, Any], settings: Settings, host: Host, objective: Objective
+    path: str,
+    record: Record,
+    stored: Mapping[str, Tensor],
+    settings: Settings,
+    host: Host,
+    objective: Objective,
 ) -> None:
     """Raises SettingsError unless the run's network gives the features that the style was learned on."""
     used = described(host, "extractor", settings.extractor)
-    pairs = [(record["extractor"], used), (record["weights"], objective.extractor.weights)]
+    weights = objective.extractor.weights
+    pairs: list[tuple[object, object]] = [(record["extractor"], used), (record["weights"], weights)]
     same = all(learned == here for learned, here in pairs)
-    stored = read_tensors(path, "probe/")
     for layer, mean in probe(objective).items() if same else ():
         learned = stored.get(layer)
-        if learned is not None and (mean - learned).norm() > LIKE * learned.norm():
+        if learned is not None and not _alike(mean, learned):
             same = False
     if not same:
         raise SettingsError(
@@ -161,14 +224,18 @@ def check_network(
         )
 
 
-def matching_term(path: str, record: dict[str, Any], wanted: dict[str, Any], seed: int) -> str:
+def _alike(mean: Tensor, learned: Tensor) -> bool:
+    return mean.shape == learned.shape and bool((mean - learned).norm() <= LIKE * learned.norm())
+
+
+def matching_term(path: str, record: Record, wanted: Term, seed: int) -> str:
     """The term of the file that is a term of the run.
 
     Raises:
         SettingsError: there is none, or it was learned with another seed and depends on it.
     """
     for stored in record["losses"]:
-        if all(stored[key] == wanted[key] for key in ("name", "options")):
+        if (stored["name"], stored["options"]) == (wanted["name"], wanted["options"]):
             if stored["random"] and record["seed"] != seed:
                 raise SettingsError(
                     f"style file '{path}' was learned with --seed {record['seed']}, which the loss"
@@ -182,16 +249,16 @@ def matching_term(path: str, record: dict[str, Any], wanted: dict[str, Any], see
     )
 
 
-def style_losses(host: Host, settings: Settings, objective: Objective) -> list[dict[str, Any]]:
+def style_losses(host: Host, settings: Settings, objective: Objective) -> list[Term]:
     """The terms that compare with a style: term, name, options, and whether they are random."""
-    found = []
+    found: list[Term] = []
     for term, spec in zip(objective.names, settings.loss, strict=True):
         loss = objective.loss(term)
         if loss.target == "style":
             table = described(host, "loss", spec)
             for option in NOT_IN_SUMMARIES:
                 table["options"].pop(option, None)
-            found.append({"term": term, **table, "random": is_random(loss)})
+            found.append(Term(term=term, random=is_random(loss), **table))
     return found
 
 
@@ -200,17 +267,17 @@ def is_random(loss: Loss) -> bool:
     return loss.summary != "sum" or any(True for _ in loss.buffers())
 
 
-def described(host: Host, kind: Kind, spec: Spec) -> dict[str, Any]:
+def described(host: Host, kind: Kind, spec: Spec) -> Plugin:
     """A plugin with all its options, also those that were not given, as JSON holds them."""
     offered = host.find(kind, spec.name)
     defaults = options_of(offered.offer.factory, GIVEN_BY_HOST[kind])
     options = {option.name: option.default for option in defaults} | host.check(kind, spec)
     table: dict[str, Any] = {"name": spec.name, "options": options}
-    plain: dict[str, Any] = json.loads(json.dumps(table, default=str))
+    plain: Plugin = json.loads(json.dumps(table, default=str))
     return plain
 
 
-def said(table: dict[str, Any]) -> str:
+def said(table: Mapping[str, Any]) -> str:
     """The plugin of a record as a SPEC."""
     return str(Spec(table["name"], table["options"]))
 
@@ -235,7 +302,7 @@ def feature_precision(objective: Objective) -> torch.dtype:
     return next((p.dtype for p in objective.extractor.parameters()), torch.float32)
 
 
-def write(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+def write(path: Path, tensors: dict[str, Tensor], record: Record) -> None:
     """Write the file whole, or not at all.
 
     Raises:
@@ -244,7 +311,8 @@ def write(path: Path, tensors: dict[str, Tensor], record: dict[str, Any]) -> Non
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
             part = Path(folder) / "part"
-            save_file(tensors, part, {"impasto": json.dumps(record)})
+            text = json.dumps(record)
+            save_file(tensors, part, {"impasto": text, "sha256": sum_of(text, tensors)})
             part.chmod(0o666 & ~umask())
             part.replace(path)
     except (OSError, SafetensorError) as error:

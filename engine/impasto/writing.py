@@ -96,7 +96,7 @@ def write_picture(
     kind = SUFFIXES[path.suffix.lower()]
     try:
         data = encoded(kind, image, company, depth, quality)
-    except (OSError, ValueError, RuntimeError, struct.error) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError, struct.error) as error:
         raise PictureError(f"'{path}' cannot be written: {error}") from None
     with written_whole(path) as part:
         part.write_bytes(data)

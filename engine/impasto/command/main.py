@@ -7,11 +7,13 @@ import logging
 import signal
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
 from impasto import __version__
 from impasto.errors import ImpastoError, unknown
+from impasto.memory import is_shortage
 
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
@@ -61,9 +63,9 @@ class TerminalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        click.echo(f"impasto: {prefix}{record.getMessage()}", err=True)
+        _say(f"impasto: {prefix}{record.getMessage()}")
         if record.exc_info:
-            click.echo("".join(traceback.format_exception(*record.exc_info)), err=True)
+            _say("".join(traceback.format_exception(*record.exc_info)))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -93,9 +95,7 @@ def main() -> None:
     except BrokenPipeError:
         status = 1
     except Exception as error:
-        line = " ".join(str(error).split())
-        hint = "" if _debugging() else " (a defect; --debug shows the traceback)"
-        status = _fail(f"{type(error).__name__}: {line}{hint}", 1)
+        status = _fail(_unforeseen(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -104,12 +104,25 @@ def _terminate(number: int, frame: object) -> None:
     raise KeyboardInterrupt(TERMINATED)
 
 
+def _unforeseen(error: Exception) -> str:
+    if is_shortage(error):
+        return "out of memory: smaller pictures, and a smaller --size, need less"
+    hint = "" if _debugging() else " (a defect; --debug shows the traceback)"
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{hint}"
+
+
+def _say(text: str) -> None:
+    # Standard error may be a file on a disk that is full: the run is worth more than the line.
+    with suppress(OSError):
+        click.echo(text, err=True)
+
+
 def _debugging() -> bool:
     return logging.getLogger("impasto").isEnabledFor(logging.DEBUG)
 
 
 def _fail(line: str, status: int) -> int:
     if _debugging():
-        click.echo(traceback.format_exc(), err=True)
-    click.echo(f"impasto: error: {line}", err=True)
+        _say(traceback.format_exc())
+    _say(f"impasto: error: {line}")
     return status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any, get_type_hints
 
 import click
@@ -72,7 +72,7 @@ def _help(name: str) -> str:
 def _default(name: str) -> str:
     info = _info(name)
     default = info.get_default(call_default_factory=True, validated_data={})
-    if default in (None, (), False, True, MISSING):
+    if info.is_required() or default in (None, (), False, True):
         return ""
     several = isinstance(default, tuple)
     return f" [{', '.join(str(item) for item in default) if several else default}]"

@@ -10,17 +10,22 @@ from impasto.settings import Settings
 
 @click.command()
 @click.argument("folder", metavar="DIR")
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE",
+              help="Plugin that the run had: a checkpoint loads none by itself.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
-def resume(folder: str, as_json: bool, quiet: bool) -> None:
+def resume(folder: str, plugins: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Go on with the run that has its checkpoint in DIR.
 
     It ends with the picture that the run would have given without a stop, bit for bit on the same
-    machine, and writes it to the run's output. Plugins that the run loaded are loaded again.
+    machine, and writes it to the run's output. Code comes from --plugin alone, never from the checkpoint.
     """
     from impasto.api import resume as resume_run
 
-    report(resume_run(folder, lambda settings: watched(settings, quiet)), as_json)
+    def with_progress(settings: Settings) -> Settings:
+        return watched(settings, quiet)
+
+    report(resume_run(folder, with_progress, plugins=plugins), as_json)
 
 
 def watched(settings: Settings, quiet: bool) -> Settings:

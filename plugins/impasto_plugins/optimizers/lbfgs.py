@@ -43,6 +43,9 @@ class LBFGS(torch.optim.Optimizer):
     Its state is tensors and numbers only, all of it under the first parameter.
     """
 
+    recovers = True
+    """It comes back from an explosion by itself, within the step, and the engine leaves that to it."""
+
     def __init__(
         self,
         parameters: Iterable[Tensor],

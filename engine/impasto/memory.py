@@ -1,0 +1,52 @@
+"""Out of memory: told from other errors, and said with what needs less."""
+
+from __future__ import annotations
+
+import math
+import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from impasto.state import Run
+
+WORDS = ("not enough memory", "out of memory", "allocate memory", "unable to allocate")
+"""In the texts of those errors of torch, NumPy and the system that have no type of their own."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error, or one that it came from, says that memory has run out."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    told = isinstance(error, (RuntimeError, OSError)) and any(
+        words in str(error).lower() for words in WORDS
+    )
+    return told or (error.__cause__ is not None and is_shortage(error.__cause__))
+
+
+def let_go(error: BaseException) -> None:
+    """Free what the frames of an error hold, so that the picture can be kept."""
+    traceback.clear_frames(error.__traceback__)
+    if error.__cause__ is not None:
+        let_go(error.__cause__)
+
+
+def what_needs_less(run: Run) -> str:
+    """One line on the stage that memory did not suffice for, and on what needs about half as much.
+
+    Memory grows with the number of pixels, so half as much takes sides shorter by √2.
+    """
+    ahead = [stage for stage in run.stages if run.done_in(stage) < stage.steps]
+    stage = ahead[0] if ahead else run.stages[-1]
+    precision = str(run.precision).removeprefix("torch.")
+    measure = min if run.settings.side == "shorter" else max
+    size = max(16, math.floor(measure(stage.width, stage.height) / math.sqrt(2)))
+    advice = [f"--size {size} needs about half as much"]
+    if stage.number:
+        before = run.stages[stage.number - 1]
+        advice.append(f"--size {measure(before.width, before.height)} did fit")
+    if precision == "float32":
+        advice.append("--precision bfloat16 needs less, too")
+    return (
+        f"out of memory at {stage.width} × {stage.height} pixels in {precision}:"
+        f" {', '.join(advice)}"
+    )
