@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any, get_type_hints
 
 import click
@@ -71,8 +71,10 @@ def _help(name: str) -> str:
 
 def _default(name: str) -> str:
     info = _info(name)
+    if info.is_required():
+        return ""
     default = info.get_default(call_default_factory=True, validated_data={})
-    if default in (None, (), False, True, MISSING):
+    if default in (None, (), False, True):
         return ""
     several = isinstance(default, tuple)
     return f" [{', '.join(str(item) for item in default) if several else default}]"
