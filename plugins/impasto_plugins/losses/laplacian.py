@@ -30,7 +30,7 @@ class LaplacianLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 1.0,
+        weight: impasto.Weight = 5.0,
         pools: Annotated[
             tuple[Annotated[int, Field(ge=1)], ...],
             Field(min_length=1, description="pixels that are averaged first, for each Laplacian"),

@@ -28,7 +28,7 @@ class SelfSimilarityLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 10.0,
+        weight: impasto.Weight = 20.0,
         layers: impasto.Layers = ("conv3_1", "conv4_1"),
         layer_weights: impasto.LayerWeights = (),
         samples: Annotated[
