@@ -34,12 +34,13 @@ def commands() -> list[list[str]]:
 
 def parameters(words: list[str]) -> dict[str, Any]:
     command: click.Command = group
-    context = click.Context(group)
+    # Click keeps the names of the option for help that it finds first, also for other tests.
+    context = click.Context(group, **group.context_settings)
     while isinstance(command, click.Group):
         found = command.get_command(context, words.pop(0))
         assert found is not None
         command = found
-    return command.make_context("impasto", words).params
+    return command.make_context("impasto", words, parent=context).params
 
 
 def test_pictures_are_there_and_small() -> None:

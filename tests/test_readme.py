@@ -20,6 +20,14 @@ def test_help_in_the_readme_is_the_live_one() -> None:
     assert shown.output in README
 
 
+def test_the_help_shows_no_default_where_something_must_be_given() -> None:
+    shown = CliRunner().invoke(group, ["run", "--help"], prog_name="impasto", terminal_width=100)
+    (style,) = re.findall(r"  --style STYLE.*?(?=\n  -)", shown.output, flags=re.DOTALL)
+    assert style.endswith("may be given several times.")
+    assert "Undefined" not in shown.output
+    assert "MISSING" not in shown.output
+
+
 def test_first_callback_runs(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(# report\.py.*?)```", README, flags=re.DOTALL)
     plugin = tmp_path / "report.py"

@@ -30,4 +30,6 @@ BUILT_IN = (
     "impasto_plugins.callbacks.log",
     "impasto_plugins.callbacks.statistics",
     "impasto_plugins.callbacks.contact_sheet",
+    "impasto_plugins.callbacks.stop",
+    "impasto_plugins.callbacks.timelapse",
 )

@@ -103,10 +103,13 @@ def describe(annotation: Any) -> str:
     'max | average'
     >>> describe(Annotated[float, Field(gt=0)])
     'number > 0'
+    >>> describe(Annotated[float | None, Field(gt=0)])
+    'number > 0 | none'
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is Annotated:
-        return " ".join([describe(arguments[0]), *_limits(annotation)])
+        bare, none, _ = describe(arguments[0]).partition(" | none")
+        return " ".join([bare, *_limits(annotation)]) + none
     if origin is Literal:
         return " | ".join(str(value) for value in arguments)
     if origin in (typing.Union, types.UnionType):

@@ -73,7 +73,10 @@ def test_a_rearranged_style_has_no_distance() -> None:
 
 def test_a_sample_of_the_style_can_only_be_farther() -> None:
     feature, style = drawn(1, 3, 8, 8), drawn(1, 3, 16, 16)
-    few, many = (compared(NearestLoss(patch=1, samples=n), feature, style) for n in (8, 4096))
+    few, many = (
+        compared(NearestLoss(patch=1, distance="cosine", samples=n), feature, style)
+        for n in (8, 4096)
+    )
     assert many < few
 
 

@@ -23,7 +23,7 @@ FORMS = ("tv", "tv:form=absolute", "tv:form=nine_point", "range")
 CHOICES = (
     "nearest:patch=1",
     "nearest:distance=contextual",
-    "nearest:distance=squared",
+    "nearest:distance=cosine",
     "relaxed_emd:distance=contextual",
     "relaxed_emd:distance=squared",
     "sliced:directions=3",
@@ -211,7 +211,7 @@ WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
     },
     ("sliced", "directions"): (4, -2, "must be greater than or equal to 0"),
     ("nearest", "patch"): (2, 0, "must be greater than or equal to 1"),
-    ("nearest", "distance"): ("squared", "cosin", "did you mean 'cosine'?"),
+    ("nearest", "distance"): ("cosine", "cosin", "did you mean 'cosine'?"),
     ("nearest", "samples"): (9, 0, "must be greater than or equal to 1"),
     ("relaxed_emd", "distance"): ("contextual", "cosin", "did you mean 'cosine'?"),
     ("relaxed_emd", "samples"): (9, 0, "must be greater than or equal to 1"),

@@ -8,7 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto_plugins.losses.wasserstein import BLUR, WassersteinLoss, newton_schulz, trace_of_root
+from impasto_plugins.losses import wasserstein
+from impasto_plugins.losses.wasserstein import (
+    BLUR,
+    SMALLEST,
+    WassersteinLoss,
+    newton_schulz,
+    trace_of_root,
+)
 
 random = torch.Generator().manual_seed(6)
 
@@ -111,3 +118,68 @@ def test_gradient_vanishes_at_its_own_target_in_float32() -> None:
     assert here.grad is not None
     assert elsewhere.grad is not None
     assert here.grad.norm() < 0.01 * elsewhere.grad.norm()
+
+
+def sparse(channels: int) -> Tensor:
+    """Rectified features that are mostly zero."""
+    return (drawn(1, channels, 12, 12).float() - 2).relu()
+
+
+def uniform(channels: int, side: int = 12) -> Tensor:
+    return torch.rand(1, channels, side, side, generator=random)
+
+
+HARD: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
+    "far too large": (lambda: (100 * uniform(256), uniform(256)), 1e-3),
+    "far too small": (lambda: (uniform(256) / 100, uniform(256)), 1e-3),
+    "few pixels": (lambda: (uniform(256, 2), uniform(256, 3)), 5e-3),
+    "fewer pixels than channels": (lambda: (uniform(256), uniform(256)), 5e-3),
+    "mostly zero": (lambda: (sparse(256), sparse(256)), 5e-3),
+    "channels all alike": (
+        lambda: (uniform(1).expand(1, 256, 12, 12), uniform(1).expand(1, 256, 12, 12) ** 2),
+        5e-3,
+    ),
+    "one bright pixel": (
+        lambda: (1000 * torch.eye(144)[0].view(1, 1, 12, 12).expand(1, 256, 12, 12), uniform(256)),
+        1e-3,
+    ),
+    "a bright colour": (
+        lambda: (1000 * uniform(256, 1).expand(1, 256, 12, 12), uniform(256)),
+        1e-3,
+    ),
+    "to a bright colour": (
+        lambda: (uniform(256), 1000 * uniform(256, 1).expand(1, 256, 12, 12)),
+        1e-3,
+    ),
+    "to one colour": (lambda: (uniform(256), torch.full((1, 256, 12, 12), 0.3)), 2e-2),
+}
+"""Features and style in float32, and how near the value comes to that by eigenvalues in float64."""
+
+
+@pytest.mark.parametrize("case", HARD)
+@pytest.mark.parametrize("iterations", [12, 20])
+def test_value_in_float32_where_covariances_lack_rank(
+    case: str, iterations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many more iterations than needed too: what rounding leaves below zero would grow without end."""
+    monkeypatch.setattr(wasserstein, "SCALES", wasserstein._scales(SMALLEST, iterations))
+    make, near = HARD[case]
+    feature, style = make()
+    feature = feature.clone().requires_grad_()
+    found = compared(feature, style)
+    torch.autograd.backward(found)
+    wanted = by_eigenvalues(feature.detach().double(), style.double(), BLUR)
+    assert found.item() == pytest.approx(wanted, rel=near)
+    assert feature.grad is not None
+    assert feature.grad.isfinite().all()
+
+
+def test_gradient_in_float32_is_that_by_eigenvalues() -> None:
+    """256 channels of 36 pixels: seven directions of eight have no variance."""
+    feature, style = uniform(256, 6), uniform(256, 6)
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        points = feature.to(dtype).requires_grad_()
+        (gradient,) = torch.autograd.grad(compared(points, style.to(dtype)), points)
+        gradients.append(gradient.double())
+    assert (gradients[0] - gradients[1]).norm() < 0.01 * gradients[1].norm()

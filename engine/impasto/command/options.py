@@ -71,8 +71,10 @@ def _help(name: str) -> str:
 
 def _default(name: str) -> str:
     info = _info(name)
+    if info.is_required():
+        return ""
     default = info.get_default(call_default_factory=True, validated_data={})
-    if info.is_required() or default in (None, (), False, True):
+    if default in (None, (), False, True):
         return ""
     several = isinstance(default, tuple)
     return f" [{', '.join(str(item) for item in default) if several else default}]"

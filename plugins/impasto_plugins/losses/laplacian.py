@@ -1,7 +1,7 @@
 """Laplacian loss: edges and details stay where they are in the content picture.
 
-Li, Xu, Nie and Chua, "Laplacian-Steered Neural Style Transfer" (Lapstyle), ACM Multimedia 2017, eq. 4 and
-5. Departures: relative to the content's own Laplacian; the mean over the pool sizes.
+Li, Xu, Nie and Chua, "Laplacian-Steered Neural Style Transfer" (Lapstyle), ACM Multimedia 2017.
+Departures: relative to the content's own Laplacian; the mean over the pool sizes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ LEAST = 1e-4
 
 
 class LaplacianLoss(impasto.Loss):
-    """Squared difference of image Laplacians from the content's (Lapstyle; Li et al. 2017, eq. 5)."""
+    """Squared difference of image Laplacians from the content's (Lapstyle; Li et al. 2017)."""
 
     target = "content"
     summary = "whole"
 
     def __init__(
         self,
-        weight: impasto.Weight = 1.0,
+        weight: impasto.Weight = 5.0,
         pools: Annotated[
             tuple[Annotated[int, Field(ge=1)], ...],
             Field(min_length=1, description="pixels that are averaged first, for each Laplacian"),

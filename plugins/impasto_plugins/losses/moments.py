@@ -1,8 +1,8 @@
 """Moments: means and standard deviations of feature channels, those of the style picture.
 
-Li, Wang, Liu and Hou, "Demystifying Neural Style Transfer", IJCAI 2017, section 4.2 (batch
-normalization statistics); the same numbers as in Huang and Belongie, "Arbitrary Style Transfer in
-Real-time with Adaptive Instance Normalization", ICCV 2017, eq. 12. Departures: relative to the style's
+Li, Wang, Liu and Hou, "Demystifying Neural Style Transfer", IJCAI 2017 (matching of batch normalization
+statistics); the same numbers as in the style loss of Huang and Belongie, "Arbitrary Style Transfer in
+Real-time with Adaptive Instance Normalization", ICCV 2017. Departures: relative to the style's
 own moments, and a variance of at least ``LEAST``.
 """
 

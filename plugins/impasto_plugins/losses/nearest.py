@@ -1,9 +1,9 @@
 """Nearest neighbours: each patch of features is drawn to the style patch that is most like it.
 
 Li and Wand, "Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis", CVPR
-2016, eq. 2 and 3 (CNNMRF); with patches of one pixel and a cosine distance Kolkin, Kucera, Paris, Sykora,
-Shechtman and Shakhnarovich, "Neural Neighbor Style Transfer", 2022, eq. 2 (NNST). Departures: terms are
-means, not sums; of a large style picture a sample of the patches is used; no rotated or scaled copies.
+2016 (CNNMRF; its energy E_s); with patches of one pixel and a cosine distance Kolkin, Kucera, Paris, Sykora,
+Shechtman and Shakhnarovich, "Neural Neighbor Style Transfer", 2022 (NNST). Departures: terms are means, not
+sums; of a large style picture a sample of the patches is used; no rotated or scaled copies.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from impasto_plugins.losses.points import Distance, as_measured, closest, rows, 
 
 
 class NearestLoss(impasto.Loss):
-    """Distance of feature patches from the style's most similar ones (Li and Wand 2016, eq. 2-3)."""
+    """Distance of feature patches from the style's most similar ones (CNNMRF; Li and Wand 2016)."""
 
     summary = "whole"
     places: Tensor
 
     def __init__(
         self,
-        weight: impasto.Weight = 10.0,
+        weight: impasto.Weight = 30.0,
         layers: impasto.Layers = ("conv3_1", "conv4_1"),
         layer_weights: impasto.LayerWeights = (),
         patch: Annotated[
             int, Field(ge=1, description="side of a patch, in pixels of its layer")
         ] = 3,
-        distance: Annotated[Distance, Field(description="how alike two patches are")] = "cosine",
+        distance: Annotated[Distance, Field(description="how alike two patches are")] = "squared",
         samples: Annotated[
             int, Field(ge=1, description="style patches of each layer that are looked at, at most")
         ] = 4096,
@@ -45,9 +45,10 @@ class NearestLoss(impasto.Loss):
             layers: layers that are compared.
             layer_weights: one for each layer.
             patch: side of a patch; 1 compares features pixel by pixel, as NNST.
-            distance: ``cosine`` (NNST), ``contextual`` (cosine about the style's mean, as in the
-                contextual loss), or ``squared``: chosen by cosine, then pulled by the squared
-                distance, relative to the style's mean square (CNNMRF).
+            distance: ``squared``: chosen by cosine, then pulled by the squared distance, relative to
+                the style's mean square (CNNMRF); ``cosine`` (NNST), or ``contextual`` (cosine about
+                the style's mean, as in the contextual loss). The last two do not see how strong a
+                feature is, so contrast and colours fade unless ``moments`` stands beside them.
             samples: a style picture with more patches gives this many, spread at random; they are the
                 same ones during a run.
         """

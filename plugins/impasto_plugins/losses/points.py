@@ -17,8 +17,8 @@ BLOCK = 2**24
 
 Distance = Literal["cosine", "contextual", "squared"]
 """``cosine``: 1 - cos of the angle between features. ``contextual``: the same after the style's mean
-feature is subtracted from both (Mechrez, Talmi and Zelnik-Manor 2018, eq. 2). ``squared``: squared
-Euclidean distance, relative to the mean square of the style's features."""
+feature is subtracted from both (Mechrez, Talmi and Zelnik-Manor, "The Contextual Loss", 2018).
+``squared``: squared Euclidean distance, relative to the mean square of the style's features."""
 
 
 def spread(number: int) -> Tensor:

@@ -1,7 +1,7 @@
 """A pull into [0, 1]: pixels that cannot be shown cost the square of how far they are outside.
 
 The squared form of the bounded-range term of Mahendran and Vedaldi, "Visualizing Deep Convolutional
-Neural Networks Using Natural Pre-images", IJCV 2016, section 3.3. Departure: nothing inside costs.
+Neural Networks Using Natural Pre-images", IJCV 2016. Departure: nothing inside costs.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import impasto
 
 
 class RangeLoss(impasto.Loss):
-    """Mean squared distance of pixel values from [0, 1] (as Mahendran and Vedaldi 2016, section 3.3)."""
+    """Mean squared distance of pixel values from [0, 1] (as Mahendran and Vedaldi 2016)."""
 
     target = "none"
 

@@ -1,7 +1,7 @@
 """Relaxed earth mover's distance between the features of the picture and of the style.
 
 Kolkin, Salavon and Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity"
-(STROTSS), CVPR 2019, eq. 3 to 5. Departures: layer by layer, not on hypercolumns; all pixels of the
+(STROTSS), CVPR 2019, its style term. Departures: layer by layer, not on hypercolumns; all pixels of the
 picture against a fixed sample of the style's, so that L-BFGS can be used and every pixel is moved. The
 paper's moment term is the loss ``wasserstein``; its palette term is this loss on the layer ``image``.
 """
@@ -27,7 +27,7 @@ class RelaxedEMDLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 10.0,
+        weight: impasto.Weight = 30.0,
         layers: impasto.Layers = ("conv2_1", "conv3_1", "conv4_1"),
         layer_weights: impasto.LayerWeights = (),
         distance: Annotated[Distance, Field(description="cost of moving a feature")] = "cosine",
@@ -41,8 +41,9 @@ class RelaxedEMDLoss(impasto.Loss):
             weight: factor of the term.
             layers: layers that are compared.
             layer_weights: one for each layer.
-            distance: ``cosine`` (eq. 5), ``contextual`` (cosine about the style's mean feature), or
-                ``squared``, relative to the style's mean square.
+            distance: ``cosine`` (STROTSS), ``contextual`` (cosine about the style's mean feature), or
+                ``squared``, relative to the style's mean square. The first two do not see how
+                strong a feature is; STROTSS has its moment and palette terms beside them for that.
             samples: a style picture with more pixels gives this many, spread at random; they are the
                 same ones during a run.
         """

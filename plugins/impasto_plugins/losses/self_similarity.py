@@ -1,8 +1,9 @@
 """Self-similarity: pixels stay as like and unlike each other as they are in the content picture.
 
 Kolkin, Salavon and Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity"
-(STROTSS), CVPR 2019, eq. 7. Departures: layer by layer, not on hypercolumns; the pixels are the same ones
-during a run; the mean over columns, not over all entries, so that it does not shrink with their number.
+(STROTSS), CVPR 2019, its content term. Departures: layer by layer, not on hypercolumns; the pixels are the
+same ones during a run; the mean over columns, not over all entries, so that it does not shrink with
+their number.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class SelfSimilarityLoss(impasto.Loss):
 
     def __init__(
         self,
-        weight: impasto.Weight = 10.0,
+        weight: impasto.Weight = 20.0,
         layers: impasto.Layers = ("conv3_1", "conv4_1"),
         layer_weights: impasto.LayerWeights = (),
         samples: Annotated[

@@ -1,7 +1,7 @@
 """Sliced Wasserstein distance: features projected on many directions, each compared rank by rank.
 
-Heitz, Vanhoey, Chambon and Belcour, "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021,
-eq. 3 to 5. Departures: the directions are orthogonal, and stay the same during a run; the distance is
+Heitz, Vanhoey, Chambon and Belcour, "A Sliced Wasserstein Loss for Neural Texture Synthesis", CVPR 2021.
+Departures: the directions are orthogonal, and stay the same during a run; the distance is
 relative to the style's mean square. Where the pictures differ in size, the style's values are taken at
 evenly spaced ranks.
 """
@@ -22,7 +22,7 @@ from impasto_plugins.losses.points import relative_rank_difference, rows
 
 
 class SlicedLoss(impasto.Loss):
-    """Sliced Wasserstein distance of features from the style's (Heitz et al. 2021, eq. 3-5)."""
+    """Sliced Wasserstein distance of features from the style's (Heitz et al. 2021)."""
 
     summary = "whole"
 

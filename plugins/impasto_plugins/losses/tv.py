@@ -1,6 +1,6 @@
 """Total variation: how much neighbouring pixels differ. It calms noise, and blurs if it is strong.
 
-Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015, eq. 6:
+Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015:
 ``squared`` is β = 2. ``absolute`` is the form that Rudin, Osher and Fatemi, 1992, made known, taken along
 rows and columns. ``nine_point`` adds the diagonals, so that no direction is dearer than another.
 """
@@ -18,7 +18,7 @@ import impasto
 
 
 class TotalVariation(impasto.Loss):
-    """Mean squared or absolute difference of neighbouring pixels (Mahendran and Vedaldi 2015, eq. 6)."""
+    """Mean squared or absolute difference of neighbouring pixels (Mahendran and Vedaldi 2015)."""
 
     target = "none"
 

@@ -1,0 +1,117 @@
+"""Films: pictures in files one after another, as GIF, WebP or MP4.
+
+Not a plugin: what the callback ``timelapse`` writes with. GIF and WebP are Pillow's; MP4 is FFmpeg's,
+through PyAV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy
+from PIL import Image
+
+from impasto.images import written_whole
+
+
+@dataclass(frozen=True)
+class Film:
+    """How a film is shown."""
+
+    width: int
+    """Pixels; pictures of another size are scaled to it."""
+    height: int
+    """Pixels."""
+    rate: float
+    """Frames a second."""
+    hold: float
+    """Seconds that the last frame stays, beyond its turn."""
+
+    def frames(self, pictures: Sequence[Path]) -> Iterator[Image.Image]:
+        """The pictures in RGB at the film's size, read one at a time."""
+        for path in pictures:
+            with Image.open(path) as opened:
+                size = (self.width, self.height)
+                yield opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+
+    def milliseconds(self, count: int) -> list[int]:
+        """How long each of so many frames is shown."""
+        turn = round(1000 / self.rate)
+        return [turn] * (count - 1) + [turn + round(1000 * self.hold)]
+
+
+def write_film(path: Path, pictures: Sequence[Path], film: Film) -> None:
+    """Write a film in the format of its suffix, whole or not at all.
+
+    Args:
+        path: with one of ``FORMATS``.
+        pictures: files that Pillow reads, one or more, in order.
+        film: size and times.
+
+    Raises:
+        PictureError: it cannot be written; what stood there before is still there.
+    """
+    with written_whole(path) as part:
+        FORMATS[path.suffix.lower()](part, pictures, film)
+
+
+def write_gif(path: Path, pictures: Sequence[Path], film: Film) -> None:
+    """Endless, with a palette of its own for each frame; times are rounded to hundredths of a second."""
+    frames = (frame.quantize(dither=Image.Dither.FLOYDSTEINBERG) for frame in film.frames(pictures))
+    next(frames).save(
+        path, "GIF", save_all=True, append_images=frames, loop=0,
+        duration=film.milliseconds(len(pictures)),
+    )  # fmt: skip
+
+
+def write_webp(path: Path, pictures: Sequence[Path], film: Film) -> None:
+    """Endless."""
+    frames = film.frames(pictures)
+    next(frames).save(
+        path, "WEBP", save_all=True, append_images=frames, loop=0, quality=85,
+        duration=film.milliseconds(len(pictures)),
+    )  # fmt: skip
+
+
+def write_mp4(path: Path, pictures: Sequence[Path], film: Film) -> None:
+    """H.264 in the form that browsers play: half the colour resolution, hence even sides."""
+    import av  # Takes a while, and only this format needs it.
+    from av.video.reformatter import ColorRange, Colorspace
+
+    even = Film(even_side(film.width), even_side(film.height), film.rate, film.hold)
+    with av.open(path, "w", format="mp4", options={"movflags": "faststart"}) as container:
+        rate = Fraction(film.rate).limit_denominator(1000)
+        stream = container.add_stream("libx264", rate, options={"crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = even.width, even.height, "yuv420p"
+        # Players take small pictures without a mark for BT.601, which shifts their colours.
+        stream.codec_context.colorspace = Colorspace.ITU709
+        stream.codec_context.color_range = ColorRange.MPEG
+        for picture in held(even.frames(pictures), round(film.hold * film.rate)):
+            frame = av.VideoFrame.from_ndarray(numpy.asarray(picture), "rgb24").reformat(
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+            )
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def even_side(pixels: int) -> int:
+    """The same, or one less where it is odd; 2 at least."""
+    return max(2, pixels - pixels % 2)
+
+
+def held(frames: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
+    """The frames, the last of them so many times more."""
+    for frame in frames:
+        last = frame
+        yield frame
+    for _ in range(times):
+        yield last
+
+
+FORMATS = {".gif": write_gif, ".webp": write_webp, ".mp4": write_mp4}
+"""By the file's suffix."""

@@ -1,0 +1,92 @@
+"""Stop a run early: when time is up, when the loss is low enough, or when it does not get lower."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import Field
+
+import impasto
+
+
+class Stop:
+    """End the run early: on a time budget, on a loss, or on a plateau; whichever comes first.
+
+    Time counts over all stages, and over what was done before a resume. ``loss`` and ``plateau`` look at
+    the last stage only: the loss of a smaller picture says nothing about that of the result, and a run
+    that ended there would leave a picture smaller than was asked for.
+    """
+
+    def __init__(
+        self,
+        seconds: Annotated[
+            float | None, Field(gt=0, description="time budget of all steps, start-up left out")
+        ] = None,
+        loss: Annotated[
+            float | None,
+            Field(ge=0, description="total loss that is low enough, in the last stage"),
+        ] = None,
+        plateau: Annotated[
+            int | None,
+            Field(ge=1, description="steps of the last stage without an improvement of the loss"),
+        ] = None,
+        improvement: Annotated[
+            float, Field(ge=0, lt=1, description="share of the loss that counts as an improvement")
+        ] = 0.001,
+    ) -> None:
+        if seconds is None and loss is None and plateau is None:
+            raise impasto.SettingsError(
+                "callback 'stop': nothing to stop at is given; give seconds, loss or plateau,"
+                " e.g. stop:seconds=60"
+            )
+        self.seconds, self.loss = seconds, loss
+        self.plateau, self.improvement = plateau, improvement
+
+    @impasto.hookimpl
+    def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
+        self.best, self.waited = float("inf"), 0
+        # What the stage had before a resume counts as well.
+        for loss in run.losses()[run.step - run.done_in(stage) :]:
+            self.follow(loss)
+
+    @impasto.hookimpl
+    def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
+        if step.number == run.total_steps:
+            return
+        if self.seconds is not None and run.seconds >= self.seconds:
+            run.stop(self.time_is_up(run, step.stage))
+        if step.stage is not run.stages[-1]:
+            return
+        # Reading the loss waits for the device: a time budget alone does without.
+        if self.loss is not None and step.loss <= self.loss:
+            run.stop(f"the loss is {step.loss:.4g}, {self.loss:g} or less")
+        if self.plateau is not None:
+            self.follow(step.loss)
+            if self.waited >= self.plateau:
+                run.stop(
+                    f"{self.plateau} steps without an improvement of the loss by {self.improvement:.3g}"
+                )
+
+    def time_is_up(self, run: impasto.Run, stage: impasto.Stage) -> str:
+        """The reason, with the size of the picture where it is not the one that was asked for."""
+        last, reason = run.stages[-1], f"the budget of {self.seconds:g} seconds is spent"
+        if stage is last:
+            return reason
+        return (
+            f"{reason}; the picture has {stage.width} × {stage.height} pixels,"
+            f" not {last.width} × {last.height}"
+        )
+
+    def follow(self, loss: float) -> None:
+        """Count the steps since the loss was last lower by a share of the lowest before."""
+        # Measured from the last improvement, so that many small ones add up to one.
+        if loss < self.best * (1 - self.improvement):
+            self.best, self.waited = loss, 0
+        else:
+            self.waited += 1
+
+
+@impasto.hookimpl
+def impasto_callbacks() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("stop", Stop)]
