@@ -30,4 +30,5 @@ BUILT_IN = (
     "impasto_plugins.callbacks.log",
     "impasto_plugins.callbacks.statistics",
     "impasto_plugins.callbacks.contact_sheet",
+    "impasto_plugins.callbacks.tensorboard",
 )
