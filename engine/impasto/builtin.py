@@ -31,4 +31,5 @@ BUILT_IN = (
     "impasto_plugins.callbacks.statistics",
     "impasto_plugins.callbacks.contact_sheet",
     "impasto_plugins.callbacks.tensorboard",
+    "impasto_profiling.profile",
 )
