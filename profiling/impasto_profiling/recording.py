@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,24 +56,26 @@ class Recording:
         """Begin before the first step of the stage."""
         plan = self.plan
         on_gpu = [torch.profiler.ProfilerActivity.CUDA] if self.device.type == "cuda" else []
-        self.profiler = torch.profiler.profile(
-            activities=[torch.profiler.ProfilerActivity.CPU, *on_gpu],
-            schedule=torch.profiler.schedule(
-                wait=plan.wait, warmup=plan.warmup, active=plan.active, repeat=plan.repeat
-            ),
-            on_trace_ready=self.keep,
-            record_shapes=True,
-            profile_memory=plan.memory,
-            with_stack=plan.stacks,
-        )
-        self.profiler.start()
+        with _quiet():
+            self.profiler = torch.profiler.profile(
+                activities=[torch.profiler.ProfilerActivity.CPU, *on_gpu],
+                schedule=torch.profiler.schedule(
+                    wait=plan.wait, warmup=plan.warmup, active=plan.active, repeat=plan.repeat
+                ),
+                on_trace_ready=self.keep,
+                record_shapes=True,
+                profile_memory=plan.memory,
+                with_stack=plan.stacks,
+            )
+            self.profiler.start()
         self.before = time.perf_counter()
 
     def step(self) -> None:
         """Say that a step is over; what was begun on a GPU is waited for."""
         synchronize(self.device)
         self.clock.append(time.perf_counter() - self.before)
-        self.profiler.step()
+        with _quiet():
+            self.profiler.step()
         self.before = time.perf_counter()
 
     def stop(self) -> None:
@@ -83,3 +88,12 @@ class Recording:
         path = self.folder / f"stage_{self.stage.number}_{size}.{time.time_ns()}{SUFFIX}"
         profiler.export_chrome_trace(str(path))
         self.traces.append(path)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # The profiler warns of schedules without warm-up, and that each repeat stands by itself: both are
+    # what was asked for.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(?s).*(warmup|clears events)")
+        yield
