@@ -20,7 +20,7 @@ def findings(stages: Sequence[StageReport], ceiling: float) -> list[str]:
     if not stages:
         return []
     stage = max(stages, key=lambda one: one.step * one.planned)
-    second = plugins(stage) or compiling(stages) or memory(stage)
+    second = compiling(stages) or plugins(stage) or memory(stage)
     return [limit(stage, ceiling), *filter(None, [second])]
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 import impasto
 from impasto.extras import require
+from impasto_plugins.callbacks.files import make_folder
 from impasto_profiling.recording import Plan, Recording
 
 logger = logging.getLogger("impasto")
@@ -44,12 +45,7 @@ class Profile:
         """
         for package in PACKAGES:
             require(package, "profiling", "callback 'profile'")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise impasto.SettingsError(
-                f"callback 'profile': folder '{folder}': {error.strerror or error}"
-            ) from None
+        make_folder("profile", folder)
         self.folder = folder
         self.plan = Plan(wait, warmup, active, repeat, memory, stacks)
         self.recordings: list[Recording] = []

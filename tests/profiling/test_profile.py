@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 
 import impasto
 from conftest import Pair, drawn
+from impasto_profiling import ceiling
 from impasto_profiling.report import Report, read_report
 
 TIMER = """
@@ -165,6 +167,18 @@ def test_plots_are_pictures_also_for_tensorboard(profiled: Profiled) -> None:
             assert plot.width > 400
             assert len(plot.convert("RGB").getcolors(2**24) or []) > 20
         assert log.Images(f"profile/{name}")[0].width > 400
+
+
+def test_example_in_the_readme_runs(
+    profiled: Profiled, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ceiling.SIZES, "cpu", (64,))
+    readme = Path(__file__).parents[2] / "profiling" / "README.md"
+    (code,) = re.findall(r"```python\n(.*?)```", readme.read_text("utf-8"), flags=re.DOTALL)
+    exec(compile(code, "profiling/README.md", "exec"), {"path": profiled.folder})
+    shown = capsys.readouterr().out
+    assert "GFLOP/s" in shown
+    assert "loss/gram 0." in shown
 
 
 def test_a_schedule_is_repeated(pair: Pair, tmp_path: Path) -> None:

@@ -8,18 +8,13 @@ from pathlib import Path
 
 import click
 
-from impasto.command.options import settings_options
+from impasto.command.options import run_options
 from impasto.command.run import default_output, given_on_the_line, report
 from impasto.settings import gather
 
 
 @click.command()
-@click.argument("content", required=False)
-@click.argument("painting", metavar="[STYLE]", required=False)
-@click.option(
-    "--preset", metavar="NAME|FILE.toml", help="Settings to start from; see impasto presets."
-)
-@click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
+@run_options
 @click.option("--wait", default=1, type=click.IntRange(0), metavar="N", show_default=True,
               help="Steps of each stage to leave alone first.")  # fmt: skip
 @click.option("--warmup", default=2, type=click.IntRange(0), metavar="N", show_default=True,
@@ -36,7 +31,6 @@ from impasto.settings import gather
               help="Folder of an earlier profile to set beside this one.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report on standard output.")
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
-@settings_options
 def profile(
     content: str | None,
     painting: str | None,
@@ -60,8 +54,9 @@ def profile(
     TensorBoard, the report as report.json, and two plots. The run goes on to its end: give few --steps
     where the picture does not matter.
     """
-    # What the profiler's library tells about devices that are not there is not for users.
+    # The profiler's libraries tell of GPUs that are not there and of memory taken before they began.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     settings = gather(given_on_the_line(content, painting, given), preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
     assert settings.output is not None

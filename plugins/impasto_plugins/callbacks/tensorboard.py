@@ -14,6 +14,7 @@ from torch import Tensor
 import impasto
 from impasto.extras import require
 from impasto.images import to_picture
+from impasto_plugins.callbacks.files import make_folder
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -36,12 +37,7 @@ class TensorBoard:
             SettingsError: TensorBoard is not installed, or the folder cannot be made.
         """
         require("tensorboard", "profiling", "callback 'tensorboard'")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise impasto.SettingsError(
-                f"callback 'tensorboard': folder '{folder}': {error.strerror or error}"
-            ) from None
+        make_folder("tensorboard", folder)
         self.folder, self.every, self.pictures = folder, every, pictures
         self.shown = 0
         self.writer: SummaryWriter | None = None
