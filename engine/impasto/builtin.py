@@ -32,4 +32,6 @@ BUILT_IN = (
     "impasto_plugins.callbacks.contact_sheet",
     "impasto_plugins.callbacks.stop",
     "impasto_plugins.callbacks.timelapse",
+    "impasto_plugins.callbacks.tensorboard",
+    "impasto_profiling.profile",
 )

@@ -95,7 +95,8 @@ def take_step(run: Run, stage: Stage) -> Step:
         canvas.zero_grad()
         with scope(f"canvas/{run.settings.canvas.name}"):
             image = canvas()
-        total, terms = run.evaluate(image)
+        with scope("objective"):
+            total, terms = run.evaluate(image)
         with scope("backward"):
             torch.autograd.backward(total)
         guard.watch(total)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from impasto.extractor import IMAGE, Extractor, Features
 from impasto.loss import Loss, Summary, mix
 from impasto.regions import Region, at_layers
-from impasto.scopes import scope
+from impasto.scopes import part, scope
 
 StyleSummaries = dict[str, dict[str, Summary]]
 """What the objective keeps of a style picture: summaries by term and layer."""
@@ -98,7 +97,7 @@ class Objective(nn.Module):
         """Features of the selected layers, and the picture itself as the layer ``image``."""
         features: Features = {IMAGE: image}
         if self.extractor.selected:
-            with _part("extractor/forward"):
+            with part("extractor/forward"):
                 features |= self.extractor(image)
         return features
 
@@ -115,7 +114,7 @@ class Objective(nn.Module):
         terms = []
         for name in self.names:
             loss = self.loss(name)
-            with _part(f"loss/{name}"):
+            with part(f"loss/{name}"):
                 terms.append(loss.weight * torch.stack(self.parts(name, features)).sum())
         vector = torch.stack(terms)
         return vector.sum(), vector
@@ -181,8 +180,3 @@ def summarize(
 ) -> dict[str, Summary]:
     """Summaries by layer, of the whole picture or of a part."""
     return loss.summarize(features) if masks is None else loss.summarize_masked(features, masks)
-
-
-def _part(name: str) -> AbstractContextManager[None]:
-    # torch.compile takes the module without a graph break only if no Python state is touched here.
-    return nullcontext() if torch.compiler.is_compiling() else scope(name)

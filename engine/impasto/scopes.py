@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import torch
 from torch._C._autograd import _profiler_enabled
 from torch.autograd.profiler import record_function
 
@@ -23,6 +24,11 @@ def scope(name: str) -> Iterator[None]:
     except BaseException as error:
         error.add_note(_NOTE + name)
         raise
+
+
+def part(name: str) -> AbstractContextManager[None]:
+    """The same for what may be compiled: nothing there, since Python state would break the graph."""
+    return nullcontext() if torch.compiler.is_compiling() else scope(name)
 
 
 def scope_of(error: BaseException) -> str | None:

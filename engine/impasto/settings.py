@@ -170,11 +170,11 @@ class Settings:
         """The same settings, with this output if none is set."""
         return self if self.output is not None else replace(self, output=name)
 
-    def observed_by(self, callback: str) -> Settings:
+    def observed_by(self, callback: str, **options: object) -> Settings:
         """The same settings with one more callback, unless it is there already."""
         if any(spec.name == callback for spec in self.callback):
             return self
-        return replace(self, callback=(*self.callback, Spec(callback)))
+        return replace(self, callback=(*self.callback, Spec(callback, options)))
 
     def without(self, callback: str) -> Settings:
         """The same settings without a callback."""

@@ -16,6 +16,9 @@ from torch import Tensor
 SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 """Sides of the square matrices that are tried: large enough that moving them costs nothing beside."""
 
+COPIED = 2**26
+"""Numbers of four bytes."""
+
 REPEATS = 5
 LONGEST = 1.0
 """Seconds; where a smaller product takes longer, no larger one is tried."""
@@ -40,6 +43,26 @@ def matrix_rate(dtype: torch.dtype, device: torch.device) -> float:
         if seconds > LONGEST:
             break
     return best
+
+
+def copy_rate(device: torch.device) -> float:
+    """Rate of copying memory that no cache holds, read and written bytes, GB/s: the median of several.
+
+    It is the slope of a roofline: what has few operations for each byte cannot be faster.
+
+    Args:
+        device: where to measure. Nothing else should compute there meanwhile.
+    """
+    source = torch.ones(COPIED, device=device)
+    copy = torch.empty_like(source)
+    taken = []
+    for _ in range(REPEATS + 1):
+        synchronize(device)
+        started = time.perf_counter()
+        copy.copy_(source)
+        synchronize(device)
+        taken.append(time.perf_counter() - started)
+    return 2 * source.nbytes / statistics.median(taken[1:]) / 1e9
 
 
 def times(left: Tensor, right: Tensor, product: Tensor) -> list[float]:

@@ -25,6 +25,7 @@ COMMANDS = {
     "style": ("impasto.command.style:style", "Learn a painting's style into a file, or show one."),
     "show": ("impasto.command.recipe:show", "Print how a picture was made."),
     "rerun": ("impasto.command.recipe:rerun", "Repeat the run that made a picture."),
+    "profile": ("impasto.command.profile:profile", "Paint, and say where the time goes."),
     "resume": ("impasto.command.resume:resume", "Go on with a run that was stopped."),
     "plugins": ("impasto.command.plugins:plugins", "List plugins with their options, or show one."),
     "presets": ("impasto.command.presets:presets", "List presets with what they set."),

@@ -40,6 +40,26 @@ def settings_options(command: Command, without: Collection[str] = ()) -> Command
     return command
 
 
+def run_options(command: Command) -> Command:
+    """Add what a run is asked for with: two pictures, preset and file, and one option for each setting."""
+    pictures_and_files = (
+        click.argument("content", required=False),
+        click.argument("painting", metavar="[STYLE]", required=False),
+        click.option(
+            "--preset",
+            metavar="NAME|FILE.toml",
+            help="Settings to start from; see impasto presets.",
+        ),
+        click.option(
+            "--config", metavar="FILE.toml", help="File of settings; wins over the preset."
+        ),
+    )
+    command = settings_options(command)
+    for add in reversed(pictures_and_files):
+        command = add(command)
+    return command
+
+
 def _options(without: Collection[str]) -> list[Callable[[Command], Command]]:
     hints = get_type_hints(Settings, include_extras=True)
     made: list[Callable[[Command], Command]] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from impasto.command.options import settings_options
+from impasto.command.options import run_options
 from impasto.settings import gather
 
 if TYPE_CHECKING:
@@ -18,13 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("content", required=False)
-@click.argument("painting", metavar="[STYLE]", required=False)
-@click.option(
-    "--preset", metavar="NAME|FILE.toml", help="Settings to start from; see impasto presets."
-)
-@click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
-@settings_options
+@run_options
 @click.option(
     "--dry-run", is_flag=True, help="Paint nothing; say what the run takes in memory and time."
 )

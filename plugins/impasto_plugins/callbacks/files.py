@@ -36,6 +36,20 @@ def check_file(callback: str, path: Path, suffixes: Iterable[str] = ()) -> None:
         raise impasto.SettingsError(f"{what} cannot be written to")
 
 
+def make_folder(callback: str, folder: Path) -> None:
+    """Make a folder, and those that it lies in, unless it is there.
+
+    Raises:
+        SettingsError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise impasto.SettingsError(
+            f"callback '{callback}': folder '{folder}': {error.strerror or error}"
+        ) from None
+
+
 def refuse_files_of_the_run(callback: str, path: Path, run: impasto.Run) -> None:
     """Refuse to overwrite what the run reads, or the picture that it writes.
 

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 import impasto
+from impasto.scopes import part
 from impasto_plugins.extractors.rectified_convolution import RectifiedConvolution
 from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for
 
@@ -82,7 +83,8 @@ class VGG(impasto.Extractor):
         features: impasto.Features = {}
         feature = (image - self.mean).to(self.precision, memory_format=torch.channels_last)
         for layer in self._path():
-            feature = self._step(layer, feature)
+            with part(f"extractor/{layer}"):
+                feature = self._step(layer, feature)
             if layer in self.selected:
                 features[layer] = feature
         return features

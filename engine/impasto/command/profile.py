@@ -1,0 +1,94 @@
+"""``impasto profile``: a run that says where its time goes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from impasto.command.options import run_options
+from impasto.command.run import default_output, given_on_the_line, report
+from impasto.settings import gather
+
+
+@click.command()
+@run_options
+@click.option("--wait", default=1, type=click.IntRange(0), metavar="N", show_default=True,
+              help="Steps of each stage to leave alone first.")  # fmt: skip
+@click.option("--warmup", default=2, type=click.IntRange(0), metavar="N", show_default=True,
+              help="Steps to record and throw away after that.")  # fmt: skip
+@click.option("--active", default=5, type=click.IntRange(1), metavar="N", show_default=True,
+              help="Steps to record after that.")  # fmt: skip
+@click.option("--repeat", default=1, type=click.IntRange(1), metavar="N", show_default=True,
+              help="How often to do so, in each stage.")  # fmt: skip
+@click.option("--trace-dir", metavar="DIR",
+              help="Folder of the log; the default is made from the output's name.")  # fmt: skip
+@click.option("--memory", is_flag=True, help="Record allocations, and say where memory peaked.")
+@click.option("--stacks", is_flag=True, help="Record Python functions in the trace, too.")
+@click.option("--compare", "other", metavar="DIR",
+              help="Folder of an earlier profile to set beside this one.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the report on standard output.")
+@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+def profile(
+    content: str | None,
+    painting: str | None,
+    preset: str | None,
+    config: str | None,
+    trace_dir: str | None,
+    other: str | None,
+    as_json: bool,
+    quiet: bool,
+    wait: int,
+    warmup: int,
+    active: int,
+    repeat: int,
+    memory: bool,
+    stacks: bool,
+    **given: object,
+) -> None:
+    """Paint as impasto run does, and say where the time goes.
+
+    Takes all options of impasto run. The log in --trace-dir holds a profile, curves and pictures for
+    TensorBoard, the report as report.json, and two plots. The run goes on to its end: give few --steps
+    where the picture does not matter.
+    """
+    # The profiler's libraries tell of GPUs that are not there and of memory taken before they began.
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    settings = gather(given_on_the_line(content, painting, given), preset, config)
+    settings = settings.with_output(default_output(settings.content, settings.style))
+    assert settings.output is not None
+    folder = Path(trace_dir or f"{settings.output.rpartition('.')[0]}_profile")
+    # Imported here, since they bring torch, and what is wrong above is said without that wait.
+    from impasto.api import run_settings
+    from impasto_profiling.report import read_report
+    from impasto_profiling.versus import print_comparison
+
+    compared = None if other is None else read_report(Path(other))
+    schedule = {"wait": wait, "warmup": warmup, "active": active, "repeat": repeat}
+    settings = settings.without("profile").observed_by("tensorboard", folder=str(folder))
+    settings = settings.observed_by(
+        "profile", folder=str(folder), **schedule, memory=memory, stacks=stacks
+    )
+    result = run_settings(settings if quiet else settings.observed_by("progress"))
+    report(result, as_json=False)
+    this = read_report(folder)
+    if compared is not None:
+        print_comparison(this, compared)
+    if as_json:
+        click.echo(json.dumps(record(folder, other)))
+
+
+def record(folder: Path, other: str | None) -> dict[str, object]:
+    """The report as it was written, with the one that it is compared with."""
+    from impasto_profiling.report import FILE
+
+    def read(path: Path) -> dict[str, object]:
+        file = path / FILE if path.is_dir() else path
+        table: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+        return table
+
+    more = {} if other is None else {"compared_with": read(Path(other))}
+    return {**read(folder), **more}

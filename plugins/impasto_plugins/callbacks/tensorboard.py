@@ -1,0 +1,103 @@
+"""Loss, terms, pictures and settings of a run, as TensorBoard shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy
+from pydantic import Field
+from torch import Tensor
+
+import impasto
+from impasto.extras import require
+from impasto.images import to_picture
+from impasto_plugins.callbacks.files import make_folder
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class TensorBoard:
+    """Loss and terms as curves, pictures, and the settings, in a log that TensorBoard opens."""
+
+    def __init__(
+        self,
+        folder: Annotated[Path, Field(description="of the log; made if it is not there")],
+        every: Annotated[int, Field(ge=1, description="steps between points of the curves")] = 1,
+        pictures: Annotated[
+            int, Field(ge=0, description="steps between pictures; 0 shows each stage's end alone")
+        ] = 50,
+    ) -> None:
+        """Take the options; nothing is written before the run begins.
+
+        Raises:
+            SettingsError: TensorBoard is not installed, or the folder cannot be made.
+        """
+        require("tensorboard", "profiling", "callback 'tensorboard'")
+        make_folder("tensorboard", folder)
+        self.folder, self.every, self.pictures = folder, every, pictures
+        self.shown = 0
+        self.writer: SummaryWriter | None = None
+
+    @impasto.hookimpl
+    def impasto_before_run(self, run: impasto.Run) -> None:
+        # Imported here, since it takes a second that other runs need not wait for.
+        from torch.utils.tensorboard import SummaryWriter
+
+        # Points of an earlier log from this step on are not shown: they are done anew.
+        self.writer = SummaryWriter(str(self.folder), purge_step=run.step + 1)
+        settings = json.dumps(run.settings.as_table(), indent=2, ensure_ascii=False)
+        self.writer.add_text("settings", f"```json\n{settings}\n```", run.step)
+        self.show("content", run.content, run.step)
+        # A style file has summaries and no picture.
+        styles = [style for style in run.styles if isinstance(style, Tensor)]
+        for number, style in enumerate(styles):
+            self.show("style" if number == 0 else f"style-{number + 1}", style, run.step)
+
+    @impasto.hookimpl
+    def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
+        assert self.writer is not None
+        if step.number % self.every == 0 or step.number == run.total_steps:
+            self.writer.add_scalar("loss", step.loss, step.number)
+            for name, value in step.terms.items():
+                self.writer.add_scalar(f"terms/{name}", value, step.number)
+        if self.pictures and step.number % self.pictures == 0:
+            self.show_painted(run)
+
+    @impasto.hookimpl
+    def impasto_after_stage(self, run: impasto.Run) -> None:
+        self.show_painted(run)
+
+    @impasto.hookimpl
+    def impasto_after_run(self) -> None:
+        self.close()
+
+    @impasto.hookimpl
+    def impasto_run_failed(self, run: impasto.Run) -> None:
+        if self.writer is not None and run.step:
+            self.show_painted(run)
+        self.close()
+
+    def show_painted(self, run: impasto.Run) -> None:
+        """Log the picture as it is now, unless it is there already."""
+        if self.shown != run.step:
+            self.show("painted", run.picture(), run.step)
+            self.shown = run.step
+
+    def show(self, tag: str, image: Tensor, step: int) -> None:
+        """Log a picture, (1, 3, H, W) sRGB in [0, 1]."""
+        assert self.writer is not None
+        self.writer.add_image(tag, numpy.asarray(to_picture(image)), step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Close the log, if it was opened."""
+        if self.writer is not None:
+            self.writer.close()
+
+
+@impasto.hookimpl
+def impasto_callbacks() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("tensorboard", TensorBoard)]

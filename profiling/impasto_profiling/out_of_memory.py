@@ -1,0 +1,67 @@
+"""What was allocated when memory ran out, written down before the error is shown."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from impasto.scopes import scope_of
+from impasto_plugins.callbacks.statistics import peak_memory
+from impasto_profiling.memory import MIB
+
+FILE = "out_of_memory.txt"
+LARGEST = 40
+"""Tensors that are listed."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or what caused it, says that memory ran out, on the CPU or on a device."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    if isinstance(error, RuntimeError) and any(one in str(error).lower() for one in words):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+def dump(error: BaseException, device: torch.device, folder: Path) -> Path:
+    """Write down the error, where it came from, and the tensors that are alive, the largest first.
+
+    Returns:
+        The file, in the folder.
+    """
+    tensors = alive()
+    total = sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+    lines = [
+        f"{type(error).__name__}: {error}",
+        f"in: {scope_of(error) or 'no part of a step'}",
+        f"peak memory: {peak_memory(device):.0f} MiB",
+        f"tensors alive: {len(tensors)}, {total / MIB:.1f} MiB",
+        *map(describe, tensors[:LARGEST]),
+    ]
+    if device.type == "cuda":
+        lines.append(torch.cuda.memory_summary(device))
+    path = folder / FILE
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def alive() -> list[Tensor]:
+    """Tensors that are alive, one for each piece of memory, the largest first."""
+    found: dict[int, Tensor] = {}
+    for thing in gc.get_objects():
+        # Asking for the type alone: some objects run code of their own when they are looked at.
+        if issubclass(type(thing), Tensor) and thing.layout == torch.strided:
+            found.setdefault(thing.untyped_storage().data_ptr(), thing)
+    return sorted(found.values(), key=lambda one: -one.untyped_storage().nbytes())
+
+
+def describe(tensor: Tensor) -> str:
+    """One line about a tensor."""
+    size = tensor.untyped_storage().nbytes() / MIB
+    kind = "gradient wanted" if tensor.requires_grad else "no gradient"
+    precision = str(tensor.dtype).removeprefix("torch.")
+    return f"{size:9.1f} MiB  {precision:9} {tuple(tensor.shape)}  {tensor.device}, {kind}"

@@ -1,0 +1,134 @@
+"""The callback ``profile``: a few steps of each stage under torch's profiler, and a report at the end.
+
+What reads, plots and prints is imported at the end of a run that was profiled.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+import impasto
+from impasto.extras import require
+from impasto_plugins.callbacks.files import make_folder
+from impasto_profiling.recording import Plan, Recording
+
+logger = logging.getLogger("impasto")
+
+PACKAGES = ("tensorboard", "torch_tb_profiler", "matplotlib")
+FOLDER = "profile"
+
+
+class Profile:
+    """Where the time of a run goes: a trace for TensorBoard, and a report of parts and layers."""
+
+    def __init__(
+        self,
+        folder: Annotated[
+            Path, Field(description="of the log, for TensorBoard; made if it is not there")
+        ] = Path(FOLDER),
+        wait: Annotated[int, Field(ge=0, description="steps of a stage to leave alone first")] = 1,
+        warmup: Annotated[int, Field(ge=0, description="steps to record and throw away")] = 2,
+        active: Annotated[int, Field(ge=1, description="steps to record")] = 5,
+        repeat: Annotated[int, Field(ge=1, description="how often, in each stage")] = 1,
+        memory: Annotated[bool, Field(description="record allocations, too")] = False,
+        stacks: Annotated[bool, Field(description="record Python functions, too")] = False,
+    ) -> None:
+        """Take the options.
+
+        Raises:
+            SettingsError: a package of the extra is not installed, or the folder cannot be made.
+        """
+        for package in PACKAGES:
+            require(package, "profiling", "callback 'profile'")
+        make_folder("profile", folder)
+        self.folder = folder
+        self.plan = Plan(wait, warmup, active, repeat, memory, stacks)
+        self.recordings: list[Recording] = []
+        self.going: Recording | None = None
+
+    @impasto.hookimpl
+    def impasto_before_run(self, run: impasto.Run) -> None:
+        longest = max(stage.steps for stage in run.stages)
+        if longest <= self.plan.first:
+            raise impasto.SettingsError(
+                f"callback 'profile': no stage has more than {longest} steps, and the first"
+                f" {self.plan.first} of each (wait and warmup) are not recorded"
+            )
+        clear(self.folder, run.settings.force)
+
+    @impasto.hookimpl(trylast=True)
+    def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
+        self.going = Recording(stage, self.plan, self.folder, run.device)
+        self.recordings.append(self.going)
+        self.going.start()
+
+    @impasto.hookimpl(trylast=True)
+    def impasto_after_step(self) -> None:
+        assert self.going is not None
+        self.going.step()
+
+    @impasto.hookimpl(tryfirst=True)
+    def impasto_after_stage(self) -> None:
+        self.stop()
+
+    @impasto.hookimpl
+    def impasto_after_run(self, run: impasto.Run) -> None:
+        self.report(run)
+
+    @impasto.hookimpl
+    def impasto_run_failed(self, run: impasto.Run, error: BaseException) -> None:
+        from impasto_profiling.out_of_memory import dump, is_out_of_memory
+
+        if is_out_of_memory(error):
+            path = dump(error, run.device, self.folder)
+            logger.warning("out of memory: what was allocated is in '%s'", path)
+        self.stop()
+        if any(recording.traces for recording in self.recordings):
+            self.report(run)
+
+    def stop(self) -> None:
+        """End what is being recorded."""
+        going, self.going = self.going, None
+        if going is not None:
+            going.stop()
+
+    def report(self, run: impasto.Run) -> None:
+        """Read the traces back, measure the ceiling, and write, log and print the report."""
+        from impasto_profiling.making import make_report
+        from impasto_profiling.plots import write_plots
+        from impasto_profiling.report import write_report
+        from impasto_profiling.table import print_report
+
+        report = make_report(run, self.recordings, self.folder)
+        write_report(report, self.folder)
+        print_report(report)
+        write_plots(report, self.folder, run.step)
+        logger.info("profile, curves and pictures: tensorboard --logdir '%s'", self.folder)
+
+
+def clear(folder: Path, force: bool) -> None:
+    """Make room for a new profile.
+
+    Raises:
+        SettingsError: the folder has one, and may not be overwritten.
+    """
+    from impasto_profiling.report import FILE
+    from impasto_profiling.trace import SUFFIX
+
+    old = [*folder.glob(f"*{SUFFIX}"), *folder.glob(FILE)]
+    if old and not force:
+        raise impasto.SettingsError(
+            f"callback 'profile': folder '{folder}' has a profile already; name another, or --force"
+        )
+    for path in old:
+        path.unlink()
+
+
+@impasto.hookimpl
+def impasto_callbacks() -> Iterable[impasto.Offer]:
+    return [impasto.Offer("profile", Profile)]

@@ -1,0 +1,142 @@
+"""The report of a profiled run: plain numbers, as JSON holds them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from impasto.errors import SettingsError
+from impasto_profiling.memory import Peak
+
+FILE = "report.json"
+"""Its name in the folder of a profile."""
+
+
+@dataclass(frozen=True)
+class PartTime:
+    """What a part took."""
+
+    name: str
+    seconds: float
+    """In all recorded steps, by the clock."""
+    share: float
+    """Of the recorded steps, 0 to 1; the shares add up to 1."""
+    forward: float
+    """Seconds of its own, parts inside it left out."""
+    backward: float
+    """Seconds of its gradients."""
+    device: float
+    """Seconds of the GPU for what it started; 0 on the CPU."""
+
+
+@dataclass(frozen=True)
+class OperatorTime:
+    """What an operator took of its own."""
+
+    name: str
+    calls: int
+    seconds: float
+    share: float
+    """Of the recorded steps, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class LayerRate:
+    """What a layer's convolutions achieved."""
+
+    layer: str
+    seconds: float
+    share: float
+    """Of the recorded steps, 0 to 1."""
+    rate: float
+    """GFLOP/s, forward and backward together."""
+    forward_rate: float
+    """GFLOP/s; 0 where it cannot be told."""
+    backward_rate: float
+    """GFLOP/s; 0 where it cannot be told."""
+    of_ceiling: float
+    """``rate`` by that of a matrix product."""
+    intensity: float
+    """Operations for each byte of input, weight and output."""
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What a stage's recorded steps took."""
+
+    stage: int
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    planned: int
+    """Steps of the stage."""
+    steps: int
+    """Steps that were recorded."""
+    seconds: float
+    """Of the recorded steps."""
+    usual_step: float
+    """Seconds: the median of the steps that were not recorded, by a plain clock; 0 if there were none."""
+    compiling: float | None
+    """Seconds that the first step took longer than the median of the others; None if not compiled."""
+    parts: list[PartTime]
+    operators: list[OperatorTime]
+    layers: list[LayerRate]
+    untold: list[str]
+    """Layers whose convolutions could not be found in the trace."""
+    peak: Peak | None
+    """None where memory was not recorded."""
+
+    @property
+    def step(self) -> float:
+        """Seconds of one recorded step."""
+        return self.seconds / self.steps
+
+
+@dataclass(frozen=True)
+class Report:
+    """A profiled run."""
+
+    name: str
+    """Of the folder."""
+    device: str
+    precision: str
+    compiled: bool
+    extractor: str
+    losses: list[str]
+    optimizer: str
+    ceiling: float
+    """GFLOP/s of a matrix product in this precision, measured after the run."""
+    bandwidth: float
+    """GB/s of a copy, measured after the run."""
+    peak_memory: float
+    """MiB: on a GPU what torch held at most; else the most that the process took since it began."""
+    stages: list[StageReport]
+    findings: list[str] = field(default_factory=list)
+    """What limits the run, in a sentence or two."""
+    versions: dict[str, str] = field(default_factory=dict)
+    threads: int = 0
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write the report as JSON into its folder."""
+    text = json.dumps(TypeAdapter(Report).dump_python(report), indent=2, ensure_ascii=False)
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> Report:
+    """Read a report, given its file or the folder of its profile.
+
+    Raises:
+        SettingsError: it is not there, or no report.
+    """
+    file = path / FILE if path.is_dir() else path
+    try:
+        return TypeAdapter(Report).validate_json(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"report '{file}' cannot be read: {error.strerror or error}") from None
+    except (ValidationError, UnicodeDecodeError):
+        raise SettingsError(f"'{file}' is not the report of a profile") from None

@@ -1,0 +1,113 @@
+"""How near each layer's convolutions come to what the machine can multiply.
+
+A convolution in a trace is tied to its layer by its shapes, and by its order among those of the same
+shapes, which holds for compiled code too, where scopes are gone. Where the numbers do not fit (another
+network of the same shapes beside it, a compiler that computes convolutions in another way), the layer
+is left out rather than guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from impasto_profiling.convolutions import Convolution
+from impasto_profiling.trace import Span, Trace
+
+FORWARD = (
+    "aten::conv2d", "aten::convolution", "aten::_convolution", "aten::mkldnn_convolution",
+    "aten::cudnn_convolution", "aten::thnn_conv2d", "mkldnn::_convolution_pointwise",
+)  # fmt: skip
+BACKWARD = ("aten::convolution_backward",)
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+@dataclass
+class Achieved:
+    """What a layer's convolutions took, in all recorded steps, and had to compute."""
+
+    layer: str
+    forward: float = 0.0
+    """Seconds."""
+    backward: float = 0.0
+    """Seconds."""
+    forward_flops: float = 0.0
+    """Floating-point operations by the direct algorithm."""
+    backward_flops: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Of both directions."""
+        return self.forward + self.backward
+
+    @property
+    def rate(self) -> float:
+        """GFLOP/s of both directions."""
+        flops = self.forward_flops + self.backward_flops
+        return flops / self.seconds / 1e9 if self.seconds else 0.0
+
+
+def achieved_by(trace: Trace, convolutions: Sequence[Convolution]) -> list[Achieved]:
+    """What each layer achieved, in the order of the network; layers that cannot be told are missing.
+
+    Args:
+        trace: recorded with shapes.
+        convolutions: of the extractor at the size of the picture that the trace was recorded at.
+    """
+    achieved = {one.layer: Achieved(one.layer) for one in convolutions}
+    backwards = list(reversed(convolutions))
+    for span, one in tied(outermost(trace, FORWARD), convolutions, 0):
+        achieved[one.layer].forward += _busy(trace, span)
+        achieved[one.layer].forward_flops += one.flops.forward
+    for span, one in tied(outermost(trace, BACKWARD), backwards, 1):
+        achieved[one.layer].backward += _busy(trace, span)
+        achieved[one.layer].backward_flops += one.flops.backward
+    return [one for one in achieved.values() if one.seconds]
+
+
+def tied(
+    spans: Sequence[Span], convolutions: Sequence[Convolution], first: int
+) -> list[tuple[Span, Convolution]]:
+    """Each span with the convolution that it is of.
+
+    Args:
+        spans: in the order in which they ran.
+        convolutions: in the order in which one evaluation runs them.
+        first: place of the input's shape among a span's shapes; the weight's follows.
+    """
+    pairs = []
+    for shapes in dict.fromkeys((one.input, one.weight) for one in convolutions):
+        alike = [one for one in convolutions if (one.input, one.weight) == shapes]
+        ran = [span for span in spans if shapes_of(span, first) == shapes]
+        if len(ran) % len(alike) == 0:
+            pairs += [(span, alike[place % len(alike)]) for place, span in enumerate(ran)]
+    return pairs
+
+
+def shapes_of(span: Span, first: int) -> Shapes:
+    """Shapes of input and weight."""
+    shapes = span.details.get("Input Dims", [])
+    return tuple(tuple(one) for one in shapes[first : first + 2])
+
+
+def outermost(trace: Trace, names: Sequence[str]) -> list[Span]:
+    """Spans with one of these names in the recorded steps, those inside another one left out."""
+    found: list[Span] = []
+    steps = trace.steps
+    for span in trace.spans:
+        inside = any(step.start <= span.start < step.end for step in steps)
+        if span.name in names and inside and (not found or span.start >= found[-1].end):
+            found.append(span)
+    return found
+
+
+def _busy(trace: Trace, span: Span) -> float:
+    """Seconds: on the CPU of the call, on a GPU of what it launched there."""
+    if not trace.launches:
+        return span.seconds
+    return sum(
+        launch.seconds
+        for launch in trace.launches
+        if launch.call.thread == span.thread and span.start <= launch.call.start < span.end
+    )

@@ -1,0 +1,162 @@
+"""A profiler's trace, read back from its file: what ran when, inside what.
+
+The file is what ``torch.profiler`` exports and TensorBoard opens. Times in it are microseconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+STEP = "ProfilerStep#"
+SUFFIX = ".pt.trace.json"
+"""By which torch-tb-profiler finds traces in a log."""
+
+
+GPU_WORK = ("kernel", "gpu_memcpy", "gpu_memset")
+LAUNCHING = ("cuda_runtime", "cuda_driver")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Something that took time."""
+
+    name: str
+    category: str
+    """``user_annotation`` (a scope), ``cpu_op``, ``kernel`` …"""
+    thread: object
+    start: float
+    """Microseconds, by the trace's clock."""
+    end: float
+    """Microseconds."""
+    details: dict[str, Any] = field(compare=False, hash=False)
+    """Shapes, sequence numbers and the like, as the trace names them."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, with all inside it."""
+        return (self.end - self.start) / 1e6
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A time in which nothing began or ended."""
+
+    open: Sequence[Span]
+    """What was going on, the innermost last."""
+    seconds: float
+
+    @property
+    def in_a_step(self) -> bool:
+        """Whether it belongs to a recorded step."""
+        return any(span.name.startswith(STEP) for span in self.open)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Memory after one allocation or release."""
+
+    time: float
+    """Microseconds, by the trace's clock."""
+    bytes: int
+    """Held then of what was taken since the profiler began."""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A piece of the GPU's work, and the call that started it."""
+
+    call: Span
+    seconds: float
+    """Of the work."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One recording: a few steps in a row."""
+
+    spans: list[Span]
+    """By their start; of two that start together the longer one first."""
+    memory: list[Held]
+    """By time; empty where memory was not recorded."""
+
+    @property
+    def steps(self) -> list[Span]:
+        """The recorded steps."""
+        return [span for span in self.spans if span.name.startswith(STEP) and not _gpu(span)]
+
+    @property
+    def seconds(self) -> float:
+        """Time of the recorded steps."""
+        return sum(step.seconds for step in self.steps)
+
+    @cached_property
+    def launches(self) -> list[Launch]:
+        """The GPU's work; empty on the CPU."""
+        calls = {
+            span.details["correlation"]: span
+            for span in self.spans
+            if span.category in LAUNCHING and "correlation" in span.details
+        }
+        work = [span for span in self.spans if span.category in GPU_WORK]
+        return [
+            Launch(calls[span.details["correlation"]], span.seconds)
+            for span in work
+            if span.details.get("correlation") in calls
+        ]
+
+    def pieces(self, thread: object) -> Iterator[Piece]:
+        """A thread's time, cut wherever a span begins or ends.
+
+        Spans need not be nested: the profiler's own hook lies across the end of a step.
+
+        Args:
+            thread: as the spans name it.
+        """
+        edges = []
+        for order, span in enumerate(self.spans):
+            if span.thread == thread and span.end > span.start and not _gpu(span):
+                edges += [(span.start, 1, order, span), (span.end, 0, order, span)]
+        going: list[Span] = []
+        before = 0.0
+        for time, begins, _, span in sorted(edges, key=lambda edge: edge[:3]):
+            if going and time > before:
+                yield Piece(tuple(going), (time - before) / 1e6)
+            before = time
+            if begins:
+                going.append(span)
+            else:
+                going.remove(span)
+
+
+def read_trace(path: Path) -> Trace:
+    """Read a trace that ``export_chrome_trace`` wrote."""
+    events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
+    spans = [_span(event) for event in events if event.get("ph") == "X"]
+    held = [
+        Held(event["ts"], event["args"]["Total Allocated"])
+        for event in events
+        if event.get("name") == "[memory]"
+    ]
+    spans.sort(key=lambda span: (span.start, -span.end))
+    return Trace(spans, sorted(held, key=lambda one: one.time))
+
+
+def _span(event: dict[str, Any]) -> Span:
+    return Span(
+        event["name"],
+        event.get("cat", ""),
+        event["tid"],
+        event["ts"],
+        event["ts"] + event["dur"],
+        event.get("args", {}),
+    )
+
+
+def _gpu(span: Span) -> bool:
+    # What the GPU does is shown on tracks of its own, among them copies of the scopes.
+    return span.category in (*GPU_WORK, "gpu_user_annotation")
