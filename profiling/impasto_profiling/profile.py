@@ -59,7 +59,9 @@ class Profile:
                 f"callback 'profile': no stage has more than {longest} steps, and the first"
                 f" {self.plan.first} of each (wait and warmup) are not recorded"
             )
-        clear(self.folder, run.settings.force)
+        # A run that is resumed finds its own traces there, and keeps them.
+        if not run.step:
+            clear(self.folder, run.settings.force)
 
     @impasto.hookimpl(trylast=True)
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Invoke, Pair
+from conftest import Interrupt, Invoke, Pair
 from impasto_profiling import ceiling
 
 OPTIONS = ("--size", 32, "--steps", 5, "--warmup", 1, "--active", 2, "--load", "none")
@@ -104,6 +104,20 @@ def test_an_old_profile_is_replaced_only_with_force(
     )
     assert invoke(*run, "--force").status == 0
     assert len(list((tmp_path / "out_profile").glob("*.pt.trace.json"))) == 1
+
+
+def test_a_resumed_run_keeps_its_traces(
+    invoke: Invoke, pair: Pair, tmp_path: Path, interrupt: Interrupt
+) -> None:
+    log = tmp_path / "log"
+    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32,
+                  "--steps", 6, "--loss", "tv", *interrupt, "--checkpoint", tmp_path / "kept",
+                  "--callback", f"profile:folder={log},wait=0,warmup=1,active=3")  # fmt: skip
+    assert done.status == 130, done.err
+    before = set(log.glob("*.pt.trace.json"))
+    done = invoke("resume", tmp_path / "kept", "--quiet")
+    assert done.status == 0, done.err
+    assert before < set(log.glob("*.pt.trace.json"))
 
 
 def test_too_few_steps_are_refused(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
