@@ -8,17 +8,21 @@ is left out rather than guessed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from impasto_profiling.convolutions import Convolution
 from impasto_profiling.trace import Span, Trace
 
+LAID_OUT = "mkldnn::_convolution_pointwise"
 FORWARD = (
     "aten::conv2d", "aten::convolution", "aten::_convolution", "aten::mkldnn_convolution",
-    "aten::cudnn_convolution", "aten::thnn_conv2d", "mkldnn::_convolution_pointwise",
+    "aten::cudnn_convolution", "aten::thnn_conv2d", LAID_OUT,
 )  # fmt: skip
 BACKWARD = ("aten::convolution_backward",)
+TURNED = "_RectifiedBackward"
+"""In it a convolution with the kernel turned, see :mod:`impasto_plugins.extractors.rectified_convolution`,
+is the way back."""
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -57,17 +61,25 @@ def achieved_by(trace: Trace, convolutions: Sequence[Convolution]) -> list[Achie
     """
     achieved = {one.layer: Achieved(one.layer) for one in convolutions}
     backwards = list(reversed(convolutions))
-    for span, one in tied(outermost(trace, FORWARD), convolutions, 0):
+    forward = [span for span in outermost(trace, FORWARD) if not _turned(trace, span)]
+    for span, one in tied(forward, convolutions):
         achieved[one.layer].forward += _busy(trace, span)
         achieved[one.layer].forward_flops += one.flops.forward
-    for span, one in tied(outermost(trace, BACKWARD), backwards, 1):
+    turned = [span for span in outermost(trace, (LAID_OUT,)) if _turned(trace, span)]
+    for span, one in [
+        *tied(outermost(trace, BACKWARD), backwards, 1),
+        *tied(turned, backwards, shapes=_of_turned),
+    ]:
         achieved[one.layer].backward += _busy(trace, span)
         achieved[one.layer].backward_flops += one.flops.backward
     return [one for one in achieved.values() if one.seconds]
 
 
 def tied(
-    spans: Sequence[Span], convolutions: Sequence[Convolution], first: int
+    spans: Sequence[Span],
+    convolutions: Sequence[Convolution],
+    first: int = 0,
+    shapes: Callable[[Convolution], Shapes] = lambda one: (one.input, one.weight),
 ) -> list[tuple[Span, Convolution]]:
     """Each span with the convolution that it is of.
 
@@ -75,11 +87,12 @@ def tied(
         spans: in the order in which they ran.
         convolutions: in the order in which one evaluation runs them.
         first: place of the input's shape among a span's shapes; the weight's follows.
+        shapes: that a convolution shows there.
     """
     pairs = []
-    for shapes in dict.fromkeys((one.input, one.weight) for one in convolutions):
-        alike = [one for one in convolutions if (one.input, one.weight) == shapes]
-        ran = [span for span in spans if shapes_of(span, first) == shapes]
+    for shown in dict.fromkeys(map(shapes, convolutions)):
+        alike = [one for one in convolutions if shapes(one) == shown]
+        ran = [span for span in spans if shapes_of(span, first) == shown]
         if len(ran) % len(alike) == 0:
             pairs += [(span, alike[place % len(alike)]) for place, span in enumerate(ran)]
     return pairs
@@ -100,6 +113,19 @@ def outermost(trace: Trace, names: Sequence[str]) -> list[Span]:
         if span.name in names and inside and (not found or span.start >= found[-1].end):
             found.append(span)
     return found
+
+
+def _turned(trace: Trace, span: Span) -> bool:
+    return any(
+        around.thread == span.thread and around.start <= span.start < around.end
+        for around in trace.spans
+        if around.name == TURNED
+    )
+
+
+def _of_turned(one: Convolution) -> Shapes:
+    outgoing, incoming, *kernel = one.weight
+    return one.output, (incoming, outgoing, *kernel)
 
 
 def _busy(trace: Trace, span: Span) -> float:

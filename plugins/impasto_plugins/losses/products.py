@@ -38,7 +38,7 @@ class _SumOfProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, feature: Tensor) -> Tensor:
         ctx.save_for_backward(feature)
-        products = [_products(full(part)) for part in _by_pixel(feature).split(AT_ONCE)]
+        products = [_products(full(part)) for part in torch.split(_by_pixel(feature), AT_ONCE)]
         return torch.stack(products).sum(0)
 
     @staticmethod

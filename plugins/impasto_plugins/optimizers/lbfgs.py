@@ -247,7 +247,7 @@ def lbfgs(
     ] = 0.25,
     first: Annotated[
         float, Field(ge=0, description="the same of the first step; 0 takes torch's rule")
-    ] = 0.01,
+    ] = 0.003,
 ) -> torch.optim.Optimizer:
     """L-BFGS, which returns to the best picture should the loss explode."""
     return LBFGS(parameters, rate, history, line_search, longest, first)
