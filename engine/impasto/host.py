@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import inspect
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -137,7 +138,8 @@ class Host:
             PluginError: there is no such file, or it fails, or is not a valid plugin.
         """
         source = f"file {path}"
-        if not path.is_file():
+        # Unlike Path.is_file, also no for a name that is too long for a file.
+        if not os.path.isfile(path):
             raise PluginError(f"plugin file '{path}' does not exist")
         unique = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
         stem = re.sub(r"\W", "_", path.stem)

@@ -83,8 +83,11 @@ def check_options(
 
 
 def complaint(error: ValidationError, noun: str) -> str:
-    """The first finding of pydantic in one line, with the value, what is allowed and the nearest."""
-    first = error.errors()[0]
+    """One finding of pydantic in one line, with the value, what is allowed and the nearest.
+
+    It is the first wrong value; if there is none, the first that is missing.
+    """
+    first = min(error.errors(), key=lambda found: found["type"] == "missing")
     name = str(first["loc"][0]) if first["loc"] else ""
     if first["type"] == "missing" and len(first["loc"]) == 1:
         return f"the {noun} '{name}' must be given"

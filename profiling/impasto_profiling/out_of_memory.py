@@ -17,16 +17,6 @@ LARGEST = 40
 """Tensors that are listed."""
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or what caused it, says that memory ran out, on the CPU or on a device."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    words = ("can't allocate memory", "not enough memory", "out of memory")
-    if isinstance(error, RuntimeError) and any(one in str(error).lower() for one in words):
-        return True
-    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
-
-
 def dump(error: BaseException, device: torch.device, folder: Path) -> Path:
     """Write down the error, where it came from, and the tensors that are alive, the largest first.
 

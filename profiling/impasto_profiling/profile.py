@@ -84,9 +84,10 @@ class Profile:
 
     @impasto.hookimpl
     def impasto_run_failed(self, run: impasto.Run, error: BaseException) -> None:
-        from impasto_profiling.out_of_memory import dump, is_out_of_memory
+        from impasto.memory import is_shortage
+        from impasto_profiling.out_of_memory import dump
 
-        if is_out_of_memory(error):
+        if is_shortage(error):
             path = dump(error, run.device, self.folder)
             logger.warning("out of memory: what was allocated is in '%s'", path)
         self.stop()

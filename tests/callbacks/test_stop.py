@@ -157,7 +157,7 @@ def test_a_resumed_run_counts_the_time_before(
                   "--steps", 200, "--loss", "tv", *sleepy, *interrupt, "--callback",
                   "stop:seconds=0.101", "--checkpoint", tmp_path / "kept")  # fmt: skip
     assert done.status in (0, 130), done.err
-    resumed = invoke("resume", tmp_path / "kept", "--json")
+    resumed = invoke("resume", tmp_path / "kept", "--json", "--plugin", sleepy[1])
     assert resumed.status == 0, resumed.err
     assert json.loads(resumed.out)["steps"] <= 3
     assert "0.101 seconds" in json.loads(resumed.out)["stopped"]

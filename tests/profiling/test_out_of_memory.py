@@ -41,7 +41,7 @@ def test_what_was_allocated_is_dumped(invoke: Invoke, pair: Pair, tmp_path: Path
     assert done.status == 1
     path = tmp_path / "log" / "out_of_memory.txt"
     said = f"impasto: warning: out of memory: what was allocated is in '{path}'"
-    assert done.err.index(said) < done.err.index("impasto: error: loss 'greedy' of plugin")
+    assert done.err.index(said) < done.err.index("impasto: error: out of memory at")
     text = path.read_text(encoding="utf-8")
     assert "allocate memory" in text
     assert "in: loss/greedy\n" in text
