@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ THREADS = 2
 torch.set_num_threads(THREADS)
 SAME_THREADS = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
 """Environment of a process whose pictures are compared, bit for bit, with those made in this one."""
+
+# A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHALLOW = ("--loss", "content:layers=conv2_1", "--loss", "gram:layers=conv1_1,conv2_1,weight=10")
 """Options of a run that needs three convolutions only, so that a test takes a moment."""
