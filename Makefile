@@ -13,10 +13,10 @@ demo: .venv/installed
 	    -o demo.png --size 384 --force
 
 test: check
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n auto -m slow
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -18,7 +18,7 @@ from torchvision.models import vgg19
 
 from impasto.command.main import main
 
-THREADS = 2
+THREADS = 1
 torch.set_num_threads(THREADS)
 SAME_THREADS = {**os.environ, "OMP_NUM_THREADS": str(THREADS)}
 """Environment of a process whose pictures are compared, bit for bit, with those made in this one."""

@@ -13,13 +13,21 @@ def test_value_written_out() -> None:
     assert sum_of_products(feature).tolist() == [[5.0, 1.0], [1.0, 14.0]]
 
 
+def test_with_a_mask_written_out() -> None:
+    feature = torch.tensor([[[[1.0, 2.0, 0.0]], [[3.0, -1.0, 2.0]]]])
+    mask = torch.tensor([[[[1.0, 0.5, 0.0]]]])
+    assert sum_of_products(feature, mask).tolist() == [[3.0, 2.0], [2.0, 9.5]]
+
+
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_gradient_by_finite_differences(layout: torch.memory_format) -> None:
+def test_gradient_by_finite_differences(layout: torch.memory_format, masked: bool) -> None:
     torch.manual_seed(0)
     drawn = torch.randn(1, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=layout)
     weights = torch.randn(3, 3, dtype=torch.float64)
+    mask = torch.rand(1, 1, 4, 5, dtype=torch.float64) if masked else None
     assert torch.autograd.gradcheck(
-        lambda feature: (sum_of_products(feature) * weights).square().sum(),
+        lambda feature: (sum_of_products(feature, mask) * weights).square().sum(),
         (drawn.requires_grad_(),),
     )
 

@@ -51,9 +51,7 @@ class GramLoss(impasto.Loss):
         return {"gram": products, "pixels": products.new_full((), feature[0, 0].numel())}
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
-        flat = full(feature).flatten(2)[0]
-        share = mask.to(flat).flatten()
-        return {"gram": (flat * share) @ flat.T, "pixels": share.sum()}
+        return {"gram": sum_of_products(feature, mask), "pixels": full(mask).sum()}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         wanted = target["gram"] / target["pixels"]

@@ -16,7 +16,7 @@ AT_ONCE = 2**16
 """Pixels that are summed at once: the copy in full precision stays small, and so do rounding errors."""
 
 
-def sum_of_products(feature: Tensor) -> Tensor:
+def sum_of_products(feature: Tensor, mask: Tensor | None = None) -> Tensor:
     """Σ x xᵀ over the pixels, summed in float32 at least.
 
     In half precision a large picture's sums would overflow or lose the digits in which it differs from
@@ -24,11 +24,12 @@ def sum_of_products(feature: Tensor) -> Tensor:
 
     Args:
         feature: (1, C, h, w), in the network's precision.
+        mask: (1, 1, h, w), by which each pixel counts; None counts all as one.
 
     Returns:
         (C, C), float32 or float64.
     """
-    products: Tensor = _SumOfProducts.apply(feature)
+    products: Tensor = _SumOfProducts.apply(feature, mask)
     return products
 
 
@@ -36,22 +37,25 @@ class _SumOfProducts(torch.autograd.Function):
     """One matrix product each way; without it there are two on the way back, and copies in float32."""
 
     @staticmethod
-    def forward(ctx: Any, feature: Tensor) -> Tensor:
-        ctx.save_for_backward(feature)
-        products = [_products(full(part)) for part in torch.split(_by_pixel(feature), AT_ONCE)]
+    def forward(ctx: Any, feature: Tensor, mask: Tensor | None) -> Tensor:
+        ctx.save_for_backward(feature, mask)
+        flat = torch.split(_by_pixel(feature), AT_ONCE)
+        shares = [None] * len(flat) if mask is None else torch.split(_by_pixel(mask), AT_ONCE)
+        products = [_products(full(part), share) for part, share in zip(flat, shares, strict=True)]
         return torch.stack(products).sum(0)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (feature,) = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        feature, mask = ctx.saved_tensors
         _, channels, height, width = feature.shape
         both = (gradients[0] + gradients[0].T).to(feature.dtype)
-        flat = _by_pixel(feature) @ both
-        return flat.view(1, height, width, channels).permute(0, 3, 1, 2)
+        flat = _by_pixel(feature) if mask is None else _by_pixel(feature * mask.to(feature))
+        return (flat @ both).view(1, height, width, channels).permute(0, 3, 1, 2), None
 
 
-def _products(flat: Tensor) -> Tensor:
-    return flat.T @ flat
+def _products(flat: Tensor, share: Tensor | None) -> Tensor:
+    weighed = flat if share is None else flat * share.to(flat)
+    return weighed.T @ flat
 
 
 def _by_pixel(feature: Tensor) -> Tensor:

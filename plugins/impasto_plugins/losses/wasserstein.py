@@ -76,10 +76,12 @@ class WassersteinLoss(impasto.Loss):
         }
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
-        flat = full(feature).flatten(2)[0]
-        share = mask.to(flat).flatten()
-        weighed = flat * share
-        return {"sum": weighed.sum(1), "product": weighed @ flat.T, "pixels": share.sum()}
+        products = sum_of_products(feature, mask)
+        return {
+            "sum": (feature * mask.to(feature)).sum((0, 2, 3), dtype=products.dtype),
+            "product": products,
+            "pixels": full(mask).sum(),
+        }
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """The distance divided by the style's mean square: about 0 to 1, more if it overshoots."""
