@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,19 @@ KILOBYTE = 1 if sys.platform == "darwin" else 1024
 """Bytes of the unit in which the system gives the largest resident set."""
 
 
+LAUNCHER = """
+import os, sys
+child = os.spawnvp(os.P_NOWAIT, sys.argv[2], sys.argv[2:])
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as report:
+    report.write(str(usage.ru_maxrss))
+code = os.waitstatus_to_exitcode(status)
+sys.exit(code if code >= 0 else 128 - code)
+"""
+"""A small process between this one and the measured one, which inherits the largest resident set of its
+parent: this one may be larger than it."""
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a process left behind."""
@@ -24,7 +39,7 @@ class Finished:
     seconds: float
     """From its start to its end."""
     peak_bytes: int
-    """Its largest resident set."""
+    """Its largest resident set; 0 if it was ended before its time."""
     lines: tuple[tuple[float, str], ...]
     """Lines of standard output, each with the seconds from the start to its coming."""
 
@@ -50,25 +65,32 @@ def run_process(command: Sequence[str], until: Callable[[str], bool] | None = No
     Raises:
         ImpastoError: it failed; the text has the last line of its standard error.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors:
-        started, lines, ended = time.perf_counter(), [], False
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as errors, reported() as report:
+        started, lines = time.perf_counter(), []
         # The words of the command line are our own, or files that were named to us.
         process = subprocess.Popen(  # noqa: S603
-            list(command), stdout=subprocess.PIPE, stderr=errors, text=True
-        )
+            [sys.executable, "-I", "-S", "-c", LAUNCHER, str(report), *command],
+            stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
+        )  # fmt: skip
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
                 lines.append((time.perf_counter() - started, line.rstrip("\n")))
                 if until is not None and until(line):
-                    process.kill()
-                    ended = True
+                    os.killpg(process.pid, signal.SIGKILL)
                     break
-        _, status, usage = os.wait4(process.pid, 0)
+        failed = process.wait() > 0
         seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode and not ended:
+        if failed:
             errors.seek(0)
             last = (errors.read().strip().splitlines() or ["no word"])[-1]
             raise ImpastoError(f"{Path(command[0]).name} {' '.join(command[1:4])} … failed: {last}")
-    return Finished(seconds, usage.ru_maxrss * KILOBYTE, tuple(lines))
+        peak = int(report.read_text() or 0) if report.exists() else 0
+    return Finished(seconds, peak * KILOBYTE, tuple(lines))
+
+
+@contextmanager
+def reported() -> Iterator[Path]:
+    """A file for one number, gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "report"
