@@ -7,6 +7,10 @@ weights are exponential and the bias towards the start is corrected as in Adam (
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -41,6 +45,21 @@ class Average:
         known = self.sum / max(self.count, 1.0)
         self.sum = self.decay * self.sum + torch.where(picture.isfinite(), picture, known)
         self.count = self.decay * self.count + 1
+
+    def take_up(self, state: Mapping[str, Any], like: Tensor) -> None:
+        """Go on from ``sum`` and ``count`` of another one.
+
+        Args:
+            state: of a checkpoint.
+            like: a picture of the stage, on its device.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError: it is not the state of such an average.
+        """
+        total, count = state["sum"], float(state["count"])
+        if total is not None and not (0 < count < math.inf and total.shape == like.shape):
+            raise ValueError("average")
+        self.count, self.sum = count, None if total is None else total.to(like)
 
     def picture(self) -> Tensor | None:
         """The average, (1, 3, H, W) float32 sRGB in [0, 1]; None before the first picture."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("impasto")
 
-MISFITS = (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+MISFITS = (OverflowError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 """What reading a state raises that was not written by :func:`state_of`, or by another run's."""
 
 
@@ -128,8 +128,7 @@ def take_up_stage(run: Run, state: Mapping[str, Any]) -> None:
         if run.guard is not None:
             run.guard.take_up(state["guard"])
         if run.average is not None:
-            total, run.average.count = state["average"]["sum"], state["average"]["count"]
-            run.average.sum = None if total is None else total.to(run.device)
+            run.average.take_up(state["average"], run.canvas.picture())
         set_random_state(run, state["random"])
     except MISFITS as error:
         raise _misfit(error) from None

@@ -225,7 +225,7 @@ def validate(table: Mapping[str, object]) -> Settings:
     known = [field.name for field in fields(Settings)]
     for name in table:
         if name not in known:
-            raise SettingsError(unknown("setting", name, known))
+            raise SettingsError(unknown("setting", str(name), known))
     try:
         return TypeAdapter(Settings).validate_python(dict(table))
     except ValidationError as error:

@@ -244,7 +244,7 @@ def lbfgs(
     ] = False,
     longest: Annotated[
         float, Field(gt=0, description="root mean square of the longest step, in pixel values")
-    ] = 0.25,
+    ] = 0.05,
     first: Annotated[
         float, Field(ge=0, description="the same of the first step; 0 takes torch's rule")
     ] = 0.003,
