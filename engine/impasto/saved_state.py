@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,6 +105,8 @@ def take_up(run: Run, state: Mapping[str, Any]) -> None:
         run.seconds_before = float(state["seconds"])
         if not (len(losses) == run.step and 0 <= run.done_in(stage) <= stage.steps):
             raise ValueError("steps")
+        if not (isinstance(run.stopping, str | None) and math.isfinite(run.seconds_before)):
+            raise ValueError("reason to stop, or time")
         if run.step:
             terms = state["terms"].to(run.device)
             run.last_step = Step(run.step, stage, run.objective.names, losses[-1], terms)
