@@ -6,7 +6,7 @@ import gc
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto.scopes import scope_of
 from impasto_plugins.callbacks.statistics import peak_memory
@@ -43,10 +43,16 @@ def alive() -> list[Tensor]:
     """Tensors that are alive, one for each piece of memory, the largest first."""
     found: dict[int, Tensor] = {}
     for thing in gc.get_objects():
-        # Asking for the type alone: some objects run code of their own when they are looked at.
-        if issubclass(type(thing), Tensor) and thing.layout == torch.strided:
+        # Asking for the type alone: some objects run code of their own when they are looked at. Other
+        # classes than these only stand for tensors, as meta tensors do.
+        if type(thing) in (Tensor, nn.Parameter) and has_memory(thing):
             found.setdefault(thing.untyped_storage().data_ptr(), thing)
     return sorted(found.values(), key=lambda one: -one.untyped_storage().nbytes())
+
+
+def has_memory(tensor: Tensor) -> bool:
+    """Whether a tensor has numbers in memory that can be asked for."""
+    return tensor.layout == torch.strided and tensor.device.type != "meta"
 
 
 def describe(tensor: Tensor) -> str:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
 from conftest import Invoke, Pair
+from impasto_profiling.out_of_memory import alive
 
 GREEDY = """
 import impasto, torch
@@ -57,3 +61,13 @@ def test_another_failure_dumps_nothing(invoke: Invoke, pair: Pair, tmp_path: Pat
     assert done.status == 1
     assert "ZeroDivisionError" in done.error
     assert not (tmp_path / "log" / "out_of_memory.txt").exists()
+
+
+def test_tensors_without_memory_are_left_out() -> None:
+    with FakeTensorMode():
+        fake = torch.zeros(7, 11)
+    meta, real = torch.zeros(7, 13, device="meta"), torch.zeros(7, 17)
+    shapes = [tuple(tensor.shape) for tensor in alive()]
+    assert tuple(real.shape) in shapes
+    assert tuple(fake.shape) not in shapes
+    assert tuple(meta.shape) not in shapes

@@ -6,6 +6,10 @@ Coefficients that are scaled so let an optimizer move the broad shapes as fast a
 optimised is the same, the space is better conditioned. Colours may be turned to brightness and two
 opponent axes, which are nearly uncorrelated over natural pictures (Ohta, Kanade and Sakai, "Color
 information for region segmentation", 1980), and scaled by their deviations.
+
+Of the powers 0 to 0.7 a half was best: with the default losses at 128 pixels, L-BFGS reached in about 60
+steps what takes 80 on pixels (on each of four pairs). Decorrelated colours were slower. What one
+region asks for moves others a little, so masks are kept best on ``pixels``.
 """
 
 from __future__ import annotations
