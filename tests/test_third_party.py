@@ -172,6 +172,86 @@ def test_a_third_party_plugin_broken_in_each_way(
         assert done.stderr.strip().splitlines()[-1] == wanted
 
 
+FAILS_ANYWHERE = '''
+import impasto
+
+
+def failing(hook):
+    def fails(self, run):
+        if self.hook == hook:
+            raise OSError("moon")
+    fails.__name__ = hook
+    return impasto.hookimpl(fails)
+
+
+class Mine:
+    """Raise in one hook, and stumble on purpose where a run has to fail."""
+
+    def __init__(self, hook: str) -> None:
+        self.hook = hook
+
+
+HOOKS = [
+    "impasto_before_run", "impasto_before_stage", "impasto_after_step", "impasto_after_stage",
+    "impasto_after_run", "impasto_run_failed",
+]
+for hook in HOOKS:
+    setattr(Mine, hook, failing(hook))
+
+
+class Stumbles(impasto.Loss):
+    """A loss that fails."""
+
+    def summarize_layer(self, feature):
+        raise ZeroDivisionError("no more")
+
+
+@impasto.hookimpl
+def impasto_callbacks():
+    return [impasto.Offer("mine", Mine)]
+
+
+@impasto.hookimpl
+def impasto_losses():
+    return [impasto.Offer("stumbles", Stumbles)]
+'''
+
+
+@SLOW
+def test_an_installed_observer_that_raises_at_each_hook(
+    environment: Environment, invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "package", tmp_path / "a.png"
+    assert invoke("plugins", "new", "callback", "mine", "-o", folder).status == 0
+    (folder / "impasto_mine.py").write_text(FAILS_ANYWHERE, encoding="utf-8")
+    environment.install(folder)
+    hooks = [name for name in vars(hookspecs) if name.startswith("impasto_")][5:]
+    assert len(hooks) == 6
+    for hook in hooks:
+        fails = hook == "impasto_run_failed"
+        done = environment.impasto(
+            "run", pair.content, pair.style, "-o", out, "--force", "--size", 32, "--steps", 2,
+            "--scales", "single", "--quiet", "--callback", f"mine:hook={hook}",
+            "--loss", "stumbles" if fails else "tv",
+        )  # fmt: skip
+        lines = done.stderr.strip().splitlines()
+        assert (
+            lines.count(
+                f"impasto: warning: plugin 'mine' (impasto-mine 0.1.0) failed in {hook} and is left out:"
+                " OSError: moon"
+            )
+            == 1
+        ), done.stderr
+        assert done.returncode == (1 if fails else 0)
+        if fails:
+            assert lines[-1].startswith(
+                "impasto: error: loss 'stumbles' of plugin 'impasto_mine' (impasto-mine 0.1.0) failed"
+            )
+        else:
+            assert out.is_file()
+            out.unlink()
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
