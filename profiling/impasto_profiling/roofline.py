@@ -61,11 +61,12 @@ def achieved_by(trace: Trace, convolutions: Sequence[Convolution]) -> list[Achie
     """
     achieved = {one.layer: Achieved(one.layer) for one in convolutions}
     backwards = list(reversed(convolutions))
-    forward = [span for span in outermost(trace, FORWARD) if not _turned(trace, span)]
+    ways_back = [span for span in trace.spans if span.name == TURNED]
+    forward = [span for span in outermost(trace, FORWARD) if not _inside(span, ways_back)]
     for span, one in tied(forward, convolutions):
         achieved[one.layer].forward += _busy(trace, span)
         achieved[one.layer].forward_flops += one.flops.forward
-    turned = [span for span in outermost(trace, (LAID_OUT,)) if _turned(trace, span)]
+    turned = [span for span in outermost(trace, (LAID_OUT,)) if _inside(span, ways_back)]
     for span, one in [
         *tied(outermost(trace, BACKWARD), backwards, 1),
         *tied(turned, backwards, shapes=_of_turned),
@@ -115,11 +116,9 @@ def outermost(trace: Trace, names: Sequence[str]) -> list[Span]:
     return found
 
 
-def _turned(trace: Trace, span: Span) -> bool:
+def _inside(span: Span, others: Sequence[Span]) -> bool:
     return any(
-        around.thread == span.thread and around.start <= span.start < around.end
-        for around in trace.spans
-        if around.name == TURNED
+        other.thread == span.thread and other.start <= span.start < other.end for other in others
     )
 
 
