@@ -139,3 +139,17 @@ def test_a_copy_of_the_bundled_file_gives_the_same_weights(tmp_path: Path) -> No
     for layer in convolutions("vgg19"):
         assert torch.equal(named.kernels[layer], from_file.kernels[layer])
         assert torch.equal(named.biases[layer], from_file.biases[layer])
+
+
+def test_what_else_is_asked_for_changes_no_feature_and_no_gradient() -> None:
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 20, 26)
+    found = []
+    for layers in (["conv3_1"], ["conv1_2", "pool1", "conv2_2", "conv3_1"]):
+        extractor, given = VGG19(), image.clone().requires_grad_()
+        extractor.select(layers)
+        feature = extractor(given)["conv3_1"]
+        (gradient,) = torch.autograd.grad(feature.square().sum(), given)
+        found.append((feature.detach(), gradient))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])

@@ -49,14 +49,15 @@ class RectifiedConvolution(nn.Conv2d):
         super().__init__(incoming, outgoing, 3, padding=1, padding_mode=padding_mode)
         self.laid_out: LaidOut | None = None
 
-    def forward(self, feature: Tensor) -> Tensor:
-        """relu(conv(x)): (1, incoming, h, w) → (1, outgoing, h, w)."""
+    def forward(self, feature: Tensor, rectify: bool = True) -> Tensor:
+        """relu(conv(x)), or conv(x): (1, incoming, h, w) → (1, outgoing, h, w)."""
         if self.padding_mode != "zeros" or not can_lay_out(feature):
-            return relu(super().forward(feature))
+            output = super().forward(feature)
+            return relu(output) if rectify else output
         if self.laid_out is None or self.laid_out.size != feature.shape:
             self.laid_out = self.lay_out(feature.shape)
-        rectified: Tensor = _Rectified.apply(feature, self.laid_out)
-        return rectified
+        made: Tensor = (_Rectified if rectify else _Plain).apply(feature, self.laid_out)
+        return made
 
     def _apply(self, *given: Any, **options: Any) -> RectifiedConvolution:
         # Moved, or of another precision: to be laid out anew.
@@ -90,6 +91,17 @@ class _Rectified(torch.autograd.Function):
         (rectified,) = ctx.saved_tensors
         passed = torch.ops.aten.threshold_backward(gradients[0], rectified, 0)
         return _convolved(passed, ctx.weights.backwards, None), None
+
+
+class _Plain(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, feature: Tensor, weights: LaidOut) -> Tensor:
+        ctx.weights = weights
+        return _convolved(feature, weights.forwards, weights.bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return _convolved(gradients[0], ctx.weights.backwards, None), None
 
 
 # torch has no public names for convolutions in the processor's own layout; not every build has them.
