@@ -14,6 +14,7 @@ from impasto.averaging import Average
 from impasto.colour import LuminanceCanvas, grey
 from impasto.guard import EVERY, Guard
 from impasto.images import resized, to_picture
+from impasto.memory import give_back
 from impasto.saved_state import take_up_stage
 from impasto.schedule import advance, make_schedule
 from impasto.scopes import scope
@@ -79,6 +80,7 @@ def begin(run: Run, stage: Stage) -> None:
     if run.resumed:
         take_up_stage(run, run.resumed)
         run.resumed = None
+    give_back()
     run.whole = True
 
 

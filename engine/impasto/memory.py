@@ -1,8 +1,10 @@
-"""Out of memory: told from other errors, and said with what needs less."""
+"""Memory: given back between stages; running out of it told, and said with what needs less."""
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 import traceback
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,18 @@ if TYPE_CHECKING:
 
 WORDS = ("not enough memory", "out of memory", "allocate memory", "unable to allocate")
 """In the texts of those errors of torch, NumPy and the system that have no type of their own."""
+
+
+def give_back() -> None:
+    """Give free memory back to the system.
+
+    The C library keeps what was freed in pieces for later, but the next stage's pieces are larger.
+    Measured on Linux at 1024 pixels: a quarter of a run's peak. Elsewhere nothing is done.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def is_shortage(error: BaseException) -> bool:
