@@ -1,15 +1,12 @@
-"""What to compute on: device, precision, compiled or not. What is chosen automatically is said once."""
+"""What to compute on: device and precision. What is chosen automatically is said once."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 import torch
-from torch import Tensor
 
 from impasto.errors import SettingsError
-from impasto.objective import Objective
 
 logger = logging.getLogger("impasto")
 
@@ -49,25 +46,6 @@ def choose_precision(asked: str, device: torch.device) -> torch.dtype:
         "multiplies" if native else "has no instructions that multiply",
     )
     return torch.bfloat16 if native else torch.float32
-
-
-def choose_compile(
-    asked: str, device: torch.device, objective: Objective
-) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    """The objective as it is, or compiled.
-
-    On CPUs ``auto`` does not compile: four fifths of a step are convolutions, which plain steps do with
-    weights laid out for the processor and compiled ones without. Measured on two cores at 256 pixels in
-    bfloat16, compiled steps took 1.1 times as long; ``impasto bench evaluation --compile`` tells.
-    """
-    wanted = asked == "on" or (asked == "auto" and device.type == "cuda")
-    if asked == "auto":
-        reason = "pays on a GPU" if wanted else "gains nothing on a CPU"
-        logger.info("compile %s: compiling %s", "on" if wanted else "off", reason)
-    if not wanted:
-        return objective
-    compiled: Callable[[Tensor], tuple[Tensor, Tensor]] = torch.compile(objective, fullgraph=True)
-    return compiled
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

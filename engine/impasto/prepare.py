@@ -10,9 +10,10 @@ from typing import TypeVar, cast
 import torch
 
 from impasto.colour import recoloured
+from impasto.compiling import choose_compile
 from impasto.errors import PictureError, PluginError
 from impasto.extractor import Extractor
-from impasto.hardware import choose_compile, choose_device, choose_precision
+from impasto.hardware import choose_device, choose_precision
 from impasto.host import Host, Kind, Origin, build_host
 from impasto.images import Photo, open_picture, to_tensor
 from impasto.loss import Loss
@@ -89,7 +90,7 @@ def prepare(
         start=start,
         stages=stages,
         objective=objective,
-        evaluate=choose_compile(settings.compile, device, objective),
+        evaluate=choose_compile(settings.compile, device, precision, objective, stages),
         generator=generator,
     )
     refuse_what_changed(before, settings)

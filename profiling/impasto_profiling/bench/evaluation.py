@@ -9,12 +9,14 @@ losses as in the notebook.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from impasto import compiling
 from impasto.images import resized
 from impasto.loop import begin
 from impasto.prepare import prepare
@@ -48,7 +50,10 @@ def measure(plan: Plan) -> Iterator[Comparison]:
         if plan.compile:
             other, name = the_other(run)
             contestants[name] = partial(evaluation, run, other, image)
+            first = {"impasto": contestants["impasto"](), name: contestants[name]()}
         figures = take_turns(contestants, plan.choose(*rounds(size)), warm_up=2)
+        if plan.compile:
+            plan.say(f"evaluation: kept for --compile auto in {kept(run, name, first, figures)}")
         yield from comparisons(size, str(run.precision).removeprefix("torch."), work, figures)
 
 
@@ -114,9 +119,33 @@ def plain_loop(pair: tuple[str, str], size: int) -> Sampler:
 def the_other(run: Run) -> tuple[Evaluate, str]:
     """The objective compiled if the engine chose eager, and the other way round."""
     if run.evaluate is run.objective:
-        compiled: Evaluate = torch.compile(run.objective, fullgraph=True)
-        return compiled, "compiled"
+        return compiling.compiled(run.objective), "compiled"
     return run.objective, "eager"
+
+
+def kept(run: Run, other: str, first: Mapping[str, float], figures: Mapping[str, Figure]) -> Path:
+    """Keep what compiling came to, where ``--compile auto`` finds it.
+
+    Args:
+        run: that was measured.
+        other: see :func:`the_other`.
+        first: seconds of the first evaluation of both.
+        figures: of those after it.
+    """
+    key = "compiled" if other == "compiled" else "impasto"
+    plain = "impasto" if other == "compiled" else "eager"
+    stage, seconds = run.stages[-1], figures[key].median
+    return compiling.keep(
+        compiling.Measured(
+            device=compiling.device_name(run.device),
+            precision=compiling.name_of(run.precision),
+            torch=torch.__version__,
+            pixels=stage.width * stage.height,
+            plain=figures[plain].median,
+            compiled=seconds,
+            compiling=max(first[key] - seconds, 1e-3),
+        )
+    )
 
 
 def comparisons(
