@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import impasto
 from conftest import SHALLOW, Invoke, Pair
 from impasto import compiling
 from impasto.compiling import Measured, weighed
@@ -55,6 +56,8 @@ def test_each_stage_pays_for_compiling_and_goes_by_the_nearest_size() -> None:
     pays, reason = weighed(near, stages)
     assert pays
     assert reason.startswith("these steps would take 39 s less, more than the 21 s")
+    pays, reason = weighed(near, [*stages, square(300, 1)])
+    assert "more than the 21 s" in reason, "what is compiled for the second size is for all others"
 
 
 def test_slower_steps_never_pay() -> None:
@@ -75,7 +78,10 @@ def chosen(invoke: Invoke, pair: Pair, tmp_path: Path, *options: object) -> tupl
 def test_a_run_goes_by_what_was_measured(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     compiled, said = chosen(invoke, pair, tmp_path, "--steps", 1000)
     assert not compiled
-    assert "compile off: gained nothing on processors; 'impasto bench evaluation --compile'" in said
+    assert (
+        "compile off: gained next to nothing on processors; 'impasto bench evaluation --compile'"
+        in said
+    )
     compiling.keep(measured(side=48))
     compiled, said = chosen(invoke, pair, tmp_path, "--steps", 1000)
     assert compiled
@@ -112,6 +118,23 @@ def test_a_damaged_file_is_said_and_does_not_count(
     compiled, said = chosen(invoke, pair, tmp_path, "--steps", 10)
     assert not compiled
     assert f"'{compiling.file()}' cannot be read and does not count" in said
+
+
+@pytest.mark.slow
+def test_other_sizes_do_not_pay_again(pair: Pair) -> None:
+    from torch._dynamo.utils import counters
+
+    def losses(compile_: str) -> list[float]:
+        return impasto.run(
+            pair.content, pair.style, size=96, scales=[32, 48, 80], steps=2, compile=compile_,
+            precision="float32", loss=["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1"],
+        ).losses  # fmt: skip
+
+    plain = losses("off")
+    torch._dynamo.reset()
+    counters.clear()
+    assert losses("on") == pytest.approx(plain, rel=1e-3)
+    assert counters["stats"]["unique_graphs"] == 2
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from torch.nn.functional import conv2d, relu
 from impasto_plugins.extractors.rectified_convolution import (
     PaddingMode,
     RectifiedConvolution,
+    _convolve,
     can_lay_out,
 )
 
@@ -81,3 +84,35 @@ def test_other_paddings(mode: PaddingMode) -> None:
 def test_gradient_by_finite_differences() -> None:
     convolution, feature = layer(torch.float64), picture(torch.float64, 4, 5)
     assert torch.autograd.gradcheck(convolution, (feature,))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_without_the_rectifier(precision: torch.dtype) -> None:
+    convolution, feature = layer(precision), picture(precision)
+    mine = convolution(feature, rectify=False)
+    plain = conv2d(feature, convolution.weight, convolution.bias, padding=1)
+    assert (mine < 0).any()
+    bound = 1e-5 if precision == torch.float32 else 1.6e-2
+    torch.testing.assert_close(mine, plain, rtol=bound, atol=1e-5 if bound == 1e-5 else 1e-2)
+    gradients = gradient_of(mine, feature), gradient_of(plain, feature)
+    torch.testing.assert_close(*gradients, rtol=bound, atol=1e-2 if bound > 1e-5 else 1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch reads it in its own checks
+def test_what_the_compiler_sees_of_it_is_the_same() -> None:
+    convolution, feature = layer(torch.float32), picture(torch.float32)
+    # Checks shapes, layouts and gradients of the operation as it is declared.
+    torch.library.opcheck(_convolve, (feature, convolution.number))
+    declared = relu(_convolve(feature, convolution.number))
+    assert torch.equal(declared, convolution(feature))
+    gradients = gradient_of(declared, feature), gradient_of(convolution(feature), feature)
+    assert torch.equal(*gradients)
+
+
+def test_a_copy_has_weights_of_its_own() -> None:
+    convolution, feature = layer(torch.float32), picture(torch.float32)
+    other = copy.deepcopy(convolution)
+    with torch.no_grad():
+        other.weight.zero_()
+    assert convolution.number != other.number
+    assert not torch.equal(_convolve(feature, other.number), _convolve(feature, convolution.number))

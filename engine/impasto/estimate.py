@@ -90,7 +90,7 @@ def estimate(settings: Settings) -> Estimate:
     shapes = copy.deepcopy(run.objective).to("meta")
     trial = trial_stage(stages[0])
     seconds = seconds_of_step(run, trial)
-    kept = kept_by_optimizer(run, last.steps)
+    kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
     pixels = trial.width * trial.height
     without_numbers(run, shapes)
@@ -128,20 +128,18 @@ def seconds_of_step(run: Run, stage: Stage) -> float:
     return (time.perf_counter() - started) / TRIAL_STEPS
 
 
-def kept_by_optimizer(run: Run, steps: int) -> int:
+def kept_by_optimizer(run: Run) -> int:
     """Bytes that the optimizer keeps from step to step, of what grows with the canvas.
 
     Args:
         run: whose optimizer has taken a few steps.
-        steps: of the stage. A block with a row a step is filled, and takes memory, row by row.
     """
     assert run.canvas is not None
     assert run.optimizer is not None
     numbers = sum(parameter.numel() for parameter in run.canvas.parameters())
     states = run.optimizer.state.values()
     found = [value for state in states for value in tensors_in(list(state.values()))]
-    rows = [(tensor.numel() // numbers, tensor) for tensor in found]
-    return sum(min(count, steps) * numbers * tensor.element_size() for count, tensor in rows)
+    return sum(one.numel() // numbers * numbers * one.element_size() for one in found)
 
 
 def tensors_in(values: Sequence[object]) -> list[Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from impasto_plugins.losses.products import sum_of_products
+from impasto_plugins.losses.products import _compiled, sum_of_products
 
 
 def test_value_written_out() -> None:
@@ -53,3 +53,17 @@ def test_the_gradient_in_half_precision_follows_that_in_float32() -> None:
     (rounded,) = torch.autograd.grad((sum_of_products(half) * weights).sum(), half)
     assert rounded.dtype == torch.bfloat16
     assert float((rounded.float() - exact).norm() / exact.norm()) < 5e-3
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch reads it in its own checks
+def test_what_the_compiler_sees_of_it_is_the_same(masked: bool) -> None:
+    torch.manual_seed(0)
+    feature = torch.rand(1, 3, 4, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
+    mask = torch.rand(1, 1, 4, 5) if masked else None
+    # Checks shapes and gradients of the operation as it is declared.
+    torch.library.opcheck(_compiled, (feature, mask))
+    declared, plain = _compiled(feature, mask), sum_of_products(feature, mask)
+    assert torch.equal(declared, plain)
+    gradients = [torch.autograd.grad(one.square().sum(), feature)[0] for one in (declared, plain)]
+    assert torch.equal(*gradients)

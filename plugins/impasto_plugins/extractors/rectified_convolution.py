@@ -9,9 +9,11 @@ pixels, where laying out the weights anew at every call counts most, and 1.03 ti
 
 from __future__ import annotations
 
+import itertools
 import platform
 from dataclasses import dataclass
 from typing import Any, Literal, cast
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -48,16 +50,30 @@ class RectifiedConvolution(nn.Conv2d):
         """
         super().__init__(incoming, outgoing, 3, padding=1, padding_mode=padding_mode)
         self.laid_out: LaidOut | None = None
+        self.number = _numbered(self)
 
     def forward(self, feature: Tensor, rectify: bool = True) -> Tensor:
         """relu(conv(x)), or conv(x): (1, incoming, h, w) → (1, outgoing, h, w)."""
         if self.padding_mode != "zeros" or not can_lay_out(feature):
             output = super().forward(feature)
             return relu(output) if rectify else output
-        if self.laid_out is None or self.laid_out.size != feature.shape:
-            self.laid_out = self.lay_out(feature.shape)
-        made: Tensor = (_Rectified if rectify else _Plain).apply(feature, self.laid_out)
+        if torch.compiler.is_compiling():
+            output = _convolve(feature, self.number)
+            return relu(output) if rectify else output
+        weights = self.laid_out_for(feature.shape)
+        made: Tensor = (_Rectified if rectify else _Plain).apply(feature, weights)
         return made
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # A copy has weights of its own.
+        super().__setstate__({**state, "laid_out": None})  # type: ignore[no-untyped-call]
+        self.number = _numbered(self)
+
+    def laid_out_for(self, size: torch.Size) -> LaidOut:
+        """The weights for an input of this size; laid out if the last one had another size."""
+        if self.laid_out is None or self.laid_out.size != size:
+            self.laid_out = self.lay_out(size)
+        return self.laid_out
 
     def _apply(self, *given: Any, **options: Any) -> RectifiedConvolution:
         # Moved, or of another precision: to be laid out anew.
@@ -104,6 +120,57 @@ class _Plain(torch.autograd.Function):
         return _convolved(gradients[0], ctx.weights.backwards, None), None
 
 
+_layers: WeakValueDictionary[int, RectifiedConvolution] = WeakValueDictionary()
+_numbers = itertools.count()
+
+
+def _numbered(layer: RectifiedConvolution) -> int:
+    number = next(_numbers)
+    _layers[number] = layer
+    return number
+
+
+# What the compiler sees of a layer: an operation that it need not look into. It has no operation of its own
+# for weights that were laid out and need a gradient to pass, and would compile its own for each size.
+@torch.library.custom_op("impasto::convolve", mutates_args=())
+def _convolve(feature: Tensor, number: int) -> Tensor:
+    weights = _layers[number].laid_out_for(feature.shape)
+    return _convolved(feature, weights.forwards, weights.bias)
+
+
+@torch.library.custom_op("impasto::convolve_back", mutates_args=())
+def _convolve_back(gradient: Tensor, number: int) -> Tensor:
+    layer = _layers[number]
+    size = torch.Size((gradient.shape[0], layer.in_channels, *gradient.shape[2:]))
+    return _convolved(gradient, layer.laid_out_for(size).backwards, None)
+
+
+@_convolve.register_fake
+def _(feature: Tensor, number: int) -> Tensor:
+    return _with_channels(feature, _layers[number].out_channels)
+
+
+@_convolve_back.register_fake
+def _(gradient: Tensor, number: int) -> Tensor:
+    return _with_channels(gradient, _layers[number].in_channels)
+
+
+def _with_channels(feature: Tensor, channels: int) -> Tensor:
+    made = feature.new_empty((feature.shape[0], channels, *feature.shape[2:]))
+    return made.contiguous(memory_format=torch.channels_last)
+
+
+def _keep_number(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.number = inputs[1]
+
+
+def _pass_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    return _convolve_back(gradient.contiguous(memory_format=torch.channels_last), ctx.number), None
+
+
+_convolve.register_autograd(_pass_back, setup_context=_keep_number)
+
+
 # torch has no public names for convolutions in the processor's own layout; not every build has them.
 def _reordered(kernel: Tensor, size: list[int]) -> Tensor:
     lay_out = torch.ops.mkldnn._reorder_convolution_weight
@@ -124,16 +191,18 @@ def _bias(convolution: nn.Conv2d) -> Tensor:
     return convolution.bias.detach()
 
 
+# Tried on this kind of processor only.
+_ABLE = platform.machine() in ("x86_64", "AMD64") and torch._C._has_mkldnn
+_BFLOAT16 = _ABLE and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def can_lay_out(feature: Tensor) -> bool:
-    """Whether this processor has layouts of its own for this precision; the compiler has others.
+    """Whether this processor has layouts of its own for this precision.
 
     Tensors of other classes only stand for some, as where operations are counted.
     """
-    if feature.device.type != "cpu" or type(feature) is not Tensor or torch.compiler.is_compiling():
+    if feature.device.type != "cpu" or type(feature) is not Tensor:
         return False
-    # Tried on this kind of processor only.
-    if platform.machine() not in ("x86_64", "AMD64") or not torch._C._has_mkldnn:
-        return False
-    if feature.dtype == torch.bfloat16:
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return feature.dtype == torch.float32
+    return (
+        _BFLOAT16 if feature.dtype == torch.bfloat16 else _ABLE and feature.dtype == torch.float32
+    )

@@ -29,7 +29,8 @@ def sum_of_products(feature: Tensor, mask: Tensor | None = None) -> Tensor:
     Returns:
         (C, C), float32 or float64.
     """
-    products: Tensor = _SumOfProducts.apply(feature, mask)
+    compiling = torch.compiler.is_compiling()
+    products: Tensor = (_compiled if compiling else _SumOfProducts.apply)(feature, mask)
     return products
 
 
@@ -39,18 +40,48 @@ class _SumOfProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, feature: Tensor, mask: Tensor | None) -> Tensor:
         ctx.save_for_backward(feature, mask)
-        flat = torch.split(_by_pixel(feature), AT_ONCE)
-        shares = [None] * len(flat) if mask is None else torch.split(_by_pixel(mask), AT_ONCE)
-        products = [_products(full(part), share) for part, share in zip(flat, shares, strict=True)]
-        return torch.stack(products).sum(0)
+        return _summed(feature, mask)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        feature, mask = ctx.saved_tensors
-        _, channels, height, width = feature.shape
-        both = (gradients[0] + gradients[0].T).to(feature.dtype)
-        flat = _by_pixel(feature) if mask is None else _by_pixel(feature * mask.to(feature))
-        return (flat @ both).view(1, height, width, channels).permute(0, 3, 1, 2), None
+        return _passed_back(gradients[0], *ctx.saved_tensors), None
+
+
+def _summed(feature: Tensor, mask: Tensor | None) -> Tensor:
+    flat = torch.split(_by_pixel(feature), AT_ONCE)
+    shares = [None] * len(flat) if mask is None else torch.split(_by_pixel(mask), AT_ONCE)
+    products = [_products(full(part), share) for part, share in zip(flat, shares, strict=True)]
+    return torch.stack(products).sum(0)
+
+
+def _passed_back(gradient: Tensor, feature: Tensor, mask: Tensor | None) -> Tensor:
+    _, channels, height, width = feature.shape
+    both = (gradient + gradient.T).to(feature.dtype)
+    flat = _by_pixel(feature) if mask is None else _by_pixel(feature * mask.to(feature))
+    return (flat @ both).view(1, height, width, channels).permute(0, 3, 1, 2)
+
+
+# The compiler would unroll the loop, and compile anew for each number of parts.
+@torch.library.custom_op("impasto::sum_of_products", mutates_args=())
+def _compiled(feature: Tensor, mask: Tensor | None) -> Tensor:
+    return _summed(feature, mask)
+
+
+@_compiled.register_fake
+def _(feature: Tensor, mask: Tensor | None) -> Tensor:
+    precision = torch.promote_types(feature.dtype, torch.float32)
+    return feature.new_empty((feature.shape[1], feature.shape[1]), dtype=precision)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _pass_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    return _passed_back(gradient, *ctx.saved_tensors), None
+
+
+_compiled.register_autograd(_pass_back, setup_context=_keep)
 
 
 def _products(flat: Tensor, share: Tensor | None) -> Tensor:
