@@ -186,6 +186,20 @@ def test_a_folder_that_vanishes(
     assert path.read_bytes() == whole.read_bytes()
 
 
+def test_a_folder_that_vanishes_from_a_sweep(
+    invoke: Invoke, pair: Pair, tmp_path: Path, temporary: Path, results: Path
+) -> None:
+    file = observer(tmp_path, f"shutil.rmtree({str(results)!r})")
+    done = invoke("sweep", pair.content, pair.style, "-o", results / "sheet.png", "--vary", "seed=0,1",
+                  "--size", 48, "--steps", 4, "--loss", "tv", "--plugin", file, "--cell", 48)  # fmt: skip
+    before, _, place = refused(done).partition("; the picture is in ")
+    assert before == f"'{results / 'sheet.png'}' cannot be written: No such file or directory"
+    path = Path(place.strip("'"))
+    assert path.is_relative_to(temporary)
+    with Image.open(path) as sheet:
+        assert sheet.width == 48 + 2 * 8, "of the one that was painted"
+
+
 @pytest.mark.usefixtures("temporary")
 def test_a_folder_that_vanishes_from_a_run_that_is_stopped(
     invoke: Invoke, pair: Pair, tmp_path: Path, results: Path

@@ -7,16 +7,18 @@ import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from impasto.api import RunFailed, inputs_of, run_settings
-from impasto.errors import SettingsError, unknown
+from impasto.errors import PictureError, SettingsError, unknown
 from impasto.host import build_host
 from impasto.images import check_output, save
 from impasto.prepare import check_specs
+from impasto.rescue import write_or_rescue
 from impasto.settings import Settings, validate
 from impasto.sheet import contact_sheet
 
@@ -139,7 +141,7 @@ def sweep(
     for number, cell_of in enumerate(painted(runs, folder), 1):
         cells.append(cell_of)
         if output is not None:
-            save(contact_sheet(cells, len(varies[-1].values), cell), output)
+            keep(contact_sheet(cells, len(varies[-1].values), cell), output)
         logger.info("sweep: %d of %d painted", number, len(runs))
     return contact_sheet(cells, len(varies[-1].values), cell)
 
@@ -157,8 +159,19 @@ def painted(
             label, picture = f"FAILED {label}", error.result.picture
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            save(picture, folder / f"{file_name(label)}.png")
+            keep(picture, folder / f"{file_name(label)}.png")
         yield label, picture
+
+
+def keep(picture: Image.Image, path: Path) -> None:
+    """Write a picture to its place, or to one that the error names.
+
+    Raises:
+        PictureError: it is not in its place.
+    """
+    trouble = write_or_rescue(partial(save, picture), path)
+    if trouble:
+        raise PictureError(trouble)
 
 
 def file_name(label: str) -> str:
