@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, relu
 
+from impasto_plugins.extractors.laid_out import can_lay_out
 from impasto_plugins.extractors.rectified_convolution import (
     PaddingMode,
     RectifiedConvolution,
     _convolve,
-    can_lay_out,
 )
 
 PRECISIONS = [torch.float32, torch.bfloat16]

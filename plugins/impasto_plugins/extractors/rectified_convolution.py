@@ -10,8 +10,6 @@ pixels, where laying out the weights anew at every call counts most, and 1.03 ti
 from __future__ import annotations
 
 import itertools
-import platform
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 from weakref import WeakValueDictionary
 
@@ -19,22 +17,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from impasto_plugins.extractors.laid_out import (
+    LaidOut,
+    can_lay_out,
+    convolved,
+    lay_out,
+    passed_back,
+)
+
 PaddingMode = Literal["zeros", "replicate", "reflect"]
-
-EACH_SIDE = [1, 1]
-"""Padding, stride and dilation of a 3 × 3 convolution that keeps the size."""
-
-
-@dataclass(frozen=True)
-class LaidOut:
-    """Weights in the processor's own layout."""
-
-    size: torch.Size
-    """Of the input that they are laid out for."""
-    forwards: Tensor
-    backwards: Tensor
-    """From the gradient of the output to that of the input."""
-    bias: Tensor
 
 
 class RectifiedConvolution(nn.Conv2d):
@@ -72,7 +63,8 @@ class RectifiedConvolution(nn.Conv2d):
     def laid_out_for(self, size: torch.Size) -> LaidOut:
         """The weights for an input of this size; laid out if the last one had another size."""
         if self.laid_out is None or self.laid_out.size != size:
-            self.laid_out = self.lay_out(size)
+            assert self.bias is not None
+            self.laid_out = lay_out(self.weight.detach(), self.bias.detach(), size)
         return self.laid_out
 
     def _apply(self, *given: Any, **options: Any) -> RectifiedConvolution:
@@ -80,24 +72,12 @@ class RectifiedConvolution(nn.Conv2d):
         self.laid_out = None
         return cast("RectifiedConvolution", super()._apply(*given, **options))  # type: ignore[no-untyped-call]
 
-    def lay_out(self, size: torch.Size) -> LaidOut:
-        """The weights, laid out for an input of this size."""
-        kernel = self.weight.detach()
-        turned = kernel.flip(2, 3).transpose(0, 1).contiguous()
-        of_output = [size[0], self.out_channels, *size[2:]]
-        return LaidOut(
-            size,
-            _reordered(kernel, list(size)),
-            _reordered(turned, of_output),
-            _bias(self),
-        )
-
 
 class _Rectified(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, feature: Tensor, weights: LaidOut) -> Tensor:
         # oneDNN could rectify on the way, but would turn what is no number into zero, and hide it.
-        rectified = _convolved(feature, weights.forwards, weights.bias).relu_()
+        rectified = convolved(feature, weights).relu_()
         ctx.save_for_backward(rectified)
         ctx.weights = weights
         return rectified
@@ -106,18 +86,18 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (rectified,) = ctx.saved_tensors
         passed = torch.ops.aten.threshold_backward(gradients[0], rectified, 0)
-        return _convolved(passed, ctx.weights.backwards, None), None
+        return passed_back(passed, ctx.weights), None
 
 
 class _Plain(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, feature: Tensor, weights: LaidOut) -> Tensor:
         ctx.weights = weights
-        return _convolved(feature, weights.forwards, weights.bias)
+        return convolved(feature, weights)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _convolved(gradients[0], ctx.weights.backwards, None), None
+        return passed_back(gradients[0], ctx.weights), None
 
 
 _layers: WeakValueDictionary[int, RectifiedConvolution] = WeakValueDictionary()
@@ -134,15 +114,14 @@ def _numbered(layer: RectifiedConvolution) -> int:
 # for weights that were laid out and need a gradient to pass, and would compile its own for each size.
 @torch.library.custom_op("impasto::convolve", mutates_args=())
 def _convolve(feature: Tensor, number: int) -> Tensor:
-    weights = _layers[number].laid_out_for(feature.shape)
-    return _convolved(feature, weights.forwards, weights.bias)
+    return convolved(feature, _layers[number].laid_out_for(feature.shape))
 
 
 @torch.library.custom_op("impasto::convolve_back", mutates_args=())
 def _convolve_back(gradient: Tensor, number: int) -> Tensor:
     layer = _layers[number]
     size = torch.Size((gradient.shape[0], layer.in_channels, *gradient.shape[2:]))
-    return _convolved(gradient, layer.laid_out_for(size).backwards, None)
+    return passed_back(gradient, layer.laid_out_for(size))
 
 
 @_convolve.register_fake
@@ -169,40 +148,3 @@ def _pass_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
 
 
 _convolve.register_autograd(_pass_back, setup_context=_keep_number)
-
-
-# torch has no public names for convolutions in the processor's own layout; not every build has them.
-def _reordered(kernel: Tensor, size: list[int]) -> Tensor:
-    lay_out = torch.ops.mkldnn._reorder_convolution_weight
-    weights: Tensor = lay_out(kernel, EACH_SIDE, EACH_SIDE, EACH_SIDE, 1, size)
-    return weights
-
-
-def _convolved(feature: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
-    convolve = torch.ops.mkldnn._convolution_pointwise
-    output: Tensor = convolve(
-        feature, weights, bias, EACH_SIDE, EACH_SIDE, EACH_SIDE, 1, "none", [], None
-    )
-    return output
-
-
-def _bias(convolution: nn.Conv2d) -> Tensor:
-    assert convolution.bias is not None
-    return convolution.bias.detach()
-
-
-# Tried on this kind of processor only.
-_ABLE = platform.machine() in ("x86_64", "AMD64") and torch._C._has_mkldnn
-_BFLOAT16 = _ABLE and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
-def can_lay_out(feature: Tensor) -> bool:
-    """Whether this processor has layouts of its own for this precision.
-
-    Tensors of other classes only stand for some, as where operations are counted.
-    """
-    if feature.device.type != "cpu" or type(feature) is not Tensor:
-        return False
-    return (
-        _BFLOAT16 if feature.dtype == torch.bfloat16 else _ABLE and feature.dtype == torch.float32
-    )

@@ -1,0 +1,78 @@
+"""Convolutions with weights in the processor's own layout, as oneDNN wants them.
+
+torch has no public names for these; not every build has them.
+"""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+EACH_SIDE = [1, 1]
+"""Padding, stride and dilation of a 3 × 3 convolution that keeps the size."""
+
+# Tried on this kind of processor only.
+ABLE = platform.machine() in ("x86_64", "AMD64") and torch._C._has_mkldnn
+BFLOAT16 = ABLE and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@dataclass(frozen=True)
+class LaidOut:
+    """Weights in the processor's own layout."""
+
+    size: torch.Size
+    """Of the input that they are laid out for."""
+    forwards: Tensor
+    backwards: Tensor
+    """From the gradient of the output to that of the input."""
+    bias: Tensor
+
+
+def can_lay_out(feature: Tensor) -> bool:
+    """Whether this processor has layouts of its own for this precision.
+
+    Tensors of other classes only stand for some, as where operations are counted.
+    """
+    if feature.device.type != "cpu" or type(feature) is not Tensor:
+        return False
+    return BFLOAT16 if feature.dtype == torch.bfloat16 else ABLE and feature.dtype == torch.float32
+
+
+def lay_out(kernel: Tensor, bias: Tensor, size: torch.Size) -> LaidOut:
+    """Weights of a convolution, laid out for one size of input.
+
+    Args:
+        kernel: (outgoing, incoming, 3, 3).
+        bias: (outgoing,).
+        size: of the input, (1, incoming, h, w).
+    """
+    turned = kernel.flip(2, 3).transpose(0, 1).contiguous()
+    of_output = [size[0], kernel.shape[0], *size[2:]]
+    return LaidOut(size, _reordered(kernel, list(size)), _reordered(turned, of_output), bias)
+
+
+def convolved(feature: Tensor, weights: LaidOut) -> Tensor:
+    """The convolution: (1, incoming, h, w) → (1, outgoing, h, w)."""
+    return _convolution(feature, weights.forwards, weights.bias)
+
+
+def passed_back(gradient: Tensor, weights: LaidOut) -> Tensor:
+    """The gradient of its output → that of its input."""
+    return _convolution(gradient, weights.backwards, None)
+
+
+def _convolution(feature: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:
+    convolve = torch.ops.mkldnn._convolution_pointwise
+    output: Tensor = convolve(
+        feature, weights, bias, EACH_SIDE, EACH_SIDE, EACH_SIDE, 1, "none", [], None
+    )
+    return output
+
+
+def _reordered(kernel: Tensor, size: list[int]) -> Tensor:
+    reorder = torch.ops.mkldnn._reorder_convolution_weight
+    weights: Tensor = reorder(kernel, EACH_SIDE, EACH_SIDE, EACH_SIDE, 1, size)
+    return weights
