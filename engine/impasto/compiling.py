@@ -4,9 +4,9 @@
 where the steps ahead gain more than compiling costs. Where nothing was measured it does not compile.
 
 For processors there is a measured reason to start from. Four fifths of a step are convolutions, which are
-the same either way, and what is left gains a twentieth at most: on two cores in bfloat16 compiled steps took
-0.95, 0.95, 1.00 and 1.01 times as long at 64, 128, 256 and 400 pixels, and compiling took 26 s for each of
-the first two sizes, 2 s where the compiler's cache on the disk had it.
+the same either way, and what the compiler makes of the rest is no faster: on two cores in bfloat16 compiled
+steps took 1.07 and 1.09 times as long at 256 and 400 pixels, and compiling took 28 s for each of the first
+two sizes, 2 s where the compiler's cache on the disk had it.
 """
 
 from __future__ import annotations
@@ -133,9 +133,7 @@ def weighed(known: Sequence[Measured], stages: Sequence[Stage]) -> tuple[bool, s
 def unmeasured(device: torch.device) -> str:
     """The reason where nothing was measured."""
     reason = (
-        "gained next to nothing on processors"
-        if device.type == "cpu"
-        else "not measured on this device"
+        "gained nothing on processors" if device.type == "cpu" else "not measured on this device"
     )
     return f"{reason}; 'impasto bench evaluation --compile' measures it here, and auto goes by that"
 
