@@ -9,7 +9,7 @@ losses as in the notebook.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from impasto import compiling
+from impasto.compiling import Evaluate
 from impasto.images import resized
 from impasto.loop import begin
 from impasto.prepare import prepare
@@ -31,8 +32,6 @@ from impasto_profiling.ceiling import matrix_rate, synchronize
 from impasto_profiling.convolutions import convolution_flops
 
 SIZES = (128, 256, 512, 1024)
-
-Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def measure(plan: Plan) -> Iterator[Comparison]:
@@ -54,7 +53,7 @@ def measure(plan: Plan) -> Iterator[Comparison]:
         figures = take_turns(contestants, plan.choose(*rounds(size)), warm_up=2)
         if plan.compile:
             plan.say(f"evaluation: kept for --compile auto in {kept(run, name, first, figures)}")
-        yield from comparisons(size, str(run.precision).removeprefix("torch."), work, figures)
+        yield from comparisons(size, compiling.name_of(run.precision), work, figures)
 
 
 def rounds(size: int) -> tuple[int, int]:
