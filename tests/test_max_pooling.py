@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from impasto_plugins.extractors.max_pooling import max_pooled
+from impasto_plugins.extractors.max_pooling import _compiled, max_pooled
 
 
 def feature(height: int, width: int, precision: torch.dtype = torch.bfloat16) -> Tensor:
@@ -50,3 +50,13 @@ def test_what_is_no_number_is_not_hidden() -> None:
     given = feature(4, 4).detach().clone()
     given[0, 0, 1, 1] = torch.nan
     assert max_pooled(given)[0, 0, 0, 0].isnan()
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch reads it in its own checks
+def test_what_the_compiler_sees_of_it_is_the_same() -> None:
+    given = feature(7, 9, torch.float32)
+    # Checks shapes, layouts and gradients of the operation as it is declared.
+    torch.library.opcheck(_compiled, (given,))
+    assert torch.equal(_compiled(given)[0], max_pooled(given))
+    gradients = gradient_of(_compiled(given)[0], given), gradient_of(max_pooled(given), given)
+    assert torch.equal(*gradients)

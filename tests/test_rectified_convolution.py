@@ -13,7 +13,7 @@ from impasto_plugins.extractors.laid_out import can_lay_out
 from impasto_plugins.extractors.rectified_convolution import (
     PaddingMode,
     RectifiedConvolution,
-    _convolve,
+    _compiled,
 )
 
 PRECISIONS = [torch.float32, torch.bfloat16]
@@ -99,13 +99,15 @@ def test_without_the_rectifier(precision: torch.dtype) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch reads it in its own checks
-def test_what_the_compiler_sees_of_it_is_the_same() -> None:
+@pytest.mark.parametrize("rectify", [True, False])
+def test_what_the_compiler_sees_of_it_is_the_same(rectify: bool) -> None:
     convolution, feature = layer(torch.float32), picture(torch.float32)
     # Checks shapes, layouts and gradients of the operation as it is declared.
-    torch.library.opcheck(_convolve, (feature, convolution.number))
-    declared = relu(_convolve(feature, convolution.number))
-    assert torch.equal(declared, convolution(feature))
-    gradients = gradient_of(declared, feature), gradient_of(convolution(feature), feature)
+    torch.library.opcheck(_compiled, (feature, convolution.number, rectify))
+    declared = _compiled(feature, convolution.number, rectify)
+    plain = convolution(feature, rectify)
+    assert torch.equal(declared, plain)
+    gradients = gradient_of(declared, feature), gradient_of(plain, feature)
     assert torch.equal(*gradients)
 
 
@@ -115,4 +117,5 @@ def test_a_copy_has_weights_of_its_own() -> None:
     with torch.no_grad():
         other.weight.zero_()
     assert convolution.number != other.number
-    assert not torch.equal(_convolve(feature, other.number), _convolve(feature, convolution.number))
+    own, others = (_compiled(feature, one.number, False) for one in (convolution, other))
+    assert not torch.equal(own, others)

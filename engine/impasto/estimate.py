@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
+from impasto.hardware import precision_name
 from impasto.live import LiveTensors
 from impasto.loop import begin, take_step
 from impasto.objective import Objective
@@ -105,7 +106,7 @@ def estimate(settings: Settings) -> Estimate:
         trial=f"{TRIAL_STEPS} steps at {trial.width} × {trial.height} pixels, scaled by pixels"
         + (", not compiled" if compiled else ""),
         device=str(device),
-        precision=str(run.precision).removeprefix("torch."),
+        precision=precision_name(run.precision),
         compiled=compiled,
     )
 

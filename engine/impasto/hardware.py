@@ -48,6 +48,11 @@ def choose_precision(asked: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
+def precision_name(precision: torch.dtype) -> str:
+    """As it is asked for and recorded: ``bfloat16``."""
+    return str(precision).removeprefix("torch.")
+
+
 def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu":
         able = torch.cpu.get_capabilities()

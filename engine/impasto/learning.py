@@ -10,6 +10,7 @@ from torch import Tensor
 
 from impasto import __version__
 from impasto.errors import SettingsError
+from impasto.hardware import precision_name
 from impasto.images import check_output, open_picture, resized, to_tensor
 from impasto.prepare import assemble
 from impasto.regions import check_masks, open_mask
@@ -98,7 +99,7 @@ def learn_settings(settings: Settings) -> Record:
         "sizes": sizes,
         "style": settings.style[0].options,
         "seed": settings.seed,
-        "precision": str(precision).removeprefix("torch."),
+        "precision": precision_name(precision),
     }
     write(path, tensors, record)
     return record

@@ -13,6 +13,7 @@ from torch import Tensor
 from impasto.averaging import Average
 from impasto.colour import LuminanceCanvas, grey
 from impasto.guard import EVERY, Guard
+from impasto.hardware import precision_name
 from impasto.images import resized, to_picture
 from impasto.memory import give_back
 from impasto.saved_state import take_up_stage
@@ -146,7 +147,7 @@ def result_of(run: Run, stopped: str = "") -> Result:
         seconds=run.seconds,
         settings=run.settings,
         device=str(run.device),
-        precision=str(run.precision).removeprefix("torch."),
+        precision=precision_name(run.precision),
         weights=run.objective.extractor.weights,
         stopped=stopped or run.stopping or "",
     )

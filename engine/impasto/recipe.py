@@ -24,6 +24,7 @@ import torch
 
 from impasto.checkpoint import sum_of
 from impasto.errors import RecipeError
+from impasto.hardware import precision_name
 from impasto.reading import read_xmp
 from impasto.settings import Settings, validate
 from impasto.state import Result, Run
@@ -88,7 +89,7 @@ def machine_of(run: Run) -> dict[str, Any]:
     """What else the last digits depend on."""
     return {
         "device": str(run.device),
-        "precision": str(run.precision).removeprefix("torch."),
+        "precision": precision_name(run.precision),
         "compiled": run.evaluate is not run.objective,
         "threads": torch.get_num_threads(),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 import impasto
+from impasto.hardware import precision_name
 from impasto.state import Run
 from impasto_plugins.callbacks.statistics import peak_memory
 from impasto_profiling.ceiling import copy_rate, matrix_rate
@@ -36,7 +37,7 @@ def make_report(run: Run, recordings: Sequence[Recording], folder: Path) -> Repo
     return Report(
         name=folder.name,
         device=device_name(run.device),
-        precision=str(run.precision).removeprefix("torch."),
+        precision=precision_name(run.precision),
         compiled=compiled,
         extractor=str(run.settings.extractor),
         losses=[str(loss) for loss in run.settings.loss],

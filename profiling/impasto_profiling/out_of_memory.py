@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from impasto.hardware import precision_name
 from impasto.scopes import scope_of
 from impasto_plugins.callbacks.statistics import peak_memory
 from impasto_profiling.memory import MIB
@@ -59,5 +60,5 @@ def describe(tensor: Tensor) -> str:
     """One line about a tensor."""
     size = tensor.untyped_storage().nbytes() / MIB
     kind = "gradient wanted" if tensor.requires_grad else "no gradient"
-    precision = str(tensor.dtype).removeprefix("torch.")
+    precision = precision_name(tensor.dtype)
     return f"{size:9.1f} MiB  {precision:9} {tuple(tensor.shape)}  {tensor.device}, {kind}"

@@ -20,9 +20,9 @@ FORWARD = (
     "aten::cudnn_convolution", "aten::thnn_conv2d", LAID_OUT,
 )  # fmt: skip
 BACKWARD = ("aten::convolution_backward",)
-TURNED = "_RectifiedBackward"
-"""In it a convolution with the kernel turned, see :mod:`impasto_plugins.extractors.rectified_convolution`,
-is the way back."""
+TURNED = ("_ConvolvedBackward", "impasto::convolve_back")
+"""In them, plain and compiled, a convolution with the kernel turned is the way back; see
+:mod:`impasto_plugins.extractors.rectified_convolution`."""
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -61,7 +61,7 @@ def achieved_by(trace: Trace, convolutions: Sequence[Convolution]) -> list[Achie
     """
     achieved = {one.layer: Achieved(one.layer) for one in convolutions}
     backwards = list(reversed(convolutions))
-    ways_back = [span for span in trace.spans if span.name == TURNED]
+    ways_back = [span for span in trace.spans if span.name in TURNED]
     forward = [span for span in outermost(trace, FORWARD) if not _inside(span, ways_back)]
     for span, one in tied(forward, convolutions):
         achieved[one.layer].forward += _busy(trace, span)

@@ -38,6 +38,7 @@ from impasto.sheet import contact_sheet
 from impasto_profiling.bench.machine import commit
 from impasto_profiling.bench.pastiche_program import Job
 from impasto_profiling.bench.pastiche_program import command as pastiche_command
+from impasto_profiling.pairs import check_pairs
 
 METHODS = ("default", "gatys2016", "pyramid-wasserstein", "pastiche")
 MOST_STEPS = 1000
@@ -195,7 +196,7 @@ def sheets(
 
 
 @click.command()
-@click.option("--pair", "pairs", multiple=True, metavar="CONTENT,STYLE",
+@click.option("--pair", "pairs", callback=check_pairs, multiple=True, metavar="CONTENT,STYLE",
               help="Two picture files; may be given several times. The default is the demo's.")  # fmt: skip
 @click.option("--method", "methods", multiple=True, metavar="PRESET|pastiche",
               help=f"May be given several times. [{', '.join(METHODS)}]")  # fmt: skip
@@ -206,7 +207,7 @@ def sheets(
 )
 @click.option("--cell", default=320, help="Pixels of each picture in the sheets. [320]")
 def main(
-    pairs: tuple[str, ...],
+    pairs: tuple[tuple[str, str], ...],
     methods: tuple[str, ...],
     sizes: str,
     seconds: str,
@@ -217,15 +218,12 @@ def main(
 
     What the folder already has is not painted again, so that a stopped comparison goes on.
     """
-    chosen = [tuple(pair.split(",")) for pair in pairs] or [(str(CONTENT), str(STYLE))]
-    if any(len(pair) != 2 for pair in chosen):
-        raise click.UsageError("--pair takes two files with a comma between")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     records = []
     for size in map(int, sizes.split(",")):
         for allowed in map(float, seconds.split(",")):
-            for content, style in chosen:
+            for content, style in pairs or ((str(CONTENT), str(STYLE)),):
                 for method in methods or METHODS:
                     case = Case(method, content, style, size, allowed)
                     records.append(done_before(case, target) or do(case, target))

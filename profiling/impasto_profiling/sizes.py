@@ -26,6 +26,7 @@ from impasto.images import open_picture, resized, save, to_picture, to_tensor
 from impasto.measure import compare
 from impasto.settings import gather
 from impasto.sheet import contact_sheet
+from impasto_profiling.pairs import check_pairs
 
 FEWEST_WAVES = 4
 """Across the longer side. What is broader is a tint, not a stroke."""
@@ -106,13 +107,15 @@ def middle(picture: Image.Image) -> Image.Image:
 
 
 @click.command()
-@click.option("--pair", "pairs", multiple=True, required=True, metavar="CONTENT,STYLE",
-              help="Two picture files; may be given several times.")  # fmt: skip
+@click.option("--pair", "pairs", callback=check_pairs, multiple=True, required=True,
+              metavar="CONTENT,STYLE", help="Two picture files; may be given several times.")  # fmt: skip
 @click.option("--preset", default="default", show_default=True, help="Preset that paints.")
 @click.option("--sizes", default="256,512,1024", show_default=True, help="Longer sides, pixels.")
 @click.option("--folder", default="sizes", show_default=True, help="Made if not there.")
 @click.option("--cell", default=340, show_default=True, help="Pixels of each picture in the sheet.")
-def main(pairs: tuple[str, ...], preset: str, sizes: str, folder: str, cell: int) -> None:
+def main(
+    pairs: tuple[tuple[str, str], ...], preset: str, sizes: str, folder: str, cell: int
+) -> None:
     """Paint each pair at several sizes with the same settings; print a table and lay out a sheet.
 
     Under each row of whole pictures are their middles. What the folder has is not painted again.
@@ -123,11 +126,8 @@ def main(pairs: tuple[str, ...], preset: str, sizes: str, folder: str, cell: int
     cells: list[tuple[str, Image.Image]] = []
     wanted = sorted({int(size) for size in sizes.split(",")})
     for pair in pairs:
-        content, comma, style = pair.partition(",")
-        if not comma:
-            raise click.UsageError("--pair takes two files with a comma between")
-        pictures = {s: painted_at((content, style), preset, s, target) for s in wanted}
-        records += measured((content, style), pictures)
+        pictures = {size: painted_at(pair, preset, size, target) for size in wanted}
+        records += measured(pair, pictures)
         whole = [to_picture(open_picture(pictures[size]).image) for size in wanted]
         cells += [(f"{size} px", one) for size, one in zip(wanted, whole, strict=True)]
         cells += [

@@ -146,6 +146,7 @@ def test_layers_have_their_rate_and_agree_with_their_scopes(profiled: Profiled) 
             part = parts[f"extractor/{one.layer}"]
             # The layer is its convolution, and a rectification that it is scaled for.
             assert 0 < one.seconds <= part.seconds * 1.01
+            assert min(one.forward_rate, one.backward_rate) > 0
             assert one.of_ceiling == pytest.approx(one.rate / profiled.report.ceiling)
 
 
@@ -254,4 +255,5 @@ def test_compiled_the_convolutions_are_still_told(pair: Pair, tmp_path: Path) ->
     assert not any(part.name.startswith(("loss/", "extractor/")) for part in stage.parts)
     assert [one.layer for one in stage.layers] + stage.untold == ["conv1_1", "conv1_2", "conv2_1"]
     assert stage.layers
+    assert all(one.backward_rate > 0 for one in stage.layers)
     assert sum(part.share for part in stage.parts) == pytest.approx(1, abs=0.05)

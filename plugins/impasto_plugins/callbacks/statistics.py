@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import impasto
+from impasto.hardware import precision_name
 from impasto.images import written_whole
 from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 
@@ -103,7 +104,7 @@ class Statistics:
             return
         record = {
             "device": str(run.device),
-            "precision": str(run.precision).removeprefix("torch."),
+            "precision": precision_name(run.precision),
             "steps": sum(one.steps for one in self.spent),
             "seconds": sum(one.seconds for one in self.spent),
             "peak_memory": max(one.peak_memory for one in self.spent),

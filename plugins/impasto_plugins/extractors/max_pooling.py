@@ -19,8 +19,8 @@ TWO, NONE, ONE = [2, 2], [0, 0], [1, 1]
 def max_pooled(feature: Tensor) -> Tensor:
     """The largest of each 2 × 2: (1, C, h, w) → (1, C, h // 2, w // 2)."""
     if torch.compiler.is_compiling():
-        # The compiler's own keeps no more.
-        return max_pool2d(feature, 2)
+        # On processors what the compiler makes of it takes longer, going forwards and back.
+        return _compiled(feature)[0] if feature.device.type == "cpu" else max_pool2d(feature, 2)
     pooled: Tensor = _MaxPooled.apply(feature)
     return pooled
 
@@ -28,24 +28,71 @@ def max_pooled(feature: Tensor) -> Tensor:
 class _MaxPooled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, feature: Tensor) -> Tensor:
-        pooled, places = torch.ops.aten.max_pool2d_with_indices(feature, TWO, TWO, NONE, ONE)
-        # Places in a map of less than 2³¹ pixels need half of what torch takes for them.
-        ctx.save_for_backward(places.int())
-        ctx.size = feature.shape
-        return pooled  # type: ignore[no-any-return]
+        pooled, places = _forward(feature)
+        ctx.save_for_backward(places)
+        ctx.size = feature.shape[2:]
+        return pooled
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        (places,), (gradient,) = ctx.saved_tensors, gradients
-        # Asked for its size and layout only; memory that is never touched takes none.
-        like = torch.empty(
-            ctx.size,
-            dtype=gradient.dtype,
-            device=gradient.device,
-            memory_format=torch.channels_last,
-        )
-        if gradient.is_meta:
-            return like
-        backward = torch.ops.aten.max_pool2d_with_indices_backward
-        spread: Tensor = backward(gradient, like, TWO, TWO, NONE, ONE, False, places.long())
-        return spread
+        return _backward(gradients[0], ctx.saved_tensors[0], *ctx.size)
+
+
+def _forward(feature: Tensor) -> tuple[Tensor, Tensor]:
+    pooled, places = torch.ops.aten.max_pool2d_with_indices(feature, TWO, TWO, NONE, ONE)
+    # Places in a map of less than 2³¹ pixels need half of what torch takes for them.
+    return pooled, places.int()
+
+
+def _backward(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
+    # Asked for its size and layout only; memory that is never touched takes none.
+    like = _laid(gradient, height, width)
+    if gradient.is_meta:
+        return like
+    backward = torch.ops.aten.max_pool2d_with_indices_backward
+    spread: Tensor = backward(gradient, like, TWO, TWO, NONE, ONE, False, places.long())
+    return spread
+
+
+def _laid(gradient: Tensor, height: int, width: int) -> Tensor:
+    return torch.empty(
+        (*gradient.shape[:2], height, width),
+        dtype=gradient.dtype,
+        device=gradient.device,
+        memory_format=torch.channels_last,
+    )
+
+
+@torch.library.custom_op("impasto::max_pool", mutates_args=())
+def _compiled(feature: Tensor) -> tuple[Tensor, Tensor]:
+    return _forward(feature)
+
+
+@torch.library.custom_op("impasto::max_pool_back", mutates_args=())
+def _compiled_back(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
+    return _backward(gradient, places, height, width)
+
+
+@_compiled.register_fake
+def _(feature: Tensor) -> tuple[Tensor, Tensor]:
+    pooled = _laid(feature, feature.shape[2] // 2, feature.shape[3] // 2)
+    return pooled, torch.empty_like(pooled, dtype=torch.int32)
+
+
+@_compiled_back.register_fake
+def _(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
+    return _laid(gradient, height, width)
+
+
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    ctx.save_for_backward(output[1])
+    ctx.size = inputs[0].shape[2:]
+
+
+def _pass_back(ctx: Any, gradient: Tensor, of_places: None) -> Tensor:
+    laid = gradient.contiguous(memory_format=torch.channels_last)
+    spread: Tensor = _compiled_back(laid, ctx.saved_tensors[0], *ctx.size)
+    return spread
+
+
+_compiled.register_autograd(_pass_back, setup_context=_keep)

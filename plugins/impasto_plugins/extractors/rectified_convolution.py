@@ -48,11 +48,11 @@ class RectifiedConvolution(nn.Conv2d):
         if self.padding_mode != "zeros" or not can_lay_out(feature):
             output = super().forward(feature)
             return relu(output) if rectify else output
-        if torch.compiler.is_compiling():
-            output = _convolve(feature, self.number)
-            return relu(output) if rectify else output
-        weights = self.laid_out_for(feature.shape)
-        made: Tensor = (_Rectified if rectify else _Plain).apply(feature, weights)
+        made: Tensor = (
+            _compiled(feature, self.number, rectify)
+            if torch.compiler.is_compiling()
+            else _Convolved.apply(feature, self.laid_out_for(feature.shape), rectify)
+        )
         return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -73,31 +73,29 @@ class RectifiedConvolution(nn.Conv2d):
         return cast("RectifiedConvolution", super()._apply(*given, **options))  # type: ignore[no-untyped-call]
 
 
-class _Rectified(torch.autograd.Function):
+class _Convolved(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, feature: Tensor, weights: LaidOut) -> Tensor:
-        # oneDNN could rectify on the way, but would turn what is no number into zero, and hide it.
-        rectified = convolved(feature, weights).relu_()
-        ctx.save_for_backward(rectified)
+    def forward(ctx: Any, feature: Tensor, weights: LaidOut, rectify: bool) -> Tensor:
+        output = _forward(feature, weights, rectify)
+        ctx.save_for_backward(output if rectify else None)
         ctx.weights = weights
-        return rectified
+        return output
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (rectified,) = ctx.saved_tensors
-        passed = torch.ops.aten.threshold_backward(gradients[0], rectified, 0)
-        return passed_back(passed, ctx.weights), None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return _backward(gradients[0], ctx.saved_tensors[0], ctx.weights), None, None
 
 
-class _Plain(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, feature: Tensor, weights: LaidOut) -> Tensor:
-        ctx.weights = weights
-        return convolved(feature, weights)
+def _forward(feature: Tensor, weights: LaidOut, rectify: bool) -> Tensor:
+    output = convolved(feature, weights)
+    # oneDNN could rectify on the way, but would turn what is no number into zero, and hide it.
+    return output.relu_() if rectify else output
 
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return passed_back(gradients[0], ctx.weights), None
+
+def _backward(gradient: Tensor, rectified: Tensor | None, weights: LaidOut) -> Tensor:
+    if rectified is not None:
+        gradient = torch.ops.aten.threshold_backward(gradient, rectified, 0)
+    return passed_back(gradient, weights)
 
 
 _layers: WeakValueDictionary[int, RectifiedConvolution] = WeakValueDictionary()
@@ -113,24 +111,24 @@ def _numbered(layer: RectifiedConvolution) -> int:
 # What the compiler sees of a layer: an operation that it need not look into. It has no operation of its own
 # for weights that were laid out and need a gradient to pass, and would compile its own for each size.
 @torch.library.custom_op("impasto::convolve", mutates_args=())
-def _convolve(feature: Tensor, number: int) -> Tensor:
-    return convolved(feature, _layers[number].laid_out_for(feature.shape))
+def _compiled(feature: Tensor, number: int, rectify: bool) -> Tensor:
+    return _forward(feature, _layers[number].laid_out_for(feature.shape), rectify)
 
 
 @torch.library.custom_op("impasto::convolve_back", mutates_args=())
-def _convolve_back(gradient: Tensor, number: int) -> Tensor:
+def _compiled_back(gradient: Tensor, rectified: Tensor | None, number: int) -> Tensor:
     layer = _layers[number]
     size = torch.Size((gradient.shape[0], layer.in_channels, *gradient.shape[2:]))
-    return passed_back(gradient, layer.laid_out_for(size))
+    return _backward(gradient, rectified, layer.laid_out_for(size))
 
 
-@_convolve.register_fake
-def _(feature: Tensor, number: int) -> Tensor:
+@_compiled.register_fake
+def _(feature: Tensor, number: int, rectify: bool) -> Tensor:
     return _with_channels(feature, _layers[number].out_channels)
 
 
-@_convolve_back.register_fake
-def _(gradient: Tensor, number: int) -> Tensor:
+@_compiled_back.register_fake
+def _(gradient: Tensor, rectified: Tensor | None, number: int) -> Tensor:
     return _with_channels(gradient, _layers[number].in_channels)
 
 
@@ -139,12 +137,14 @@ def _with_channels(feature: Tensor, channels: int) -> Tensor:
     return made.contiguous(memory_format=torch.channels_last)
 
 
-def _keep_number(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    ctx.number = inputs[1]
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    _, ctx.number, rectify = inputs
+    ctx.save_for_backward(output if rectify else None)
 
 
-def _pass_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-    return _convolve_back(gradient.contiguous(memory_format=torch.channels_last), ctx.number), None
+def _pass_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    laid = gradient.contiguous(memory_format=torch.channels_last)
+    return _compiled_back(laid, ctx.saved_tensors[0], ctx.number), None, None
 
 
-_convolve.register_autograd(_pass_back, setup_context=_keep_number)
+_compiled.register_autograd(_pass_back, setup_context=_keep)

@@ -14,6 +14,7 @@ import click
 
 from impasto.demo import CONTENT, STYLE
 from impasto.errors import ImpastoError, unknown
+from impasto_profiling.pairs import check_pairs
 
 if TYPE_CHECKING:
     from impasto_profiling.bench.plan import Plan, Suite
@@ -26,7 +27,7 @@ SUITES = ("evaluation", "notebook", "pastiche", "startup", "memory", "hooks")
 @click.command()
 @click.argument("suites", metavar="[SUITE]...", nargs=-1)
 @click.option("--quick", is_flag=True, help="A few minutes in all: fewer rounds, steps and sizes.")
-@click.option("--pair", "pairs", multiple=True, metavar="CONTENT,STYLE",
+@click.option("--pair", "pairs", callback=check_pairs, multiple=True, metavar="CONTENT,STYLE",
               help="Two picture files; may be given several times. The default is the demo's.")  # fmt: skip
 @click.option("--size", type=click.IntRange(16), metavar="N",
               help="Longer side in pixels, instead of each suite's own sizes.")  # fmt: skip
@@ -43,7 +44,7 @@ SUITES = ("evaluation", "notebook", "pastiche", "startup", "memory", "hooks")
 def bench(
     suites: tuple[str, ...],
     quick: bool,
-    pairs: tuple[str, ...],
+    pairs: tuple[tuple[str, str], ...],
     size: int | None,
     steps: int | None,
     rounds: int | None,
@@ -62,7 +63,7 @@ def bench(
     file = Path(output) if output is not None else None
     if file is not None:
         check_record(file, force)
-    pictures = check_pairs(pairs)
+    pictures = pairs or ((str(CONTENT), str(STYLE)),)
     # Imported here, since it brings torch, and what is wrong above is said without that wait.
     from impasto_profiling.bench.plan import Plan
     from impasto_profiling.bench.table import markdown, print_table
@@ -124,24 +125,6 @@ def check_suites(suites: tuple[str, ...]) -> tuple[str, ...]:
         if name not in SUITES:
             raise click.UsageError(unknown("suite", name, SUITES))
     return tuple(dict.fromkeys(suites)) or SUITES
-
-
-def check_pairs(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """The pairs of files.
-
-    Raises:
-        UsageError: not two files with a comma between, or a file that is not there.
-    """
-    checked = []
-    for pair in pairs or (f"{CONTENT},{STYLE}",):
-        content, comma, style = pair.partition(",")
-        if not comma or not content or not style:
-            raise click.UsageError(f"--pair takes two files with a comma between, not '{pair}'")
-        for file in (content, style):
-            if not Path(file).is_file():
-                raise click.UsageError(f"picture '{file}' is not there")
-        checked.append((content, style))
-    return tuple(checked)
 
 
 def check_record(file: Path, force: bool) -> None:

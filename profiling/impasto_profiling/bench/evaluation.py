@@ -18,6 +18,7 @@ from torch import Tensor
 
 from impasto import compiling
 from impasto.compiling import Evaluate
+from impasto.hardware import precision_name
 from impasto.images import resized
 from impasto.loop import begin
 from impasto.prepare import prepare
@@ -53,7 +54,7 @@ def measure(plan: Plan) -> Iterator[Comparison]:
         figures = take_turns(contestants, plan.choose(*rounds(size)), warm_up=2)
         if plan.compile:
             plan.say(f"evaluation: kept for --compile auto in {kept(run, name, first, figures)}")
-        yield from comparisons(size, compiling.name_of(run.precision), work, figures)
+        yield from comparisons(size, precision_name(run.precision), work, figures)
 
 
 def rounds(size: int) -> tuple[int, int]:
@@ -137,7 +138,7 @@ def kept(run: Run, other: str, first: Mapping[str, float], figures: Mapping[str,
     return compiling.keep(
         compiling.Measured(
             device=compiling.device_name(run.device),
-            precision=compiling.name_of(run.precision),
+            precision=precision_name(run.precision),
             torch=torch.__version__,
             pixels=stage.width * stage.height,
             plain=figures[plain].median,
