@@ -15,7 +15,7 @@ from impasto.colour import LuminanceCanvas, grey
 from impasto.guard import EVERY, Guard
 from impasto.hardware import precision_name
 from impasto.images import resized, to_picture
-from impasto.memory import give_back
+from impasto.memory import settle
 from impasto.saved_state import take_up_stage
 from impasto.schedule import advance, make_schedule
 from impasto.scopes import scope
@@ -81,7 +81,7 @@ def begin(run: Run, stage: Stage) -> None:
     if run.resumed:
         take_up_stage(run, run.resumed)
         run.resumed = None
-    give_back()
+    settle(stage.width * stage.height)
     run.whole = True
 
 

@@ -1,4 +1,4 @@
-"""Memory: given back between stages; running out of it told, and said with what needs less."""
+"""Memory: given back to the system; running out of it told, and said with what needs less."""
 
 from __future__ import annotations
 
@@ -14,17 +14,36 @@ if TYPE_CHECKING:
 WORDS = ("not enough memory", "out of memory", "allocate memory", "unable to allocate")
 """In the texts of those errors of torch, NumPy and the system that have no type of their own."""
 
+LARGE = 600_000
+"""Pixels of a large stage: 1024 on the longer side of a picture of usual shape."""
+PIECE = 8 * 2**20
+"""Bytes of what is mapped by itself in a large stage."""
+MAPPED_FROM = -3
+"""``M_MMAP_THRESHOLD`` of ``malloc.h``."""
 
-def give_back() -> None:
-    """Give free memory back to the system.
 
-    The C library keeps what was freed in pieces for later, but the next stage's pieces are larger.
-    Measured on Linux at 1024 pixels, in single runs: an eighth of the peak. Elsewhere nothing is done.
+def settle(pixels: int) -> None:
+    """Ready the C library for a stage: free memory goes back, and large pieces will go back one by one.
+
+    The C library keeps what was freed for later. But the next stage's pieces are larger; and in a large
+    stage pieces of up to 32 MB, which it would keep, lie about in sizes that do not fit each other.
+    Measured at 1024 × 768 pixels, single runs: 2.11 GB at the peak with pieces of 8 MB or more mapped one
+    by one, 2.26 with those of 16, 2.66 with none but the largest; steps took the same time. A small stage
+    would be slowed down.
+
+    Only where the C library is GNU's is anything done. It holds for the whole process.
+
+    Args:
+        pixels: of the stage.
     """
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:
-            trim(0)
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "malloc_trim"):
+        return
+    if pixels >= LARGE:
+        library.mallopt(MAPPED_FROM, PIECE)
+    library.malloc_trim(0)
 
 
 def is_shortage(error: BaseException) -> bool:
