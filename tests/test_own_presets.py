@@ -87,6 +87,6 @@ def test_a_name_that_is_taken_is_refused(invoke: Invoke, folder: Path) -> None:
 @pytest.mark.parametrize("preset", ["subtle", "strong", "pyramid-wasserstein"])
 def test_looks_run_at_a_small_size(invoke: Invoke, pair: Pair, tmp_path: Path, preset: str) -> None:
     done = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--preset", preset,
-                  "--size", 64, "--steps", 2, "--json")  # fmt: skip
+                  "--size", 64, "--steps", 4, "--json")  # fmt: skip
     assert done.status == 0, done.err
     assert json.loads(done.out)["loss"]["last"] < json.loads(done.out)["loss"]["first"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import impasto
 from conftest import SHALLOW, Invoke, Pair
 from impasto.settings import gather
 from impasto.stages import carry_over, plan_stages
@@ -50,6 +51,28 @@ def test_a_run_goes_through_its_stages(invoke: Invoke, pair: Pair, tmp_path: Pat
         stages = [json.loads(line)["stage"] for line in log.read_text().splitlines()]
         assert stages == [0] * 4 + [1] * 3 + [2] * 2
         assert record["loss"]["last"] < record["loss"]["first"]
+
+
+@pytest.mark.parametrize(
+    "name", ["content:layers=conv1_1", "laplacian", "self_similarity:layers=conv1_1"]
+)
+def test_a_term_fades_in_finer_stages(pair: Pair, name: str) -> None:
+    def terms(fade: float, size: int = 256) -> list[float]:
+        more = "," if ":" in name else ":"
+        result = impasto.run(
+            pair.content, pair.style, size=size, scales=(32, 64), steps=1, init="style", seed=1,
+            extractor="random", loss=[f"{name}{more}fade={fade}", "gram:layers=conv1_1"],
+            optimizer="adam:rate=1e-6", precision="float32",
+        )  # fmt: skip
+        return list(result.terms.values())
+
+    (plain, gram), (faded, same) = terms(0), terms(2)
+    # The last stage is twice as long as 128 pixels.
+    assert faded == pytest.approx(plain / 4, rel=1e-3)
+    assert terms(1)[0] == pytest.approx(plain / 2, rel=1e-3)
+    assert same == pytest.approx(gram, rel=1e-3)
+    # Up to 128 pixels it counts in full.
+    assert terms(2, 128) == terms(0, 128)
 
 
 @pytest.mark.parametrize("scales", ["64,32", "64,300", "64,64"])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from impasto.extractor import Extractor, Features
     from impasto.learning import learn
-    from impasto.loss import Layers, LayerWeights, Loss, Summary, Weight
+    from impasto.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
     from impasto.settings import Settings
     from impasto.spec import Spec
     from impasto.state import Result, Run, Stage, Step
@@ -43,7 +43,7 @@ _HOME = {
     ),
     "impasto.extractor": ("Extractor", "Features"),
     "impasto.learning": ("learn",),
-    "impasto.loss": ("LayerWeights", "Layers", "Loss", "Summary", "Weight"),
+    "impasto.loss": ("Fade", "LayerWeights", "Layers", "Loss", "Summary", "Weight"),
     "impasto.state": ("Result", "Run", "Stage", "Step"),
     "impasto.settings": ("Settings",),
     "impasto.spec": ("Spec",),
@@ -54,6 +54,7 @@ __all__ = [
     "Canvas",
     "CheckpointError",
     "Extractor",
+    "Fade",
     "Features",
     "ImpastoError",
     "Interrupted",

@@ -25,6 +25,14 @@ LayerWeights = Annotated[
 ]
 """Type of the option ``layer_weights``."""
 
+Fade = Annotated[
+    float,
+    Field(ge=0, le=4, description="at n times 128 pixels the term is divided by this power of n"),
+]
+"""Type of the option ``fade``, for losses that keep it under that name."""
+FADES_FROM = 128
+"""Longer side, pixels, up to which a term that fades counts in full."""
+
 
 class Loss(nn.Module):
     """A term: summarises each of its layers, and compares the summaries with those of a target.
@@ -43,6 +51,11 @@ class Loss(nn.Module):
     precision: ClassVar[Literal["full", "network"]] = "full"
     """In which features come: ``full`` is float32 at least; ``network`` is the network's own, for a loss
     that sees to it itself that its sums and differences are taken in full (see :func:`full`)."""
+
+    fade: float = 0.0
+    """How much less the term counts in finer stages, as a power of their length. What a coarse stage has
+    painted over the content, a finer one sees at a scale at which the style has little to say, and would
+    take back: a large picture would be painted more timidly than a small one."""
 
     def __init__(
         self,
@@ -70,6 +83,10 @@ class Loss(nn.Module):
         self.weight = weight
         self.layers = tuple(layers)
         self.layer_weights = tuple(layer_weights) or (1.0 / len(self.layers),) * len(self.layers)
+
+    def share_at(self, length: int) -> float:
+        """Factor of the term for a picture with this longer side in pixels, in (0, 1]."""
+        return float(max(1.0, length / FADES_FROM) ** -self.fade)
 
     def summarize(self, features: Features) -> dict[str, Summary]:
         """Summaries of all layers of the term, in float32 at least."""

@@ -39,6 +39,8 @@ class Objective(nn.Module):
         self.losses = nn.ModuleDict(losses)
         self.names = tuple(losses)
         self.targets: dict[str, list[Target]] = {}
+        self.shares: dict[str, Tensor] = {}
+        """Factor of each term at this size, no dimensions; a tensor, so that compiled code serves all."""
         self.masks: list[dict[str, Tensor]] = []
         """Of each region that has one, by layer."""
 
@@ -84,6 +86,7 @@ class Objective(nn.Module):
         of_styles = [self.learn(style) if torch.is_tensor(style) else style for style in styles]
         for name in self.names:
             loss = self.loss(name)
+            self.shares[name] = content.new_tensor(loss.share_at(max(content.shape[2:])))
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [Target(1.0, loss.summarize(of_content))]
@@ -115,7 +118,8 @@ class Objective(nn.Module):
         for name in self.names:
             loss = self.loss(name)
             with part(f"loss/{name}"):
-                terms.append(loss.weight * torch.stack(self.parts(name, features)).sum())
+                weight = loss.weight * self.shares[name]
+                terms.append(weight * torch.stack(self.parts(name, features)).sum())
         vector = torch.stack(terms)
         return vector.sum(), vector
 

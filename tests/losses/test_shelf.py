@@ -216,6 +216,8 @@ WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
     ("relaxed_emd", "distance"): ("contextual", "cosin", "did you mean 'cosine'?"),
     ("relaxed_emd", "samples"): (9, 0, "must be greater than or equal to 1"),
     ("self_similarity", "samples"): (9, 1, "must be greater than or equal to 2"),
+    ("self_similarity", "fade"): (2, 5, "must be less than or equal to 4"),
+    ("laplacian", "fade"): (2, -1, "must be greater than or equal to 0"),
     ("laplacian", "pools"): ([2, 4], [0], "must be greater than or equal to 1"),
     ("tv", "form"): ("nine_point", "nine", "Allowed: absolute, nine_point, squared"),
 }

@@ -25,6 +25,7 @@ class ContentLoss(impasto.Loss):
         layers: impasto.Layers = ("conv4_2",),
         layer_weights: impasto.LayerWeights = (),
         normalization: Literal["mean", "paper"] = "mean",
+        fade: impasto.Fade = 0.0,
     ) -> None:
         """Choose layers and normalisation.
 
@@ -34,9 +35,10 @@ class ContentLoss(impasto.Loss):
             layer_weights: one for each layer.
             normalization: ``mean`` is the mean squared difference; ``paper`` is half the sum, as in
                 eq. 1, which grows with the number of pixels.
+            fade: at n times 128 pixels the term is divided by this power of n.
         """
         super().__init__(weight, layers, layer_weights)
-        self.normalization = normalization
+        self.normalization, self.fade = normalization, fade
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         return {"feature": feature}

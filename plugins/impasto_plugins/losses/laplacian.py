@@ -35,9 +35,10 @@ class LaplacianLoss(impasto.Loss):
             tuple[Annotated[int, Field(ge=1)], ...],
             Field(min_length=1, description="pixels that are averaged first, for each Laplacian"),
         ] = (4,),
+        fade: impasto.Fade = 0.0,
     ) -> None:
         super().__init__(weight)
-        self.pools = pools
+        self.pools, self.fade = pools, fade
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """By size of pool: the Laplacian summed over red, green and blue, (1, 1, h, w).

@@ -34,8 +34,10 @@ class SelfSimilarityLoss(impasto.Loss):
         samples: Annotated[
             int, Field(ge=2, description="pixels of each layer that are compared, at most")
         ] = 1024,
+        fade: impasto.Fade = 0.0,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
+        self.fade = fade
         self.register_buffer("places", spread(samples), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
