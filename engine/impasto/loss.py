@@ -31,7 +31,7 @@ Fade = Annotated[
 ]
 """Type of the option ``fade``, for losses that keep it under that name."""
 FADES_FROM = 128
-"""Longer side, pixels, up to which a term that fades counts in full."""
+"""Longer side, pixels, up to which a term that fades counts in full: a pyramid's coarsest stage."""
 
 
 class Loss(nn.Module):

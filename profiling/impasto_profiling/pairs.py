@@ -7,6 +7,11 @@ from pathlib import Path
 
 import click
 
+from impasto.demo import CONTENT, STYLE
+
+DEMO = ((str(CONTENT), str(STYLE)),)
+"""The pair that is taken where none is given."""
+
 
 def check_pairs(
     context: click.Context, parameter: click.Parameter, values: Sequence[str]

@@ -28,7 +28,6 @@ from PIL import Image
 
 import impasto
 from impasto.api import run_settings
-from impasto.demo import CONTENT, STYLE
 from impasto.images import open_picture, save, to_picture
 from impasto.loop import begin, take_step
 from impasto.measure import compare
@@ -38,7 +37,7 @@ from impasto.sheet import contact_sheet
 from impasto_profiling.bench.machine import commit
 from impasto_profiling.bench.pastiche_program import Job
 from impasto_profiling.bench.pastiche_program import command as pastiche_command
-from impasto_profiling.pairs import check_pairs
+from impasto_profiling.pairs import DEMO, check_pairs
 
 METHODS = ("default", "gatys2016", "pyramid-wasserstein", "pastiche")
 MOST_STEPS = 1000
@@ -223,7 +222,7 @@ def main(
     records = []
     for size in map(int, sizes.split(",")):
         for allowed in map(float, seconds.split(",")):
-            for content, style in pairs or ((str(CONTENT), str(STYLE)),):
+            for content, style in pairs or DEMO:
                 for method in methods or METHODS:
                     case = Case(method, content, style, size, allowed)
                     records.append(done_before(case, target) or do(case, target))

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from impasto.demo import CONTENT, STYLE
 from impasto.errors import ImpastoError, unknown
-from impasto_profiling.pairs import check_pairs
+from impasto_profiling.pairs import DEMO, check_pairs
 
 if TYPE_CHECKING:
     from impasto_profiling.bench.plan import Plan, Suite
@@ -63,7 +62,7 @@ def bench(
     file = Path(output) if output is not None else None
     if file is not None:
         check_record(file, force)
-    pictures = pairs or ((str(CONTENT), str(STYLE)),)
+    pictures = pairs or DEMO
     # Imported here, since it brings torch, and what is wrong above is said without that wait.
     from impasto_profiling.bench.plan import Plan
     from impasto_profiling.bench.table import markdown, print_table
