@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +69,37 @@ def test_a_sheet_has_one_row_a_pair(pair: Pair, tmp_path: Path) -> None:
     ((_, sheet),) = sheets(records, tmp_path, 64)
     assert sheet.width == 5 * 64 + 6 * 8
     assert sheet.height > 2 * 64
+
+
+FAKE_PASTICHE = """
+import os, sys, time
+from pathlib import Path
+kept = Path(sys.argv[sys.argv.index("--workspace") + 1])
+kept.mkdir()
+(kept / "pid").write_text(str(os.getpid()))
+(kept / "0.png").touch()
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_pastiche_too(pair: Pair, tmp_path: Path, sent: signal.Signals) -> None:
+    (tmp_path / "pastiche.py").write_text(FAKE_PASTICHE, encoding="utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "impasto_profiling.side_by_side", "--method", "pastiche", "--pair",
+         f"{pair.content},{pair.style}", "--sizes", "32", "--seconds", "600", "--folder", tmp_path],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    pid, deadline = tmp_path / "content_as_style_32px_600s_pastiche_kept/pid", time.monotonic() + 60
+    while not pid.with_name("0.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    number = int(pid.read_text())
+    os.kill(number, 0)
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, err
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
 
 
 @pytest.mark.slow

