@@ -9,10 +9,11 @@ from torch.nn.functional import interpolate
 
 from impasto.errors import SettingsError
 from impasto.images import fitted
+from impasto.loss import FADES_FROM
 from impasto.settings import Settings
 from impasto.state import Stage
 
-COARSEST = 128
+COARSEST = FADES_FROM
 """Longer side of the coarsest stage, pixels. From a smaller one a strong style forgets the content."""
 
 

@@ -13,6 +13,7 @@ from conftest import Invoke, Pair
 from impasto_profiling.bench.clock import take_turns
 from impasto_profiling.bench.command import say
 from impasto_profiling.bench.evaluation import operations, ready
+from impasto_profiling.bench.optimizers import descend, settings_of, ways
 from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.record import Report, compared, figure
 from impasto_profiling.bench.seek import Sought, outcome
@@ -104,6 +105,33 @@ def test_operations_are_those_counted_by_hand(pair: Pair, tmp_path: Path) -> Non
             total += 2 * 2 * 9 * incoming * channels * (64 >> block) * (48 >> block)
             incoming = channels
     assert operations(run) == pytest.approx(total / 1e9)
+
+
+def test_optimizers_are_counted_in_evaluations(invoke: Invoke, pair: Pair) -> None:
+    pictures = f"{pair.content},{pair.style}"
+    done = invoke("bench", "optimizers", "--size", 48, "--steps", 4, "--json", "--pair", pictures,
+                  "--pair", f"{pair.style},{pair.content}")  # fmt: skip
+    assert done.status == 0, done.err
+    found = Report.model_validate_json(done.out).comparisons
+    assert [one.case.split(":")[0].split(", ", 1)[1] for one in found] == list(ways(48))
+    for one in found:
+        assert one.rival is not None
+        assert one.rival.samples == [4]
+        assert len(one.impasto.samples) == 2
+        assert one.times_better == pytest.approx(4 / one.impasto.median)
+    # Fewer than 100 pairs of the history are used, so the two ways are one.
+    assert found[1].impasto.samples == [4, 4]
+    assert found[1].case == "48 px, a history of 100: reached on 2 of 2 pairs"
+
+
+def test_an_evaluation_counts_by_its_pixels(pair: Pair) -> None:
+    given = {"scales": [32], "steps": [8, 1], "loss": ["content"]}
+    settings = settings_of((str(pair.content), str(pair.style)), 64, given)
+    none = descend(settings, -1.0, 5.0)
+    # Eight at a quarter of the pixels are two.
+    assert (none.evaluations, none.reached) == (5, False)
+    some = descend(settings, 1e6, 5.0)
+    assert (some.evaluations, some.reached) == (3, True)
 
 
 def test_notebook_gives_the_time_to_its_loss(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:

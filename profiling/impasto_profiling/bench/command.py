@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from impasto_profiling.bench.plan import Plan, Suite
     from impasto_profiling.bench.record import Report
 
-SUITES = ("evaluation", "notebook", "pastiche", "startup", "memory", "hooks")
+SUITES = ("evaluation", "optimizers", "notebook", "pastiche", "startup", "memory", "hooks")
 """Each is the module of that name."""
 
 
@@ -55,8 +55,8 @@ def bench(
 ) -> None:
     """Measure speed and memory, beside the machine's limits and other programs.
 
-    SUITE is one of evaluation, notebook, pastiche, startup, memory, hooks; without any all are run.
-    A full run takes hours, since others are given the time that they take. Run nothing else meanwhile.
+    SUITE is one of evaluation, optimizers, notebook, pastiche, startup, memory, hooks; without any all are
+    run. A full run takes hours, since others are given the time that they take. Run nothing else meanwhile.
     """
     chosen = check_suites(suites)
     file = Path(output) if output is not None else None

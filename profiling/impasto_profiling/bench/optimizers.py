@@ -1,0 +1,109 @@
+"""Suite ``optimizers``: how many evaluations each way of minimising takes to the same loss.
+
+The objective is the default preset's at one size, as the engine computes it. The loss that L-BFGS on pixels,
+from the content picture, has at its last evaluation is what the other ways have to reach in no more than it
+took. Evaluations are counted, not seconds: whatever else the machine does cannot change them. One of a
+smaller stage counts by its share of the last stage's pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from impasto.errors import ImpastoError
+from impasto.loop import begin, take_step
+from impasto.prepare import prepare
+from impasto.settings import Settings, gather
+from impasto_profiling.bench.best import for_a_long_race
+from impasto_profiling.bench.plan import Plan, name_of
+from impasto_profiling.bench.record import Comparison, compared, figure
+
+SIZES, STEPS, QUICK_STEPS = (128, 256, 512), 100, 20
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How one way fared."""
+
+    evaluations: float
+    """In units of one at full size."""
+    loss: float
+    """Of the last evaluation."""
+    reached: bool
+    """Whether that is the goal or below."""
+
+
+def measure(plan: Plan) -> Iterator[Comparison]:
+    """A comparison for each size and way; its samples are the pairs of pictures."""
+    steps = plan.steps_of(QUICK_STEPS, STEPS)
+    for size in plan.sizes(*(SIZES[:1] if plan.quick else SIZES)):
+        found: dict[str, list[Descent]] = {way: [] for way in ways(size)}
+        for pair in plan.pairs:
+            plan.say(f"optimizers: {name_of(pair)}, {steps} evaluations of each way at {size} px")
+            goal = descend(settings_of(pair, size, {}), -math.inf, steps).loss
+            for way, given in ways(size).items():
+                found[way].append(descend(settings_of(pair, size, given), goal, steps))
+        for way, descents in found.items():
+            reached = sum(descent.reached for descent in descents)
+            yield compared(
+                "optimizers",
+                f"{size} px, {way}: reached on {reached} of {len(descents)} pairs",
+                "steps",
+                figure("impasto", [descent.evaluations for descent in descents]),
+                figure("L-BFGS on pixels", [steps]),
+                pairs=", ".join(name_of(pair) for pair in plan.pairs),
+                reached=reached,
+            )
+
+
+def ways(size: int) -> dict[str, dict[str, object]]:
+    """Settings of each way, by a name for people.
+
+    Args:
+        size: longer side of the last stage, pixels.
+    """
+    coarse = {key: value for key, value in for_a_long_race(size).items() if key != "compile"}
+    return {
+        "Fourier coefficients": {"canvas": "fourier"},
+        "a history of 100": {"optimizer": "lbfgs:history=100"},
+        "from a coarse start, history 100": coarse,
+        "Adam": {"optimizer": "adam"},
+    }
+
+
+def settings_of(pair: tuple[str, str], size: int, given: Mapping[str, object]) -> Settings:
+    """The default preset's objective at one size, minimised in this way."""
+    content, style = pair
+    plain = {"scales": "single", "steps": 1, "compile": "off"}
+    return gather(
+        {"content": content, "style": style, "size": size, **plain, **given}, "default", None
+    )
+
+
+def descend(settings: Settings, goal: float, most: float) -> Descent:
+    """Minimise until a loss is reached, or for so many evaluations.
+
+    Args:
+        settings: of the run; all stages but the last have their steps, and count.
+        goal: loss that is to be reached in the last stage.
+        most: evaluations, in units of one at full size.
+    """
+    run = prepare(settings)
+    last = run.stages[-1]
+    evaluations, loss = 0.0, math.inf
+    for stage in run.stages[:-1]:
+        begin(run, stage)
+        for _ in range(stage.steps):
+            take_step(run, stage)
+        evaluations += stage.steps * stage.width * stage.height / (last.width * last.height)
+    begin(run, last)
+    while evaluations < most and loss > goal:
+        try:
+            loss = take_step(run, last).loss
+        except ImpastoError:
+            # It gave up, and has not reached the goal.
+            break
+        evaluations += 1
+    return Descent(evaluations, loss, loss <= goal)
