@@ -1,7 +1,8 @@
-"""Memory that is given back: in a large stage at once, between stages all of it."""
+"""Memory that is given back: in a large stage at once, in a small one not, between stages all of it."""
 
 from __future__ import annotations
 
+import mmap
 import platform
 import subprocess
 import sys
@@ -31,15 +32,44 @@ print(freed, before - resident_bytes())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is not GNU's")
+AGAIN = f"""
+import torch
+from resource import RUSAGE_SELF, getrusage
+from impasto.memory import settle
+
+settle({{pixels}})
+for _ in range(3):
+    before = getrusage(RUSAGE_SELF).ru_minflt
+    pieces = [torch.ones({PIECE // 4}) for _ in range({MANY})]
+    del pieces
+print(getrusage(RUSAGE_SELF).ru_minflt - before)
+"""
+"""Prints how many pages were cleared anew in the third round."""
+
+pytestmark = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="the C library is not GNU's"
+)
+
+
+def printed(program: str, pixels: int) -> list[int]:
+    """What it prints, in a process of its own: what is set holds for all of it."""
+    done = subprocess.run(
+        [sys.executable, "-c", program.format(pixels=pixels)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [int(word) for word in done.stdout.split()]
+
+
+@pytest.mark.parametrize(("pixels", "kept"), [(LARGE, False), (LARGE - 1, True)])
+def test_a_small_stage_has_what_it_freed_again(pixels: int, kept: bool) -> None:
+    (faults,) = printed(AGAIN, pixels)
+    pages = MANY * PIECE / mmap.PAGESIZE
+    assert (faults < 0.1 * pages) == kept
+
+
 @pytest.mark.parametrize(("pixels", "at_once"), [(LARGE, True), (LARGE - 1, False)])
 def test_a_large_stage_gives_back_at_once_what_it_frees(pixels: int, at_once: bool) -> None:
-    program = PROGRAM.format(pixels=pixels)
-    # Our own program, in a process of its own: what is set holds for all of it.
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    freed, settled = map(int, done.stdout.split())
+    freed, settled = printed(PROGRAM, pixels)
     half = MANY // 2 * PIECE
     assert (freed > 0.9 * half) == at_once
     assert settled > 0.9 * half

