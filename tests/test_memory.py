@@ -64,7 +64,8 @@ def printed(program: str, pixels: int) -> list[int]:
 def test_a_small_stage_has_what_it_freed_again(pixels: int, kept: bool) -> None:
     (faults,) = printed(AGAIN, pixels)
     pages = MANY * PIECE / mmap.PAGESIZE
-    assert (faults < 0.1 * pages) == kept
+    # Not none: other pieces may lie between.
+    assert (faults < 0.5 * pages) == kept
 
 
 @pytest.mark.parametrize(("pixels", "at_once"), [(LARGE, True), (LARGE - 1, False)])
