@@ -64,11 +64,10 @@ def ways(size: int) -> dict[str, dict[str, object]]:
     Args:
         size: longer side of the last stage, pixels.
     """
-    coarse = {key: value for key, value in for_a_long_race(size).items() if key != "compile"}
     return {
         "Fourier coefficients": {"canvas": "fourier"},
         "a history of 100": {"optimizer": "lbfgs:history=100"},
-        "from a coarse start, history 100": coarse,
+        "from a coarse start, history 100": for_a_long_race(size),
         "Adam": {"optimizer": "adam"},
     }
 
@@ -76,10 +75,8 @@ def ways(size: int) -> dict[str, dict[str, object]]:
 def settings_of(pair: tuple[str, str], size: int, given: Mapping[str, object]) -> Settings:
     """The default preset's objective at one size, minimised in this way."""
     content, style = pair
-    plain = {"scales": "single", "steps": 1, "compile": "off"}
-    return gather(
-        {"content": content, "style": style, "size": size, **plain, **given}, "default", None
-    )
+    plain = {"content": content, "style": style, "size": size, "scales": "single", "steps": 1}
+    return gather({**plain, **given, "compile": "off"}, "default", None)
 
 
 def descend(settings: Settings, goal: float, most: float) -> Descent:
