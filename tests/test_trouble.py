@@ -15,6 +15,7 @@ import impasto
 from conftest import Invoke, Pair, drawn
 from impasto.memory import is_shortage
 from impasto.recipe import read_recipe, sha256
+from impasto.style_file import read_record
 from test_bad_input import refused
 
 SHORT = """
@@ -198,6 +199,29 @@ def test_a_folder_that_vanishes_from_a_sweep(
     assert path.is_relative_to(temporary)
     with Image.open(path) as sheet:
         assert sheet.width == 48 + 2 * 8, "of the one that was painted"
+
+
+def test_a_folder_that_vanishes_while_a_style_is_learned(
+    invoke: Invoke, pair: Pair, tmp_path: Path, temporary: Path, results: Path
+) -> None:
+    file = plugin(
+        tmp_path,
+        "import impasto, shutil\n"
+        "class Vanishing(impasto.Loss):\n"
+        "    def summarize_layer(self, feature):\n"
+        f"        shutil.rmtree({str(results)!r}, ignore_errors=True)\n"
+        "        return {'mean': feature.mean()}\n"
+        "@impasto.hookimpl\n"
+        "def impasto_losses():\n"
+        "    return [impasto.Offer('vanishing', Vanishing)]\n",
+    )
+    done = invoke("style", "learn", pair.style, "-o", results / "out.style", "--size", 48,
+                  "--scales", "single", "--loss", "vanishing", "--plugin", file)  # fmt: skip
+    before, _, place = refused(done).partition("; the style is in ")
+    assert before.startswith(f"'{results / 'out.style'}' cannot be written: ")
+    path = Path(place.strip("'"))
+    assert path.is_relative_to(temporary)
+    assert read_record(str(path))["sizes"] == [48]
 
 
 @pytest.mark.usefixtures("temporary")

@@ -72,9 +72,11 @@ def what_needs_less(run: Run) -> str:
 
     Memory grows with the number of pixels, so half as much takes sides shorter by √2.
     """
+    from impasto.hardware import precision_name
+
     ahead = [stage for stage in run.stages if run.done_in(stage) < stage.steps]
     stage = ahead[0] if ahead else run.stages[-1]
-    precision = str(run.precision).removeprefix("torch.")
+    precision = precision_name(run.precision)
     measure = min if run.settings.side == "shorter" else max
     size = max(16, math.floor(measure(stage.width, stage.height) / math.sqrt(2)))
     advice = [f"--size {size} needs about half as much"]

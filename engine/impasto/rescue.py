@@ -1,4 +1,4 @@
-"""Writing a picture that took hours: where its place cannot be had any more, it is kept in another."""
+"""Writing what took hours: where its place cannot be had any more, it is kept in another."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from pathlib import Path
 from impasto.errors import PictureError
 
 
-def write_or_rescue(write: Callable[[Path], None], path: Path) -> str:
-    """Write a picture to its place; or, if that fails, into a new folder for temporary files.
+def write_or_rescue(write: Callable[[Path], None], path: Path, what: str = "picture") -> str:
+    """Write a result to its place; or, if that fails, into a new folder for temporary files.
 
     Args:
         write: writes it to a path, and raises PictureError if it cannot.
         path: where it belongs.
+        what: the result's name in the line.
 
     Returns:
         Nothing if it is in its place; else one line that says why not, and where it is.
@@ -29,8 +30,8 @@ def write_or_rescue(write: Callable[[Path], None], path: Path) -> str:
             except PictureError:
                 shutil.rmtree(folder, ignore_errors=True)
             else:
-                return f"{error}; the picture is in '{folder / path.name}'"
-        return f"{error}, nor is there another place for the picture"
+                return f"{error}; the {what} is in '{folder / path.name}'"
+        return f"{error}, nor is there another place for the {what}"
     return ""
 
 

@@ -25,6 +25,7 @@ from typing_extensions import TypedDict
 from impasto.checkpoint import read_safetensors, sum_of
 from impasto.errors import PictureError, SettingsError
 from impasto.extractor import IMAGE
+from impasto.hardware import precision_name
 from impasto.host import GIVEN_BY_HOST, Host, Kind
 from impasto.images import umask
 from impasto.loss import Loss
@@ -190,11 +191,11 @@ def fitting(
     terms = {}
     for wanted in style_losses(host, settings, objective):
         terms[wanted["term"]] = matching_term(path, record, wanted, settings.seed)
-    if (precision := str(feature_precision(objective))) != f"torch.{record['precision']}":
+    if (precision := precision_name(feature_precision(objective))) != record["precision"]:
         logger.info(
             "style file '%s' was learned in %s, this run computes in %s: the picture will differ"
             " slightly from its painting's",
-            path, record["precision"], precision.removeprefix("torch."),
+            path, record["precision"], precision,
         )  # fmt: skip
     return LearnedStyle(tensors, terms)
 
