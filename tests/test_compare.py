@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image, ImageFilter
 
 from conftest import Invoke, Pair
@@ -118,3 +119,17 @@ def test_what_is_refused(
     done = invoke("compare", pair.style, "--content", pair.content, "--style", pair.style, *options)
     assert done.status != 0
     assert complaint in done.error
+
+
+def test_the_same_every_time_and_the_callers_random_numbers_are_left_alone(
+    invoke: Invoke, pair: Pair, blends: list[Path]
+) -> None:
+    # Shapes are compared on a sample of the pixels of larger layers.
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        found.append(scores(invoke, pair, blends, "--size", 96))
+        drawn = torch.rand(())
+        assert drawn == torch.rand((), generator=torch.Generator().manual_seed(seed))
+        assert torch.initial_seed() == seed
+    assert found[0] == found[1]

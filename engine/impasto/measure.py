@@ -79,7 +79,10 @@ def compare(
     size = size or min(max(picture.size) for picture in results.values())
     shape = fitted(*content.size, size)
     where = choose_device(device)
-    objective = make_objective(extractor, layers)
+    # A loss that looks at a sample of the pixels takes it by torch's seed; a measure is the same every time.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        objective = make_objective(extractor, layers)
     objective.extractor.prepare(where, choose_precision("float32", where))
     objective.to(where)
     of_style = [
