@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 
 from impasto.errors import PictureError, unknown
 from impasto.reading import MAX_MEGAPIXELS, Photo, open_picture, photo_of
-from impasto.writing import SUFFIXES, Company, umask, write_picture, written_whole
+from impasto.writing import SUFFIXES, Company, write_picture, written_whole
 
 __all__ = [
     "MAX_MEGAPIXELS",
@@ -28,7 +28,6 @@ __all__ = [
     "save",
     "to_picture",
     "to_tensor",
-    "umask",
     "written_whole",
 ]
 

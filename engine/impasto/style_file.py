@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ from impasto.errors import PictureError, SettingsError
 from impasto.extractor import IMAGE
 from impasto.hardware import precision_name
 from impasto.host import GIVEN_BY_HOST, Host, Kind
-from impasto.images import umask
+from impasto.images import written_whole
 from impasto.loss import Loss
 from impasto.objective import Objective, StyleSummaries
 from impasto.options import complaint, options_of
@@ -309,12 +308,9 @@ def write(path: Path, tensors: dict[str, Tensor], record: Record) -> None:
     Raises:
         PictureError: it cannot be written.
     """
+    text = json.dumps(record)
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            part = Path(folder) / "part"
-            text = json.dumps(record)
+        with written_whole(path) as part:
             save_file(tensors, part, {"impasto": text, "sha256": sum_of(text, tensors)})
-            part.chmod(0o666 & ~umask())
-            part.replace(path)
-    except (OSError, SafetensorError) as error:
+    except SafetensorError as error:
         raise PictureError(f"'{path}' cannot be written: {error}") from None
