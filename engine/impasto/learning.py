@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from impasto import __version__
-from impasto.errors import PictureError, SettingsError
+from impasto.errors import SettingsError
 from impasto.hardware import precision_name
 from impasto.images import check_output, open_picture, resized, to_tensor
 from impasto.prepare import assemble
 from impasto.regions import check_masks, open_mask
-from impasto.rescue import write_or_rescue
+from impasto.rescue import keep
 from impasto.settings import Settings, gather
 from impasto.stages import stage_sizes
 from impasto.state import Stage
@@ -103,7 +103,5 @@ def learn_settings(settings: Settings) -> Record:
         "seed": settings.seed,
         "precision": precision_name(precision),
     }
-    trouble = write_or_rescue(partial(write, tensors=tensors, record=record), path, "style")
-    if trouble:
-        raise PictureError(trouble)
+    keep(partial(write, tensors=tensors, record=record), path, "style")
     return record

@@ -35,6 +35,17 @@ def write_or_rescue(write: Callable[[Path], None], path: Path, what: str = "pict
     return ""
 
 
+def keep(write: Callable[[Path], None], path: Path, what: str = "picture") -> None:
+    """Write a result to its place, or to one that the error names; see :func:`write_or_rescue`.
+
+    Raises:
+        PictureError: it is not in its place.
+    """
+    trouble = write_or_rescue(write, path, what)
+    if trouble:
+        raise PictureError(trouble)
+
+
 def other_places() -> Iterator[Path]:
     """New folders where the user has a right to write: for temporary files, at home, here."""
     for parent in (Path(tempfile.gettempdir()), Path.home(), Path.cwd()):

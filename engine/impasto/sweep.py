@@ -14,11 +14,11 @@ from typing import Any
 from PIL import Image
 
 from impasto.api import RunFailed, inputs_of, run_settings
-from impasto.errors import PictureError, SettingsError, unknown
+from impasto.errors import SettingsError, unknown
 from impasto.host import build_host
 from impasto.images import check_output, save
 from impasto.prepare import check_specs
-from impasto.rescue import write_or_rescue
+from impasto.rescue import keep
 from impasto.settings import Settings, validate
 from impasto.sheet import contact_sheet
 
@@ -141,7 +141,8 @@ def sweep(
     for number, cell_of in enumerate(painted(runs, folder), 1):
         cells.append(cell_of)
         if output is not None:
-            keep(contact_sheet(cells, len(varies[-1].values), cell), output)
+            sheet = contact_sheet(cells, len(varies[-1].values), cell)
+            keep(partial(save, sheet), output)
         logger.info("sweep: %d of %d painted", number, len(runs))
     return contact_sheet(cells, len(varies[-1].values), cell)
 
@@ -159,19 +160,8 @@ def painted(
             label, picture = f"FAILED {label}", error.result.picture
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            keep(picture, folder / f"{file_name(label)}.png")
+            keep(partial(save, picture), folder / f"{file_name(label)}.png")
         yield label, picture
-
-
-def keep(picture: Image.Image, path: Path) -> None:
-    """Write a picture to its place, or to one that the error names.
-
-    Raises:
-        PictureError: it is not in its place.
-    """
-    trouble = write_or_rescue(partial(save, picture), path)
-    if trouble:
-        raise PictureError(trouble)
 
 
 def file_name(label: str) -> str:
