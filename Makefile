@@ -9,7 +9,7 @@ BIN := .venv/bin
 .PHONY: demo test test-slow check format
 
 demo: .venv/installed
-	$(BIN)/impasto run engine/impasto/demo/harbour.jpg engine/impasto/demo/strokes.jpg \
+	$(BIN)/impasto run engine/impasto/demo/harbor.jpg engine/impasto/demo/strokes.jpg \
 	    -o demo.png --size 384 --force
 
 test: check

@@ -13,7 +13,6 @@ from impasto.hookspecs import Offer, hookimpl
 
 if TYPE_CHECKING:
     from impasto.api import Interrupted, RunFailed, resume, run
-    from impasto.canvas import Canvas
     from impasto.errors import (
         CheckpointError,
         ImpastoError,
@@ -21,19 +20,20 @@ if TYPE_CHECKING:
         PluginError,
         SettingsError,
     )
-    from impasto.extractor import Extractor, Features
-    from impasto.learning import learn
-    from impasto.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
-    from impasto.settings import Settings
-    from impasto.spec import Spec
-    from impasto.state import Result, Run, Stage, Step
-    from impasto.style import Style
+    from impasto.jobs.learn import learn
+    from impasto.model.canvas import Canvas
+    from impasto.model.extractor import Extractor, Features
+    from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
+    from impasto.optimization.state import Result, Run, Stage, Step
+    from impasto.settings.settings import Settings
+    from impasto.settings.spec import Spec
+    from impasto.settings.style import Style
 
 __version__ = "0.1.0"
 
 _HOME = {
     "impasto.api": ("Interrupted", "RunFailed", "resume", "run"),
-    "impasto.canvas": ("Canvas",),
+    "impasto.model.canvas": ("Canvas",),
     "impasto.errors": (
         "CheckpointError",
         "ImpastoError",
@@ -41,13 +41,13 @@ _HOME = {
         "PluginError",
         "SettingsError",
     ),
-    "impasto.extractor": ("Extractor", "Features"),
-    "impasto.learning": ("learn",),
-    "impasto.loss": ("Fade", "LayerWeights", "Layers", "Loss", "Summary", "Weight"),
-    "impasto.state": ("Result", "Run", "Stage", "Step"),
-    "impasto.settings": ("Settings",),
-    "impasto.spec": ("Spec",),
-    "impasto.style": ("Style",),
+    "impasto.model.extractor": ("Extractor", "Features"),
+    "impasto.jobs.learn": ("learn",),
+    "impasto.model.loss": ("Fade", "LayerWeights", "Layers", "Loss", "Summary", "Weight"),
+    "impasto.optimization.state": ("Result", "Run", "Stage", "Step"),
+    "impasto.settings.settings": ("Settings",),
+    "impasto.settings.spec": ("Spec",),
+    "impasto.settings.style": ("Style",),
 }
 
 __all__ = [

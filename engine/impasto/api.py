@@ -11,22 +11,22 @@ from pathlib import Path
 
 from PIL.Image import Image
 
-from impasto.checkpoint import read_checkpoint
-from impasto.checkpoints import Checkpoints
 from impasto.errors import ImpastoError, SettingsError
-from impasto.images import Photo, check_output, photo_of
-from impasto.loop import paint, result_of
-from impasto.memory import is_shortage, let_go, what_needs_less
-from impasto.prepare import prepare
-from impasto.recipe import recipe_of, with_recipe, without_recipe
-from impasto.rescue import write_or_rescue
-from impasto.saved_state import folder_of, settings_of, take_up
-from impasto.scopes import scope_of
-from impasto.settings import Settings, gather
-from impasto.state import Result, Run
-from impasto.style import Style
-from impasto.trusted import refuse_unnamed, where_they_are
-from impasto.writing import Company, check_format, write_picture
+from impasto.host.trust import refuse_unnamed, where_they_are
+from impasto.images.tensors import Photo, check_output, photo_of
+from impasto.images.writing import Company, check_format, write_picture
+from impasto.jobs.checkpoints import Checkpoints
+from impasto.model.scopes import scope_of
+from impasto.optimization.loop import paint, result_of
+from impasto.optimization.memory import is_shortage, let_go, what_needs_less
+from impasto.optimization.prepare import prepare
+from impasto.optimization.saved_state import folder_of, settings_of, take_up
+from impasto.optimization.state import Result, Run
+from impasto.settings.settings import Settings, gather
+from impasto.settings.style import Style
+from impasto.storage.checkpoint import read_checkpoint
+from impasto.storage.fallback import write_or_rescue
+from impasto.storage.recipe import recipe_of, with_recipe, without_recipe
 
 Picture = str | PathLike[str] | Image
 """A file, or a picture of Pillow. For a style also text as on the command line: ``b.jpg:weight=0.3``."""
@@ -166,7 +166,7 @@ def finish(run: Run, checkpoints: Checkpoints | None) -> Result:
 
 
 def write_result(run: Run, result: Result, path: Path) -> None:
-    """Write a result with all that the content picture had beside its colours, and the recipe.
+    """Write a result with all that the content picture had beside its colors, and the recipe.
 
     Raises:
         PictureError: it cannot be written; what stood there before is still there.

@@ -25,7 +25,7 @@ def commands() -> list[list[str]]:
 
 
 def draw_masks() -> None:
-    """The sky of the harbour, with a soft lower edge; the orange and the blue part of the strokes."""
+    """The sky of the harbor, with a soft lower edge; the orange and the blue part of the strokes."""
     height, width = 216, 288
     down = numpy.linspace(0, 1, height)[:, None] * numpy.ones((1, width))
     save_mask(1 - ((down - 0.42) / 0.12).clip(0, 1), "sky.png")
@@ -40,7 +40,7 @@ def draw_masks() -> None:
 def save_mask(
     values: numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.float64]], name: str
 ) -> None:
-    """Write values in [0, 1] as a grey picture."""
+    """Write values in [0, 1] as a gray picture."""
     Image.fromarray((values * 255).round().astype(numpy.uint8)).save(HERE / name, optimize=True)
 
 

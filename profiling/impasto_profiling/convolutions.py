@@ -13,7 +13,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from impasto.extractor import Extractor
+from impasto.model.extractor import Extractor
 
 
 class Flops(NamedTuple):

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 import impasto
-from impasto.hardware import precision_name
-from impasto.state import Run
+from impasto.optimization.hardware import precision_name
+from impasto.optimization.state import Run
 from impasto_plugins.callbacks.statistics import peak_memory
 from impasto_profiling.ceiling import copy_rate, matrix_rate
 from impasto_profiling.convolutions import convolutions_of

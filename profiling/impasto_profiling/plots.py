@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from impasto_profiling.report import Report, StageReport
 
 SHOWN = 9
-"""Parts with a colour of their own; the others are one."""
+"""Parts with a color of their own; the others are one."""
 
 
 def write_plots(report: Report, folder: Path, step: int) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 import impasto
-from impasto.extras import require
+from impasto.host.extras import require
 from impasto_plugins.callbacks.files import make_folder
 from impasto_profiling.recording import Plan, Recording
 
@@ -84,7 +84,7 @@ class Profile:
 
     @impasto.hookimpl
     def impasto_run_failed(self, run: impasto.Run, error: BaseException) -> None:
-        from impasto.memory import is_shortage
+        from impasto.optimization.memory import is_shortage
         from impasto_profiling.out_of_memory import dump
 
         if is_shortage(error):

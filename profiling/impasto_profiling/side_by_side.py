@@ -33,12 +33,12 @@ from rich.table import Table
 
 import impasto
 from impasto.api import run_settings
-from impasto.images import open_picture, save, to_picture
-from impasto.loop import begin, take_step
-from impasto.measure import compare
-from impasto.prepare import prepare
-from impasto.settings import Settings, gather
-from impasto.sheet import contact_sheet
+from impasto.images.contact_sheet import contact_sheet
+from impasto.images.tensors import open_picture, save, to_picture
+from impasto.jobs.compare import compare
+from impasto.optimization.loop import begin, take_step
+from impasto.optimization.prepare import prepare
+from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.machine import commit
 from impasto_profiling.bench.pastiche_program import Job
 from impasto_profiling.bench.pastiche_program import command as pastiche_command

@@ -22,10 +22,10 @@ from torch import Tensor
 
 import impasto
 from impasto.api import run_settings
-from impasto.images import open_picture, resized, save, to_picture, to_tensor
-from impasto.measure import compare
-from impasto.settings import gather
-from impasto.sheet import contact_sheet
+from impasto.images.contact_sheet import contact_sheet
+from impasto.images.tensors import open_picture, resized, save, to_picture, to_tensor
+from impasto.jobs.compare import compare
+from impasto.settings.settings import gather
 from impasto_profiling.pairs import check_pairs
 
 FEWEST_WAVES = 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Interrupt, Invoke, Pair
+from helpers import Interrupt, Invoke, Pair
 from impasto_profiling import ceiling
 
 OPTIONS = ("--size", 32, "--steps", 5, "--warmup", 1, "--active", 2, "--load", "none")

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from impasto.extractor import Extractor
-from impasto.host import build_host
-from impasto.spec import Spec
+from impasto.host.host import build_host
+from impasto.model.extractor import Extractor
+from impasto.settings.spec import Spec
 from impasto_profiling import ceiling
 from impasto_profiling.convolutions import convolution_flops, convolutions_of
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from conftest import Invoke, Pair
+from helpers import Invoke, Pair
 from impasto_profiling.out_of_memory import alive
 
 GREEDY = """

@@ -14,7 +14,8 @@ import pytest
 import torch
 
 import impasto
-from conftest import Pair, drawn
+from helpers import Pair, drawn
+from impasto.host.host import Host
 from impasto_profiling import ceiling
 from impasto_profiling.report import Report, read_report
 
@@ -216,16 +217,16 @@ def test_off_there_is_no_hook_and_no_scope(pair: Pair, monkeypatch: pytest.Monke
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the profiler was used")
 
-    monkeypatch.setattr("impasto.scopes.record_function", never)
+    monkeypatch.setattr("impasto.model.scopes.record_function", never)
     monkeypatch.setattr(torch.profiler, "profile", never)
     called: list[str] = []
-    notify = impasto.host.Host.notify
+    notify = Host.notify
 
-    def watched(host: impasto.host.Host, hook: str, **arguments: object) -> None:
+    def watched(host: Host, hook: str, **arguments: object) -> None:
         called.extend(one.plugin_name for one in getattr(host.manager.hook, hook).get_hookimpls())
         notify(host, hook, **arguments)
 
-    monkeypatch.setattr(impasto.host.Host, "notify", watched)
+    monkeypatch.setattr(Host, "notify", watched)
     impasto.run(pair.content, pair.style, size=32, steps=2, loss=["tv"])
     assert called == []
 

@@ -21,7 +21,7 @@ import pytest
 from PIL import Image
 
 import impasto
-from conftest import drawn
+from helpers import drawn
 
 PATIENCE = 90.0
 """Seconds until the server has read the log."""
@@ -136,8 +136,8 @@ def test_a_browser_shows_the_page(server: str, tab: str, tmp_path: Path) -> None
     command = [str(BROWSER), *FLAGS, f"--user-data-dir={tmp_path / 'user'}", f"--screenshot={shot}"]
     subprocess.run([*command, f"{server}/#{tab}"], capture_output=True, timeout=180, check=True)
     with Image.open(shot) as page:
-        colours = page.convert("RGB").getcolors(2**24)
-    assert colours is not None
+        colors = page.convert("RGB").getcolors(2**24)
+    assert colors is not None
     # TensorBoard's orange bar, and more than an empty page under it.
-    assert any(count > 10_000 and rgb == (245, 124, 0) for count, rgb in colours)
-    assert len(colours) > 50
+    assert any(count > 10_000 and rgb == (245, 124, 0) for count, rgb in colors)
+    assert len(colors) > 50

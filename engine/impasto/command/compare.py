@@ -1,4 +1,4 @@
-"""``impasto compare``: how near results are to style and content, on features no loss optimised."""
+"""``impasto compare``: how near results are to style and content, on features no loss optimized."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from impasto.measure import Score
+    from impasto.jobs.compare import Score
 
 
 @click.command()
@@ -49,11 +49,11 @@ def compare(
     differences mean nothing; and a run whose losses used these layers has an advantage. The rows
     'content' and 'style' are those pictures themselves, the style stretched to the content's shape.
     """
-    from impasto.images import check_output, open_picture, save, to_picture
-    from impasto.measure import HELD_OUT, opened
-    from impasto.measure import compare as measure
-    from impasto.sheet import contact_sheet
-    from impasto.style import Style
+    from impasto.images.contact_sheet import contact_sheet
+    from impasto.images.tensors import check_output, open_picture, save, to_picture
+    from impasto.jobs.compare import HELD_OUT, opened
+    from impasto.jobs.compare import compare as measure
+    from impasto.settings.style import Style
 
     if output is not None:
         check_output(Path(output), force, [content, *results])

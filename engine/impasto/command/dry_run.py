@@ -8,8 +8,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from impasto.estimate import Estimate, estimate
-from impasto.settings import Settings
+from impasto.jobs.estimate import Estimate, estimate
+from impasto.settings.settings import Settings
 
 
 def foretell(settings: Settings, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import click
 
 from impasto import __version__
 from impasto.errors import ImpastoError, unknown
-from impasto.memory import is_shortage
+from impasto.optimization.memory import is_shortage
 
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),

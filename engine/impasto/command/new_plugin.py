@@ -7,9 +7,9 @@ from pathlib import Path
 from string import Template
 
 from impasto.errors import PluginError, SettingsError, unknown
-from impasto.host import KINDS, Host
+from impasto.host.host import KINDS, Host
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).with_name("templates")
 
 EXAMPLES = {
     "loss": "--loss content --loss $name",

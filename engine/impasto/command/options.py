@@ -8,8 +8,8 @@ from typing import Any, get_type_hints
 
 import click
 
-from impasto.options import describe
-from impasto.settings import Settings
+from impasto.settings.options import describe
+from impasto.settings.settings import Settings
 
 SHORT = {"output": "-o"}
 METAVARS = {

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from impasto.command.new_plugin import write_package
 from impasto.errors import SettingsError, unknown
-from impasto.host import Host, Offered, build_host
-from impasto.options import Option
+from impasto.host.host import Host, Offered, build_host
+from impasto.settings.options import Option
 
 
 @click.group(invoke_without_command=True)

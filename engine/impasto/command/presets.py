@@ -7,8 +7,8 @@ import json
 import click
 
 from impasto.errors import SettingsError
-from impasto.preset import PRESETS, about_preset, preset_files, read_preset, user_presets
-from impasto.spec import Spec
+from impasto.settings.preset import PRESETS, about_preset, preset_files, read_preset, user_presets
+from impasto.settings.spec import Spec
 
 
 @click.command()

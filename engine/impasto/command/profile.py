@@ -10,7 +10,7 @@ import click
 
 from impasto.command.options import run_options
 from impasto.command.run import default_output, given_on_the_line, report
-from impasto.settings import gather
+from impasto.settings.settings import gather
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 
 from impasto.command.resume import watched
 from impasto.command.run import report
-from impasto.settings import Settings
+from impasto.settings.settings import Settings
 
 
 @click.command()
@@ -18,7 +18,7 @@ from impasto.settings import Settings
 @click.option("--json", "as_json", is_flag=True, help="Print the recipe as one JSON object.")
 def show(result: str, as_json: bool) -> None:
     """Print how the picture RESULT was made: settings, inputs, versions and the losses reached."""
-    from impasto.recipe import read_recipe
+    from impasto.storage.recipe import read_recipe
 
     recipe = read_recipe(result)
     if as_json:
@@ -57,7 +57,7 @@ def rerun(
     Its inputs must be as they were; their checksums are compared. On the same machine it gives the
     same picture. Code comes from --plugin alone, never from the picture; callbacks are left out.
     """
-    from impasto.rerun import rerun as run_again
+    from impasto.jobs.rerun import rerun as run_again
 
     path = Path(result)
     target = output or str(path.with_name(f"{path.stem}_again{path.suffix}"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from impasto.command.run import report
-from impasto.settings import Settings
+from impasto.settings.settings import Settings
 
 
 @click.command()

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from impasto.command.options import run_options
-from impasto.settings import gather
+from impasto.settings.settings import gather
 
 if TYPE_CHECKING:
-    from impasto.state import Result
+    from impasto.optimization.state import Result
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 from impasto.command.options import settings_options
 
 OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "average", "canvas", "callback", "init",
-                 "compile", "colours", "side", "style_fit")  # fmt: skip
+                 "compile", "colors", "side", "style_fit")  # fmt: skip
 """Settings that have no part in what a style is."""
 
 
@@ -33,8 +33,8 @@ def learn(painting: str, output: str | None, **given: object) -> None:
     PAINTING is FILE or FILE:scale=0.5. Give the network, losses, size and scales of the runs that
     will use it; a run that differs is refused.
     """
-    from impasto.learning import learn as learn_style
-    from impasto.style import STYLE_FILE, Style
+    from impasto.jobs.learn import learn as learn_style
+    from impasto.settings.style import STYLE_FILE, Style
 
     given = {name: value for name, value in given.items() if value not in (None, ())}
     parsed = Style.parse(painting)
@@ -49,6 +49,6 @@ def learn(painting: str, output: str | None, **given: object) -> None:
 @click.argument("file", metavar="FILE.style")
 def show(file: str) -> None:
     """Show what FILE.style was learned with, as JSON on standard output."""
-    from impasto.style_file import read_record
+    from impasto.storage.style_file import read_record
 
     click.echo(json.dumps(read_record(file), indent=2))

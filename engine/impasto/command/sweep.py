@@ -1,4 +1,4 @@
-"""``impasto sweep``: all combinations of some settings in one labelled sheet."""
+"""``impasto sweep``: all combinations of some settings in one labeled sheet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from impasto.command.options import settings_options
 from impasto.command.run import default_output, given_on_the_line
-from impasto.settings import gather
+from impasto.settings.settings import gather
 
 
 @click.command()
@@ -40,14 +40,14 @@ def sweep(
 ) -> None:
     """Paint CONTENT in the style of STYLE with all combinations of some settings.
 
-    The results stand in one labelled sheet, the values of the last --vary side by side. All other
+    The results stand in one labeled sheet, the values of the last --vary side by side. All other
     options are those of impasto run.
     """
     settings = gather(given_on_the_line(content, painting, given), preset, config)
     name = Path(default_output(settings.content, settings.style))
     settings = settings.with_output(f"{name.stem}_sweep.png")
-    from impasto.sweep import Vary
-    from impasto.sweep import sweep as sweep_settings
+    from impasto.jobs.sweep import Vary
+    from impasto.jobs.sweep import sweep as sweep_settings
 
     settings = settings if quiet else settings.observed_by("progress")
     varies = [Vary.parse(text) for text in vary]

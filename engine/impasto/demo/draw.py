@@ -1,10 +1,10 @@
-"""Draw the demonstration pictures: ``harbour.jpg`` (content) and ``strokes.jpg`` (style).
+"""Draw the demonstration pictures: ``harbor.jpg`` (content) and ``strokes.jpg`` (style).
 
 Run ``python -m impasto.demo.draw [FOLDER]``; without a folder the pictures land beside this file.
 Every shape is computed here from a fixed seed, so the same two pictures come out each time.
 
 Positions are pixels of the finished picture, x to the right and y down, unless a docstring says
-otherwise; the harbour is painted ``FINER`` times larger, the strokes twice. Pixels are RGB, 0 to 1.
+otherwise; the harbor is painted ``FINER`` times larger, the strokes twice. Pixels are RGB, 0 to 1.
 """
 
 import argparse
@@ -55,16 +55,16 @@ SWIRLS = [(0.64, 0.42, 0.27, 0.24, 0.95), (0.05, 0.72, 0.22, 0.20, -0.55)]
 BRUSHES = [(1100, 300, 64), (1200, 210, 42), (900, 140, 26)]
 
 
-def _ramp(position: Floats, colours: Sequence[str]) -> Floats:
-    """Colours at ``position`` (any shape, 0 to 1) along evenly spaced ones; adds an axis of 3."""
-    table = np.array([ImageColor.getrgb(colour) for colour in colours]) / 255
-    stops = np.linspace(0, 1, len(colours))
+def _ramp(position: Floats, colors: Sequence[str]) -> Floats:
+    """Colors at ``position`` (any shape, 0 to 1) along evenly spaced ones; adds an axis of 3."""
+    table = np.array([ImageColor.getrgb(color) for color in colors]) / 255
+    stops = np.linspace(0, 1, len(colors))
     channels = [np.interp(position, stops, channel).astype(np.float32) for channel in table.T]
     return np.stack(channels, axis=-1)
 
 
-def _scaled(colour: str, factor: float) -> str:
-    return "#" + bytes(min(255, int(part * factor)) for part in ImageColor.getrgb(colour)).hex()
+def _scaled(color: str, factor: float) -> str:
+    return "#" + bytes(min(255, int(part * factor)) for part in ImageColor.getrgb(color)).hex()
 
 
 def _smoothstep(values: Floats, low: float, high: float) -> Floats:
@@ -97,7 +97,7 @@ def _picture(pixels: Floats, size: tuple[int, int]) -> Image.Image:
 
 
 def _bar(start: Place, end: Place, width: float, end_width: float | None = None) -> Floats:
-    """The four corners of a straight piece, which may narrow towards its end."""
+    """The four corners of a straight piece, which may narrow toward its end."""
     along = np.subtract(end, start)
     across = np.array([-along[1], along[0]]) / (2 * np.hypot(*along))
     reach = across * np.array([[width], [width if end_width is None else end_width]])
@@ -111,7 +111,7 @@ def _oval(x: float, y: float, wide: float, tall: float, tilt: float = 0) -> Floa
 
 
 class _Canvas:
-    """The harbour while it is being painted: float32 ``pixels``, shape (height, width, 3)."""
+    """The harbor while it is being painted: float32 ``pixels``, shape (height, width, 3)."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
@@ -124,19 +124,19 @@ class _Canvas:
     def noise(self, cell: float, octaves: int, wide: float = 1) -> Floats:
         return _noise(self.rng, self.size, cell * FINER, octaves, wide)
 
-    def cover(self, mask: Floats, colours: Floats) -> None:
-        """Lay ``colours`` over the whole picture where ``mask`` is 1."""
-        self.pixels += mask[..., None] * (colours - self.pixels)
+    def cover(self, mask: Floats, colors: Floats) -> None:
+        """Lay ``colors`` over the whole picture where ``mask`` is 1."""
+        self.pixels += mask[..., None] * (colors - self.pixels)
 
     def fill(
         self,
         outline: Floats | Sequence[Place],
-        *colours: str,
+        *colors: str,
         opacity: float = 1,
         grain: float = 0.07,
         sideways: bool = False,
     ) -> None:
-        """Fill a polygon with a gradient of ``colours``, downwards or ``sideways``, and grain."""
+        """Fill a polygon with a gradient of ``colors``, downwards or ``sideways``, and grain."""
         corners = np.asarray(outline) * FINER
         low = np.clip(np.floor(corners.min(axis=0)), 0, self.size).astype(int)
         high = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, self.size).astype(int)
@@ -146,11 +146,11 @@ class _Canvas:
         mask = np.asarray(stencil, np.float32).reshape(height, width, 1) * (opacity / 255)
         box = np.s_[low[1] : high[1], low[0] : high[0]]
         steps = np.linspace(0, 1, width)[None] if sideways else np.linspace(0, 1, height)[:, None]
-        shades = _ramp(steps, colours) * (1 + grain * self.grain[box][..., None])
+        shades = _ramp(steps, colors) * (1 + grain * self.grain[box][..., None])
         self.pixels[box] += mask * (shades - self.pixels[box])
 
-    def box(self, x: float, y: float, width: float, height: float, *colours: str) -> None:
-        self.fill([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], *colours)
+    def box(self, x: float, y: float, width: float, height: float, *colors: str) -> None:
+        self.fill([(x, y), (x + width, y), (x + width, y + height), (x, y + height)], *colors)
 
 
 def _paint_sky(canvas: _Canvas) -> None:
@@ -166,10 +166,10 @@ def _paint_sky(canvas: _Canvas) -> None:
     canvas.cover(_smoothstep(-distance, -17, -11), np.array([1, 0.95, 0.78]))
 
 
-def _paint_hill(canvas: _Canvas, ridge: Sequence[Place], rough: float, colours: list[str]) -> None:
+def _paint_hill(canvas: _Canvas, ridge: Sequence[Place], rough: float, colors: list[str]) -> None:
     line = np.interp(canvas.x[0], *np.transpose(ridge)) + rough * canvas.noise(60, 6)[0]
     woods = canvas.noise(22, 5, wide=2.2)
-    slope = _ramp(0.45 + 0.3 * _relief(woods, 6, 6) + 0.1 * woods, colours)
+    slope = _ramp(0.45 + 0.3 * _relief(woods, 6, 6) + 0.1 * woods, colors)
     mist = 0.45 * _smoothstep(canvas.y, 230, WATERLINE + 20)[..., None]
     slope += mist * (np.array([0.91, 0.73, 0.55]) - slope)
     canvas.cover(_smoothstep(canvas.y - line, 0, 0.7), slope)
@@ -186,8 +186,8 @@ def _paint_leaves(
     tones = (255 * _ramp(light, LEAVES)).astype(np.uint8)
     for index in np.argsort(light + rng.normal(0, 0.15, count)):
         size = leaf * rng.uniform(0.6, 1.3)
-        centre = (x + radius * across[index], y + radius * down[index])
-        outline = _oval(*centre, size, 0.55 * size, rng.uniform(0, np.pi))
+        center = (x + radius * across[index], y + radius * down[index])
+        outline = _oval(*center, size, 0.55 * size, rng.uniform(0, np.pi))
         canvas.fill(outline, "#" + tones[index].tobytes().hex(), grain=0.1)
 
 
@@ -233,7 +233,7 @@ def _paint_house(canvas: _Canvas, x: float, base: float, width: float, height: f
     for floor, column in np.ndindex(floors, columns):
         left = x + (column + 0.5) * width / columns - 3
         _paint_window(canvas, left, eaves + 7 + floor * (height - 4) / floors, 6, 8.5)
-    # The neighbour on the sunny side keeps the light off the first few pixels of a wall.
+    # The neighbor on the sunny side keeps the light off the first few pixels of a wall.
     shadow = [(x, eaves + 6), (x + 4, eaves + 12), (x + 4, base), (x, base)]
     canvas.fill(shadow, "#4b3b55", opacity=0.35)
 
@@ -321,7 +321,7 @@ def _paint_water(canvas: _Canvas) -> None:
     for boat in BOATS:
         _paint_boat(canvas, *boat, up=-1)
     nearness = canvas.y[line:] - WATERLINE
-    # Ripples shrink with distance: one sheet of noise is read ever more densely towards the line,
+    # Ripples shrink with distance: one sheet of noise is read ever more densely toward the line,
     # and folded back where a view reaches past it, which leaves no seam.
     sheet = _noise(canvas.rng, (2048, 2048), 64, 5, wide=3)
     sheet_x = 1024 + (canvas.x - 384) * 560 / (nearness + 40)
@@ -377,7 +377,7 @@ def _paint_tree(canvas: _Canvas) -> None:
         _paint_leaves(canvas, x, y, canvas.rng.uniform(18, 30), 2.5, sun)
 
 
-def _harbour(rng: Random) -> Image.Image:
+def _harbor(rng: Random) -> Image.Image:
     canvas = _Canvas(rng)
     _paint_sky(canvas)
     _paint_hill(canvas, FAR_RIDGE, 7, FAR_HILL)
@@ -396,8 +396,8 @@ def _stream(size: tuple[int, int]) -> Floats:
     rows, columns = np.indices(size[::-1], np.float32)
     x, y = columns / size[0], rows / size[1]
     stream = 1.5 * y - 0.5 * x + 0.13 * np.sin(6 * x + 4 * y) + 0.06 * np.sin(13 * y - 9 * x)
-    for centre_x, centre_y, wide, tall, power in SWIRLS:
-        stream += power * np.exp(-(((x - centre_x) / wide) ** 2) - ((y - centre_y) / tall) ** 2)
+    for center_x, centre_y, wide, tall, power in SWIRLS:
+        stream += power * np.exp(-(((x - center_x) / wide) ** 2) - ((y - centre_y) / tall) ** 2)
     return np.asarray((stream - stream.min()) / np.ptp(stream))
 
 
@@ -437,8 +437,8 @@ def _lay_strokes(rng: Random, paint: Floats, stream: Floats, brush: tuple[int, i
     for path, normal, tone in zip(paths, normals, tones, strict=True):
         hairs = 0.8 * _noise(rng, (len(side), 3), width / 5, 2)[1]
         hairs = hairs + 0.35 * _noise(rng, (len(side), length), width / 4, 2)
-        colours = _ramp(tone + 0.05 * hairs + rng.normal(0, 0.06) * side, PAINTS)
-        colours *= 1 + rng.normal(0, 0.09) + 0.05 * hairs[..., None]
+        colors = _ramp(tone + 0.05 * hairs + rng.normal(0, 0.06) * side, PAINTS)
+        colors *= 1 + rng.normal(0, 0.09) + 0.05 * hairs[..., None]
         reach = width / 2 * rng.uniform(0.7, 1.15) * swell * side
         spots = path[:, None] + normal[:, None] * reach[..., None]
         column, row = np.moveaxis(np.rint(spots).astype(int), -1, 0)
@@ -447,7 +447,7 @@ def _lay_strokes(rng: Random, paint: Floats, stream: Floats, brush: tuple[int, i
         held &= (column >= 0) & (row >= 0) & (column < stream.shape[1]) & (row < stream.shape[0])
         column, row = column[held], row[held]
         thickness = 0.3 * paint[row, column, 3] + (body + 0.16 * hairs)[held] * width**0.7
-        paint[row, column] = np.column_stack([colours[held], thickness])
+        paint[row, column] = np.column_stack([colors[held], thickness])
 
 
 def _strokes(rng: Random) -> Image.Image:
@@ -464,7 +464,7 @@ def _strokes(rng: Random) -> Image.Image:
 def draw(folder: Path) -> list[Path]:
     """Write both pictures into ``folder`` as RGB JPEG files, content first; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {CONTENT.name: _harbour, STYLE.name: _strokes}
+    pictures = {CONTENT.name: _harbor, STYLE.name: _strokes}
     for name, paint in pictures.items():
         paint(np.random.default_rng(SEED)).save(folder / name, quality=88, optimize=True)
     return [folder / name for name in pictures]

@@ -1,4 +1,4 @@
-"""Content, styles, every stage and the result in one labelled picture."""
+"""Content, styles, every stage and the result in one labeled picture."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import Field
 from torch import Tensor
 
 import impasto
-from impasto.images import SUFFIXES, save, to_picture
-from impasto.sheet import contact_sheet
+from impasto.images.contact_sheet import contact_sheet
+from impasto.images.tensors import SUFFIXES, save, to_picture
 from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 
 
 class ContactSheet:
-    """Content, styles, the picture after each stage, and the result in one labelled picture."""
+    """Content, styles, the picture after each stage, and the result in one labeled picture."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from impasto.images import written_whole
+from impasto.images.tensors import written_whole
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def write_webp(path: Path, pictures: Sequence[Path], film: Film) -> None:
 
 
 def write_mp4(path: Path, pictures: Sequence[Path], film: Film) -> None:
-    """H.264 in the form that browsers play: half the colour resolution, hence even sides."""
+    """H.264 in the form that browsers play: half the color resolution, hence even sides."""
     import av  # Takes a while, and only this format needs it.
     from av.video.reformatter import ColorRange, Colorspace
 
@@ -86,7 +86,7 @@ def write_mp4(path: Path, pictures: Sequence[Path], film: Film) -> None:
         rate = Fraction(film.rate).limit_denominator(1000)
         stream = container.add_stream("libx264", rate, options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = even.width, even.height, "yuv420p"
-        # Players take small pictures without a mark for BT.601, which shifts their colours.
+        # Players take small pictures without a mark for BT.601, which shifts their colors.
         stream.codec_context.colorspace = Colorspace.ITU709
         stream.codec_context.color_range = ColorRange.MPEG
         for picture in held(even.frames(pictures), round(film.hold * film.rate)):

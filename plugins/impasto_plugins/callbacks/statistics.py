@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 import impasto
-from impasto.hardware import precision_name
-from impasto.images import written_whole
+from impasto.images.tensors import written_whole
+from impasto.optimization.hardware import precision_name
 from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 
 MIB = 2**20

@@ -12,8 +12,8 @@ from pydantic import Field
 from torch import Tensor
 
 import impasto
-from impasto.extras import require
-from impasto.images import to_picture
+from impasto.host.extras import require
+from impasto.images.tensors import to_picture
 from impasto_plugins.callbacks.files import make_folder
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 Photographs and paintings have amplitudes that fall about as 1/f (Field, "Relations between the
 statistics of natural images and the response properties of cortical cells", JOSA A 1987, fig. 4).
 Coefficients that are scaled so let an optimizer move the broad shapes as fast as the grain: what is
-optimised is the same, the space is better conditioned. Colours may be turned to brightness and two
+optimized is the same, the space is better conditioned. Colors may be turned to brightness and two
 opponent axes, which are nearly uncorrelated over natural pictures (Ohta, Kanade and Sakai, "Color
 information for region segmentation", 1980), and scaled by their deviations.
 
 Of the powers 0 to 0.7 a half was best: with the default losses at 128 pixels, L-BFGS reached in about 60
-steps what takes 80 on pixels (on each of four pairs). Decorrelated colours were slower. What one
+steps what takes 80 on pixels (on each of four pairs). Decorrelated colors were slower. What one
 region asks for moves others a little, so masks are kept best on ``pixels``.
 """
 
@@ -38,7 +38,7 @@ class Fourier(impasto.Canvas):
     """
 
     scale: Tensor
-    colours: Tensor
+    colors: Tensor
 
     def __init__(
         self,
@@ -46,16 +46,16 @@ class Fourier(impasto.Canvas):
         power: Annotated[
             float, Field(ge=0, le=2, description="coefficients are scaled by 1/f^power")
         ] = 0.5,
-        colours: Annotated[
+        colors: Annotated[
             Literal["rgb", "decorrelated"], Field(description="axes of the coefficients")
         ] = "rgb",
     ) -> None:
         super().__init__()
         self.size = (image.shape[2], image.shape[3])
         scale = amplitudes(*self.size, power).to(image)
-        matrix = colour_matrix().to(image) if colours == "decorrelated" else torch.eye(3).to(image)
+        matrix = color_matrix().to(image) if colors == "decorrelated" else torch.eye(3).to(image)
         self.register_buffer("scale", scale.unsqueeze(-1))
-        self.register_buffer("colours", matrix)
+        self.register_buffer("colors", matrix)
         turned = torch.einsum("ij,bjhw->bihw", torch.linalg.inv(matrix), image)
         spectrum = torch.view_as_real(torch.fft.rfft2(turned, norm="ortho"))
         # (1, 3, H, W // 2 + 1, 2): real and imaginary parts, of the frequencies that are not mirrored.
@@ -64,7 +64,7 @@ class Fourier(impasto.Canvas):
     def forward(self) -> Tensor:
         spectrum = torch.view_as_complex(self.coefficients * self.scale)
         turned = torch.fft.irfft2(spectrum, s=self.size, norm="ortho")
-        return torch.einsum("ij,bjhw->bihw", self.colours, turned)
+        return torch.einsum("ij,bjhw->bihw", self.colors, turned)
 
 
 def amplitudes(height: int, width: int, power: float) -> Tensor:
@@ -79,14 +79,14 @@ def amplitudes(height: int, width: int, power: float) -> Tensor:
     """
     vertical = torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
     horizontal = torch.fft.rfftfreq(width, dtype=torch.float64)
-    # The mean colour has no frequency; it moves as fast as the broadest wave.
+    # The mean color has no frequency; it moves as fast as the broadest wave.
     frequency = torch.hypot(vertical, horizontal).clamp_min(1 / max(height, width))
     scale: Tensor = frequency.pow(-power)
-    normalised: Tensor = scale / (2 * scale.square().mean()).sqrt()
-    return normalised
+    normalized: Tensor = scale / (2 * scale.square().mean()).sqrt()
+    return normalized
 
 
-def colour_matrix() -> Tensor:
+def color_matrix() -> Tensor:
     """(3, 3) float64: axes × deviations → red, green, blue; with a mean square gain of one."""
     axes = torch.tensor(AXES, dtype=torch.float64)
     axes = axes / axes.norm(dim=1, keepdim=True)

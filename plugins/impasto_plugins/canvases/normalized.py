@@ -1,6 +1,6 @@
 """Pixels minus ImageNet's mean, divided by its deviation, channel by channel.
 
-The space in which most notebooks optimise, so that their rates mean the same here.
+The space in which most notebooks optimize, so that their rates mean the same here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEVIATION = (0.229, 0.224, 0.225)
 
 
 class Normalized(impasto.Canvas):
-    """Pixels in units of ImageNet's standard deviation, as notebooks optimise them."""
+    """Pixels in units of ImageNet's standard deviation, as notebooks optimize them."""
 
     mean: Tensor
     deviation: Tensor

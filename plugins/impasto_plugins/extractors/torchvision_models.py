@@ -83,15 +83,15 @@ class TorchvisionModel(impasto.Extractor):
 
     def forward(self, image: Tensor) -> impasto.Features:
         precision = next(self.model.parameters()).dtype
-        normalised = (image - self.mean) / self.deviation
+        normalized = (image - self.mean) / self.deviation
         features: impasto.Features = self.model(
-            normalised.to(precision, memory_format=torch.channels_last)
+            normalized.to(precision, memory_format=torch.channels_last)
         )
         return features
 
     def prepare(self, device: torch.device, precision: torch.dtype) -> None:
         super().prepare(device, precision)
-        # The picture is normalised before it is rounded to the network's precision.
+        # The picture is normalized before it is rounded to the network's precision.
         self.mean, self.deviation = self.mean.float(), self.deviation.float()
 
 
@@ -108,7 +108,7 @@ def keep_features(model: fx.GraphModule) -> None:
 
 
 def _quiet(model: str) -> dict[str, bool]:
-    # These two would warn that their slow initialisation will be left out one day.
+    # These two would warn that their slow initialization will be left out one day.
     return {"init_weights": False} if model in ("googlenet", "inception_v3") else {}
 
 

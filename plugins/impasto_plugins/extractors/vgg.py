@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 import impasto
-from impasto.scopes import part
+from impasto.model.scopes import part
 from impasto_plugins.extractors.max_pooling import max_pooled
 from impasto_plugins.extractors.rectified_convolution import RectifiedConvolution
 from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for

@@ -1,4 +1,4 @@
-"""VGG-19 with batch normalisation (Ioffe and Szegedy, ICML 2015), fixed as it was trained."""
+"""VGG-19 with batch normalization (Ioffe and Szegedy, ICML 2015), fixed as it was trained."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from impasto_plugins.extractors.vgg_weights import load_weights
 
 
 class VGG19BatchNorm(VGG):
-    """VGG-19 with batch normalisation, by the paper's layer names, rectified."""
+    """VGG-19 with batch normalization, by the paper's layer names, rectified."""
 
     def __init__(
         self,

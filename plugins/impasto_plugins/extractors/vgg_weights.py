@@ -138,24 +138,24 @@ def oxford_weights(path: Path, name: str, sha256: str | None = None) -> Weights:
 
 
 def torchvision_weights(state: dict[str, Tensor], name: str, network: Network = "vgg19") -> Weights:
-    """Weights from a state dict of torchvision's VGG, plain or with batch normalisation.
+    """Weights from a state dict of torchvision's VGG, plain or with batch normalization.
 
     The network wants RGB less ImageNet's mean, divided by its deviation; the division is folded
-    into the first kernel, and the normalisations, which are fixed, into the convolutions before them.
+    into the first kernel, and the normalizations, which are fixed, into the convolutions before them.
 
     Raises:
         SettingsError: a layer is missing or has another shape.
     """
-    normalised = network.endswith("_bn")
-    if ("features.1.running_mean" in state) != normalised:
-        found, wanted = ("plain", "normalised") if normalised else ("normalised", "plain")
+    normalized = network.endswith("_bn")
+    if ("features.1.running_mean" in state) != normalized:
+        found, wanted = ("plain", "normalized") if normalized else ("normalized", "plain")
         raise impasto.SettingsError(f"weights '{name}' are of a {found} VGG; {network} is {wanted}")
     kernels, biases = {}, {}
     try:
         for layer, position in positions(network).items():
             kernel = state[f"features.{position}.weight"].float()
             bias = state[f"features.{position}.bias"].float()
-            if normalised:
+            if normalized:
                 kernel, bias = _folded(kernel, bias, state, f"features.{position + 1}")
             kernels[layer], biases[layer] = kernel, bias
     except KeyError as error:
@@ -174,7 +174,7 @@ def convolutions(network: Network) -> list[str]:
 def positions(network: Network) -> dict[str, int]:
     """Where each convolution stands in torchvision's ``features``.
 
-    Normalisations, rectifiers and poolings lie between them and count too.
+    Normalizations, rectifiers and poolings lie between them and count too.
     """
     found, position, stride = {}, 0, 3 if network.endswith("_bn") else 2
     for block, count in enumerate(DEPTHS[network.removesuffix("_bn")], 1):
@@ -215,7 +215,7 @@ def scales_for(weights: Weights, pooling: str) -> dict[str, float]:
         "weights %s: no scales are stored for them; they are measured on the demo's picture",
         weights.name,
     )
-    from impasto.images import open_picture, resized, to_tensor
+    from impasto.images.tensors import open_picture, resized, to_tensor
 
     return mean_activations(weights, pooling, [resized(to_tensor(open_picture(CONTENT)), 288, 384)])
 

@@ -27,7 +27,7 @@ class ContentLoss(impasto.Loss):
         normalization: Literal["mean", "paper"] = "mean",
         fade: impasto.Fade = 0.0,
     ) -> None:
-        """Choose layers and normalisation.
+        """Choose layers and normalization.
 
         Args:
             weight: factor of the term.

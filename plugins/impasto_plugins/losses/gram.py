@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 import impasto
-from impasto.loss import full
+from impasto.model.loss import full
 from impasto_plugins.losses.layers import STYLE_LAYERS
 from impasto_plugins.losses.products import sum_of_products
 
@@ -30,7 +30,7 @@ class GramLoss(impasto.Loss):
         layer_weights: impasto.LayerWeights = (),
         normalization: Literal["relative", "paper", "notebook"] = "relative",
     ) -> None:
-        """Choose layers, their weights and the normalisation.
+        """Choose layers, their weights and the normalization.
 
         With G the Gram matrix of a layer with N channels and M pixels, A that of the style picture:
 

@@ -64,7 +64,7 @@ class LaplacianLoss(impasto.Loss):
 
 
 def laplacian(image: Tensor) -> Tensor:
-    """(1, 3, h, w) → (1, 1, h - 2, w - 2): four times a pixel less its neighbours, colours summed."""
+    """(1, 3, h, w) → (1, 1, h - 2, w - 2): four times a pixel less its neighbors, colors summed."""
     kernel = image.new_tensor(STENCIL).expand(1, image.shape[1], 3, 3)
     return conv2d(image, kernel)
 

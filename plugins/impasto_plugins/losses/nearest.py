@@ -1,4 +1,4 @@
-"""Nearest neighbours: each patch of features is drawn to the style patch that is most like it.
+"""Nearest neighbors: each patch of features is drawn to the style patch that is most like it.
 
 Li and Wand, "Combining Markov Random Fields and Convolutional Neural Networks for Image Synthesis", CVPR
 2016 (CNNMRF; its energy E_s); with patches of one pixel and a cosine distance Kolkin, Kucera, Paris, Sykora,
@@ -48,7 +48,7 @@ class NearestLoss(impasto.Loss):
             distance: ``squared``: chosen by cosine, then pulled by the squared distance, relative to
                 the style's mean square (CNNMRF); ``cosine`` (NNST), or ``contextual`` (cosine about
                 the style's mean, as in the contextual loss). The last two do not see how strong a
-                feature is, so contrast and colours fade unless ``moments`` stands beside them.
+                feature is, so contrast and colors fade unless ``moments`` stands beside them.
             samples: a style picture with more patches gives this many, spread at random; they are the
                 same ones during a run.
         """

@@ -22,7 +22,7 @@ class RangeLoss(impasto.Loss):
         super().__init__(weight)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
-        """``outside``: sum over pixels and colours; ``pixels``: their number, no dimensions."""
+        """``outside``: sum over pixels and colors; ``pixels``: their number, no dimensions."""
         outside = (feature - feature.clamp(0, 1)).square().sum()
         return {"outside": outside, "pixels": outside.new_tensor(feature[0, 0].numel())}
 

@@ -52,7 +52,7 @@ class SlicedLoss(impasto.Loss):
     def directions(self, feature: Tensor) -> Tensor:
         """Directions for a layer, (number, C), of length one; from the run's seed."""
         channels = feature.shape[1]
-        # Targets are summarised first, so the compiled objective finds them drawn.
+        # Targets are summarized first, so the compiled objective finds them drawn.
         if channels not in self.drawn:
             generator = torch.Generator().manual_seed(self.seed)
             empty = torch.empty(self.number or channels, channels)

@@ -1,4 +1,4 @@
-"""Total variation: how much neighbouring pixels differ. It calms noise, and blurs if it is strong.
+"""Total variation: how much neighboring pixels differ. It calms noise, and blurs if it is strong.
 
 Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015:
 ``squared`` is β = 2. ``absolute`` is the form that Rudin, Osher and Fatemi, 1992, made known, taken along
@@ -18,7 +18,7 @@ import impasto
 
 
 class TotalVariation(impasto.Loss):
-    """Mean squared or absolute difference of neighbouring pixels (Mahendran and Vedaldi 2015)."""
+    """Mean squared or absolute difference of neighboring pixels (Mahendran and Vedaldi 2015)."""
 
     target = "none"
 
@@ -35,13 +35,13 @@ class TotalVariation(impasto.Loss):
             weight: factor of the term.
             form: ``squared`` differences down and across blur edges most; ``absolute`` ones leave
                 them sharp; ``nine_point`` is the mean of ``squared`` and the same along both
-                diagonals, where it costs half, as the neighbours are √2 away.
+                diagonals, where it costs half, as the neighbors are √2 away.
         """
         super().__init__(weight)
         self.form = form
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
-        """``variation``: sum over pixels and colours; ``pixels``: their number, no dimensions."""
+        """``variation``: sum over pixels and colors; ``pixels``: their number, no dimensions."""
         down = feature[..., 1:, :] - feature[..., :-1, :]
         across = feature[..., :, 1:] - feature[..., :, :-1]
         if self.form == "absolute":

@@ -58,7 +58,7 @@ class LBFGS(torch.optim.Optimizer):
         """Take the parameters, which must be contiguous.
 
         Args:
-            parameters: real tensors; optimised together as one flat vector of n numbers.
+            parameters: real tensors; optimized together as one flat vector of n numbers.
             lr: length of a step, in units of the quasi-Newton step; a line search starts from it.
             history: pairs of steps and changes of gradient that are kept: 2 · history · n numbers.
             line_search: find a length that meets the strong Wolfe conditions.

@@ -16,14 +16,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from impasto import compiling
-from impasto.compiling import Evaluate
-from impasto.hardware import precision_name
-from impasto.images import resized
-from impasto.loop import begin
-from impasto.prepare import prepare
-from impasto.settings import gather
-from impasto.state import Run
+from impasto.images.tensors import resized
+from impasto.optimization import compiling
+from impasto.optimization.compiling import Evaluate
+from impasto.optimization.hardware import precision_name
+from impasto.optimization.loop import begin
+from impasto.optimization.prepare import prepare
+from impasto.optimization.state import Run
+from impasto.settings.settings import gather
 from impasto_profiling.bench.clock import Sampler, take_turns, timed
 from impasto_profiling.bench.neutral import NotebookObjective
 from impasto_profiling.bench.notebook import pictures

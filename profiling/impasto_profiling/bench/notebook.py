@@ -1,7 +1,7 @@
 """Suite ``notebook``: how much sooner the engine reaches the loss that the notebook's recipe ends with.
 
-The recipe (preset ``notebook``): Adam with a rate of 0.003 on the normalised picture, 5000 steps, eager
-float32, the whole network; here as the plain loop that it is. Both minimise the same objective, which
+The recipe (preset ``notebook``): Adam with a rate of 0.003 on the normalized picture, 5000 steps, eager
+float32, the whole network; here as the plain loop that it is. Both minimize the same objective, which
 neutral code evaluates on the canvas of both. Start-up is left out for both; the
 targets count for the engine alone.
 """
@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from impasto.images import fitted, open_picture, resized, to_tensor
-from impasto.settings import Settings, gather
+from impasto.images.tensors import fitted, open_picture, resized, to_tensor
+from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.best import FASTEST, for_a_long_race
 from impasto_profiling.bench.clock import StopWatch
 from impasto_profiling.bench.neutral import NotebookObjective
@@ -80,7 +80,7 @@ def pictures(pair: tuple[str, str], size: int) -> tuple[Tensor, Tensor]:
 def engine_settings(
     pair: tuple[str, str], size: int, fastest: Mapping[str, object] = FASTEST
 ) -> Settings:
-    """The recipe's objective with the engine's fastest way to minimise it."""
+    """The recipe's objective with the engine's fastest way to minimize it."""
     content, style = (str(Path(file)) for file in pair)
     given = {"content": content, "style": [style], "size": size, "side": "longer", **fastest}
     return gather(given, "notebook", None)

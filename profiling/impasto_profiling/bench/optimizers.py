@@ -1,4 +1,4 @@
-"""Suite ``optimizers``: how many evaluations each way of minimising takes to the same loss.
+"""Suite ``optimizers``: how many evaluations each way of minimizing takes to the same loss.
 
 The objective is the default preset's at one size, as the engine computes it. The loss that L-BFGS on pixels,
 from the content picture, has at its last evaluation is what the other ways have to reach in no more than it
@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from impasto.errors import ImpastoError
-from impasto.loop import begin, take_step
-from impasto.prepare import prepare
-from impasto.settings import Settings, gather
+from impasto.optimization.loop import begin, take_step
+from impasto.optimization.prepare import prepare
+from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.best import for_a_long_race
 from impasto_profiling.bench.plan import Plan, name_of
 from impasto_profiling.bench.record import Comparison, compared, figure
@@ -73,14 +73,14 @@ def ways(size: int) -> dict[str, dict[str, object]]:
 
 
 def settings_of(pair: tuple[str, str], size: int, given: Mapping[str, object]) -> Settings:
-    """The default preset's objective at one size, minimised in this way."""
+    """The default preset's objective at one size, minimized in this way."""
     content, style = pair
     plain = {"content": content, "style": style, "size": size, "scales": "single", "steps": 1}
     return gather({**plain, **given, "compile": "off"}, "default", None)
 
 
 def descend(settings: Settings, goal: float, most: float) -> Descent:
-    """Minimise until a loss is reached, or for so many evaluations.
+    """Minimize until a loss is reached, or for so many evaluations.
 
     Args:
         settings: of the run; all stages but the last have their steps, and count.

@@ -1,7 +1,7 @@
 """Suite ``pastiche``: how much sooner the engine reaches the loss that pastiche reaches after its steps.
 
 pastiche 1.6.0 runs as it is, in a process of its own. Its objective is evaluated by neutral code, on the
-pictures of both as 8 bits hold them, since its picture is known in no other form. The engine minimises the
+pictures of both as 8 bits hold them, since its picture is known in no other form. The engine minimizes the
 same objective: the same unscaled features, weights and targets. Start-up is left out for both; the targets
 count for the engine alone.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from impasto.images import open_picture, to_tensor
-from impasto.settings import Settings, gather
+from impasto.images.tensors import open_picture, to_tensor
+from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.best import for_a_long_race
 from impasto_profiling.bench.neutral import (
     PASTICHE_CONTENT_WEIGHT,

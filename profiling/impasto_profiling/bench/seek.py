@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
-from impasto.loop import begin, take_step
-from impasto.prepare import prepare
-from impasto.settings import Settings
-from impasto.state import Run
+from impasto.optimization.loop import begin, take_step
+from impasto.optimization.prepare import prepare
+from impasto.optimization.state import Run
+from impasto.settings.settings import Settings
 from impasto_profiling.bench.clock import StopWatch
 from impasto_profiling.bench.record import Comparison, Figure, compared, figure
 from impasto_profiling.ceiling import synchronize

@@ -1,0 +1,347 @@
+"""The host: loads plugins, knows what each offers, calls the hooks, and says whose fault a failure is."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import inspect
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import pluggy
+
+from impasto import hookspecs
+from impasto.builtin import BUILT_IN
+from impasto.errors import ImpastoError, PluginError, SettingsError, unknown
+from impasto.hookspecs import Offer
+from impasto.model.scopes import scope
+from impasto.settings.options import Option, check_options, options_of
+from impasto.settings.spec import Spec
+
+logger = logging.getLogger("impasto")
+
+Kind = Literal["extractor", "loss", "optimizer", "canvas", "callback"]
+
+KINDS: dict[Kind, str] = {
+    "extractor": "impasto_extractors",
+    "loss": "impasto_losses",
+    "optimizer": "impasto_optimizers",
+    "canvas": "impasto_canvases",
+    "callback": "impasto_callbacks",
+}
+"""Each kind of plugin and the hook that offers it."""
+
+GIVEN_BY_HOST: dict[Kind, int] = {
+    "extractor": 0,
+    "loss": 0,
+    "optimizer": 1,
+    "canvas": 1,
+    "callback": 0,
+}
+"""How many of a factory's first parameters the engine gives; the others are options."""
+
+ENTRY_POINTS = "impasto"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a plugin came from."""
+
+    name: str
+    """Name that the plugin is registered under."""
+    source: str
+    """For people: ``built in``, ``file PATH``, ``module NAME``, ``DISTRIBUTION VERSION``."""
+    error: str = ""
+    """Why it is not loaded; empty if it is."""
+
+    def __str__(self) -> str:
+        return self.source if self.source == "built in" else f"'{self.name}' ({self.source})"
+
+
+@dataclass(frozen=True)
+class Offered:
+    """One offer and the plugin that made it."""
+
+    kind: Kind
+    offer: Offer
+    origin: Origin
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """Its options, read from the factory's signature."""
+        return options_of(self.offer.factory, GIVEN_BY_HOST[self.kind])
+
+    @property
+    def help(self) -> str:
+        """One line of help."""
+        return self.offer.help or (inspect.getdoc(self.offer.factory) or "").partition("\n")[0]
+
+
+class Host:
+    """A plugin manager with a memory: what was loaded, from where, and what went wrong."""
+
+    def __init__(self) -> None:
+        self.manager = pluggy.PluginManager("impasto")
+        self.manager.add_hookspecs(hookspecs)
+        self.origins: list[Origin] = []
+        self.offered: list[Offered] = []
+
+    def register(self, plugin: object, name: str, source: str) -> Origin:
+        """Register a plugin and collect what it offers.
+
+        Raises:
+            PluginError: it is not a valid plugin, with the reason and where it came from. Nothing
+                of it stays registered.
+        """
+        origin = Origin(name, source)
+        _refuse_bad_hooks(plugin, origin)
+        try:
+            self.manager.register(plugin, name)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            if self.manager.get_plugin(name) is plugin:
+                self.manager.unregister(plugin)
+            raise PluginError(f"plugin {origin}: {_one_line(error)}") from error
+        try:
+            offered = [*self._offers_of(plugin, origin)]
+        except Exception:
+            self.manager.unregister(plugin)
+            raise
+        self.offered += offered
+        self.origins.append(origin)
+        return origin
+
+    def load_module(self, module_name: str, name: str, source: str) -> Origin:
+        """Import a module and register it as a plugin.
+
+        Raises:
+            PluginError: it cannot be imported, or is not a valid plugin.
+        """
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:
+            raise PluginError(f"plugin {Origin(name, source)}: {_reason(error)}") from error
+        return self.register(module, name, source)
+
+    def load_file(self, path: Path) -> Origin:
+        """Run a Python file and register it as a plugin.
+
+        Raises:
+            PluginError: there is no such file, or it fails, or is not a valid plugin.
+        """
+        source = f"file {path}"
+        # Unlike Path.is_file, also no for a name that is too long for a file.
+        if not os.path.isfile(path):
+            raise PluginError(f"plugin file '{path}' does not exist")
+        unique = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+        stem = re.sub(r"\W", "_", path.stem)
+        module_name = f"impasto_plugin_{stem}_{unique}"
+        try:
+            module = _run_file(module_name, path)
+        except Exception as error:
+            raise PluginError(f"plugin {Origin(path.stem, source)}: {_reason(error)}") from error
+        return self.register(module, path.stem, source)
+
+    def load_entry_points(self, wanted: str) -> None:
+        """Load installed plugins: ``all``, ``none``, or names with commas between.
+
+        One that fails stays listed with its reason; it takes nothing else down.
+
+        Raises:
+            SettingsError: a name that no installed distribution has.
+        """
+        found = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
+        names = list(found) if wanted == "all" else [] if wanted == "none" else wanted.split(",")
+        for name in names:
+            if name not in found:
+                raise SettingsError(unknown("installed plugin", name, [*found, "all", "none"]))
+            point = found[name]
+            source = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+            try:
+                self._load_entry_point(point, source)
+            except Exception as error:
+                self.origins.append(Origin(name, source, error=_one_line(error)))
+
+    def _load_entry_point(self, point: importlib.metadata.EntryPoint, source: str) -> None:
+        try:
+            plugin = point.load()
+        except Exception as error:
+            raise PluginError(f"plugin {Origin(point.name, source)}: {_reason(error)}") from error
+        self.register(plugin, point.name, source)
+
+    def find(self, kind: Kind, name: str) -> Offered:
+        """The one offer of a kind and name.
+
+        Raises:
+            SettingsError: there is none, with what is allowed, the nearest, and what failed to load.
+            PluginError: two plugins offer it; both are named.
+        """
+        matches = [item for item in self.offered if item.kind == kind and item.offer.name == name]
+        if not matches:
+            allowed = {item.offer.name for item in self.offered if item.kind == kind}
+            failed = "; ".join(origin.error for origin in self.origins if origin.error)
+            more = f". Not loaded: {failed}" if failed else ""
+            raise SettingsError(unknown(kind, name, allowed) + more)
+        if len(matches) > 1:
+            both = " and ".join(str(item.origin) for item in matches)
+            raise PluginError(f"two plugins offer the {kind} '{name}': {both}; leave one out")
+        return matches[0]
+
+    def check(self, kind: Kind, spec: Spec) -> dict[str, Any]:
+        """The options of a SPEC, checked and converted, without making the thing.
+
+        Raises:
+            SettingsError: an unknown name or option, or a value that does not fit.
+        """
+        found = self.find(kind, spec.name)
+        what = f"{kind} '{spec.name}'"
+        return check_options(what, found.offer.factory, GIVEN_BY_HOST[kind], spec.options)
+
+    def make(self, kind: Kind, spec: Spec, *given: object) -> Any:
+        """Make the thing that a SPEC names.
+
+        Args:
+            kind: the kind of plugin.
+            spec: its name and options.
+            given: what the engine gives to the factory before the options.
+
+        Raises:
+            SettingsError: an unknown name or option, or a value that does not fit.
+            PluginError: the factory failed; the plugin is named.
+        """
+        found = self.find(kind, spec.name)
+        options = self.check(kind, spec)
+        try:
+            return found.offer.factory(*given, **options)
+        except ImpastoError:
+            raise
+        except (ValueError, TypeError) as error:
+            raise SettingsError(f"{kind} '{spec}' of plugin {found.origin}: {error}") from error
+        except Exception as error:
+            raise PluginError(
+                f"{kind} '{spec.name}' of plugin {found.origin} cannot be made: {_reason(error)}"
+            ) from error
+
+    def notify(self, hook: str, **arguments: object) -> None:
+        """Call a life-cycle hook of every plugin; one that fails is reported and left out.
+
+        Each plugin is called by itself rather than by pluggy's multicall, so that a failure has a
+        name, does not keep the others from their call, and shows in a profile as its own scope.
+
+        Raises:
+            ImpastoError: raised by a plugin in ``impasto_before_run``, to refuse the run.
+        """
+        for implementation in reversed(getattr(self.manager.hook, hook).get_hookimpls()):
+            try:
+                with scope(f"plugin/{implementation.plugin_name}/{hook}"):
+                    implementation.function(*(arguments[key] for key in implementation.argnames))
+            except Exception as error:
+                if hook == "impasto_before_run" and isinstance(error, ImpastoError):
+                    raise
+                self._leave_out(implementation, hook, error)
+
+    def origin_of(self, kind: str, name: str) -> Origin | None:
+        """Where the offer of a kind and name came from."""
+        found = (item for item in self.offered if (item.kind, item.offer.name) == (kind, name))
+        return next((item.origin for item in found), None)
+
+    def _leave_out(self, implementation: pluggy.HookImpl, hook: str, error: Exception) -> None:
+        name = implementation.plugin_name
+        origin = next((item for item in self.origins if item.name == name), Origin(name, "object"))
+        logger.warning(
+            "plugin '%s' (%s) failed in %s and is left out: %s",
+            name, origin.source, hook, _reason(error),
+        )  # fmt: skip
+        logger.debug("traceback of %s", name, exc_info=error)
+        self.manager.unregister(implementation.plugin)
+
+    def _offers_of(self, plugin: object, origin: Origin) -> Iterable[Offered]:
+        for kind, hook in KINDS.items():
+            offering = getattr(plugin, hook, None)
+            if offering is None or self.manager.parse_hookimpl_opts(plugin, hook) is None:
+                continue
+            try:
+                offers = list(offering())
+                for offer in offers:
+                    if not isinstance(offer, Offer):
+                        raise TypeError(f"expected impasto.Offer, got {offer!r}")
+                    offered = Offered(kind, offer, origin)
+                    _ = offered.options
+                    yield offered
+            except Exception as error:
+                raise PluginError(f"plugin {origin} failed in {hook}: {_reason(error)}") from error
+
+
+def build_host(load: str = "all", plugins: Iterable[str] = ()) -> Host:
+    """A host with the built-in plugins, the installed ones, and those given by file or module.
+
+    Args:
+        load: which installed third-party plugins: ``all``, ``none``, or names with commas between.
+        plugins: paths of Python files (they end in ``.py``), or names of modules.
+
+    Raises:
+        PluginError: one that was given by file or module does not load.
+        SettingsError: ``load`` names a plugin that is not installed.
+    """
+    host = Host()
+    for module_name in BUILT_IN:
+        host.load_module(module_name, module_name.removeprefix("impasto_plugins."), "built in")
+    host.load_entry_points(load)
+    for given in plugins:
+        if given.endswith(".py"):
+            host.load_file(Path(given))
+        else:
+            host.load_module(given, given, f"module {given}")
+    return host
+
+
+def _run_file(module_name: str, path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location(module_name, path)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[module_name] = module
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+    return module
+
+
+def _refuse_bad_hooks(plugin: object, origin: Origin) -> None:
+    """Refuse what pluggy would accept in silence: misspelt hooks, defaults, wrappers."""
+    known = [name for name in vars(hookspecs) if name.startswith("impasto_")]
+    for name in dir(plugin):
+        method = getattr(plugin, name, None)
+        marks = getattr(method, "impasto_impl", None)
+        if not isinstance(marks, dict) or not callable(method):
+            if name.startswith("impasto_") and name in known:
+                raise PluginError(f"plugin {origin}: {name} lacks the decorator @impasto.hookimpl")
+            continue
+        if name not in known:
+            raise PluginError(f"plugin {origin}: {unknown('hook', name, known)}")
+        if marks.get("wrapper") or marks.get("hookwrapper"):
+            raise PluginError(f"plugin {origin}: {name} cannot be a wrapper")
+        for parameter in inspect.signature(method).parameters.values():
+            if parameter.default is not parameter.empty:
+                raise PluginError(
+                    f"plugin {origin}: the argument '{parameter.name}' of {name} has a default;"
+                    " pluggy never passes such an argument"
+                )
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {_one_line(error)}"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,103 @@
+"""Pictures in and out: files ↔ tensors (1, 3, H, W), sRGB in [0, 1]."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from impasto.errors import PictureError, unknown
+from impasto.images.reading import MAX_MEGAPIXELS, Photo, open_picture, photo_of
+from impasto.images.writing import SUFFIXES, Company, write_picture, written_whole
+
+__all__ = [
+    "MAX_MEGAPIXELS",
+    "SUFFIXES",
+    "Photo",
+    "check_output",
+    "fitted",
+    "open_picture",
+    "photo_of",
+    "resized",
+    "save",
+    "to_picture",
+    "to_tensor",
+    "written_whole",
+]
+
+
+def to_tensor(picture: Photo | Image.Image) -> Tensor:
+    """A picture as (1, 3, H, W) float32 sRGB in [0, 1]."""
+    return picture.image if isinstance(picture, Photo) else photo_of(picture).image
+
+
+def to_picture(image: Tensor, alpha: Tensor | None = None) -> Image.Image:
+    """(1, 3, H, W) sRGB as an 8-bit picture; values are clipped to [0, 1] and rounded.
+
+    Args:
+        image: the colors.
+        alpha: (1, 1, H, W) in [0, 1]; with it the picture is RGBA, else RGB.
+    """
+    image = image.detach().cpu()
+    image = image if alpha is None else torch.cat([image, alpha.detach().cpu()], 1)
+    levels = image[0].clamp(0, 1).mul(255).round().to(torch.uint8)
+    return Image.fromarray(numpy.ascontiguousarray(levels.permute(1, 2, 0).numpy()))
+
+
+def resized(image: Tensor, height: int, width: int) -> Tensor:
+    """The picture at another size, with antialiasing, clipped to [0, 1].
+
+    Args:
+        image: (1, 3, H, W).
+        height: pixels, 1 or more.
+        width: pixels, 1 or more.
+    """
+    if image.shape[-2:] == (height, width):
+        return image
+    cubic = interpolate(image, (height, width), mode="bicubic", antialias=True)
+    return cubic.clamp(0, 1)
+
+
+def fitted(width: int, height: int, size: int, side: str = "longer") -> tuple[int, int]:
+    """Width and height of a picture of that shape whose longer (or shorter) side is ``size``."""
+    scale = size / (max(width, height) if side == "longer" else min(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def check_output(
+    path: Path, force: bool, inputs: Sequence[str] = (), suffixes: Iterable[str] = tuple(SUFFIXES)
+) -> None:
+    """Refuse, before any work, an output that could not be written.
+
+    Raises:
+        PictureError: an unknown suffix, a folder that does not exist or cannot be written to, one
+            of the ``inputs``, or a file that exists while ``force`` is not set.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise PictureError(f"output '{path}': {unknown('suffix', path.suffix, suffixes)}")
+    if os.path.isdir(path):
+        raise PictureError(f"output '{path}' is a folder")
+    if not os.path.isdir(path.parent):
+        raise PictureError(f"output folder '{path.parent}' does not exist")
+    if not os.access(path.parent, os.W_OK):
+        raise PictureError(f"output folder '{path.parent}' cannot be written to")
+    if any(os.path.realpath(path) == os.path.realpath(given) for given in inputs):
+        raise PictureError(f"output '{path}' is one of the inputs")
+    if os.path.exists(path) and not force:
+        raise PictureError(f"output '{path}' exists; --force overwrites it")
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a picture in the format of its suffix, without metadata; see :func:`written_whole`.
+
+    Raises:
+        PictureError: it cannot be written; what stood there before is still there.
+    """
+    photo = photo_of(picture)
+    write_picture(path, photo.image, Company(photo.alpha))

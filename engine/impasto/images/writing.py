@@ -1,0 +1,218 @@
+"""Writing pictures: PNG, JPEG, WebP and TIFF with alpha, profile and metadata, whole or not at all.
+
+Pillow cannot write more than 8 bits a color: PNG goes by imagecodecs (libpng), with the chunks around the
+pixels put in here; TIFF by Pillow's own directories and zlib.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import imagecodecs
+import numpy
+from PIL import Image
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+from torch import Tensor
+
+from impasto.errors import PictureError
+from impasto.images.icc import Samples, from_srgb, srgb
+from impasto.images.metadata import exif_for
+
+SUFFIXES = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tiff": "TIFF",
+    ".tif": "TIFF",
+}
+"""Formats that a result can be written in, by the file's suffix."""
+
+LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
+"""Pixels that a format allows; the others allow more than memory does."""
+
+MOST_IN_JPEG = 65_000
+"""Bytes of EXIF, and of XMP, that one segment of a JPEG holds, with room for its name."""
+
+ROWS = 256
+"""Rows in each strip of a TIFF."""
+
+logger = logging.getLogger("impasto")
+
+
+@dataclass(frozen=True)
+class Company:
+    """What goes into a file beside its colors."""
+
+    alpha: Tensor | None = None
+    """(1, 1, H, W) in [0, 1]; None is opaque."""
+    profile: bytes | None = None
+    """ICC profile of RGB that the colors are converted to; None is sRGB, which is embedded as well."""
+    exif: bytes = b""
+    xmp: bytes = b""
+
+
+def check_format(path: Path, depth: int, width: int, height: int) -> None:
+    """Refuse, before any work, what the format of an output cannot hold.
+
+    Raises:
+        PictureError: too deep, or too long a side.
+    """
+    kind = SUFFIXES[path.suffix.lower()]
+    if depth > 8 and kind not in ("PNG", "TIFF"):
+        raise PictureError(f"output '{path}': {kind} has 8 bits; 16 go into .png and .tiff")
+    longest = LONGEST_SIDE.get(kind)
+    if longest is not None and max(width, height) > longest:
+        raise PictureError(
+            f"output '{path}': {kind} holds sides of {longest} pixels at most, not {width} × {height};"
+            " .png and .tiff hold more"
+        )
+
+
+def write_picture(
+    path: Path, image: Tensor, company: Company, depth: int = 8, quality: int = 95
+) -> None:
+    """Write a picture in the format of its suffix; see :func:`written_whole`.
+
+    Args:
+        path: with one of ``SUFFIXES``.
+        image: (1, 3, H, W) sRGB; values are clipped to [0, 1].
+        company: what goes with it. JPEG has no alpha: there the picture is laid on white.
+        depth: bits for each color; 16 in PNG and TIFF only.
+        quality: of JPEG and WebP, 1 to 100.
+
+    Raises:
+        PictureError: it cannot be written; what stood there before is still there.
+    """
+    kind = SUFFIXES[path.suffix.lower()]
+    try:
+        data = encoded(kind, image, company, depth, quality)
+    except (OSError, ValueError, RuntimeError, MemoryError, struct.error) as error:
+        raise PictureError(f"'{path}' cannot be written: {error}") from None
+    with written_whole(path) as part:
+        part.write_bytes(data)
+
+
+def encoded(kind: str, image: Tensor, company: Company, depth: int, quality: int) -> bytes:
+    """The bytes of a file; see :func:`write_picture`."""
+    height, width = image.shape[2:]
+    exif, xmp = exif_for(company.exif, width, height), company.xmp
+    profile = company.profile or srgb()
+    samples = _samples(image)
+    alpha = None if company.alpha is None else _samples(company.alpha)
+    if kind == "JPEG":
+        exif, xmp = _fitting_jpeg(exif, "EXIF"), _fitting_jpeg(xmp, "XMP")
+        if alpha is not None:
+            logger.info("JPEG has no transparency: the picture is laid on white")
+            samples, alpha = samples * alpha + 1 - alpha, None
+    samples = from_srgb(samples, profile)
+    if alpha is not None:
+        samples = numpy.concatenate([samples, alpha], axis=2)
+    wide = numpy.uint8 if depth == 8 else numpy.uint16
+    levels = numpy.round(samples.clip(0, 1) * (2**depth - 1)).astype(wide)
+    if kind == "PNG":
+        return _png(levels, profile, exif, xmp)
+    if kind == "TIFF":
+        return _tiff(levels, profile, exif, xmp)
+    file = BytesIO()
+    more = {"subsampling": 0} if kind == "JPEG" else {"exact": True}
+    Image.fromarray(levels).save(
+        file, kind, quality=quality, icc_profile=profile, exif=exif, xmp=xmp, **more
+    )
+    return file.getvalue()
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path``, renamed to it at the end; removed if writing fails.
+
+    Raises:
+        PictureError: it cannot be written; what stood there before is still there.
+    """
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}", delete=False
+        ) as file:
+            part = Path(file.name)
+        try:
+            yield part
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+            part.chmod(0o666 & ~umask())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise PictureError(f"'{path}' cannot be written: {error.strerror or error}") from None
+
+
+def umask() -> int:
+    """Rights that new files are not given, as the user set them."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _samples(image: Tensor) -> Samples:
+    samples: Samples = image.detach()[0].clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    return samples
+
+
+def _fitting_jpeg(data: bytes, what: str) -> bytes:
+    if len(data) <= MOST_IN_JPEG:
+        return data
+    logger.warning("the %s is left out: it has %d bytes, too many for JPEG", what, len(data))
+    return b""
+
+
+def _png(levels: Samples, profile: bytes, exif: bytes, xmp: bytes) -> bytes:
+    data = bytes(imagecodecs.png_encode(numpy.ascontiguousarray(levels)))
+    chunks = _chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+    if exif:
+        chunks += _chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    if xmp:
+        chunks += _chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp)
+    # The signature has 8 bytes; the header, which is always the first chunk, 25.
+    return data[:33] + chunks + data[33:]
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _tiff(levels: Samples, profile: bytes, exif: bytes, xmp: bytes) -> bytes:
+    """TIFF 6.0, little-endian: strips packed by zlib after horizontal differences."""
+    height, width, samples = levels.shape
+    apart = levels.copy()
+    apart[:, 1:] -= levels[:, :-1]
+    rows = [apart[row : row + ROWS] for row in range(0, height, ROWS)]
+    strips = [zlib.compress(part.astype(part.dtype.newbyteorder("<")).tobytes()) for part in rows]
+    directory = ImageFileDirectory_v2()
+    if exif:
+        kept = Image.Exif()
+        kept.load(exif)
+        for tag in kept:
+            directory[tag] = kept.get_ifd(tag) or kept[tag]
+    starts = numpy.cumsum([0, *map(len, strips)])[:-1]
+    # TIFF 6.0: RGB (2), packed by deflate (8, Technical Note 2), differences (2), alpha kept apart (2).
+    directory.update({256: width, 257: height, 258: (levels.itemsize * 8,) * samples})
+    directory.update({259: 8, 262: 2, 277: samples, 278: ROWS, 284: 1, 317: 2})
+    directory.update({273: tuple(map(int, starts)), 279: tuple(map(len, strips))})
+    if samples == 4:
+        directory[338] = 2
+    directory.tagtype.update({273: 4, 279: 4, 700: 1, 34675: 7})
+    directory[34675] = profile
+    if xmp:
+        directory[700] = xmp
+    file = BytesIO()
+    directory.save(file)
+    return file.getvalue() + b"".join(strips)

@@ -1,0 +1,1 @@
+"""Work that is built of runs: paint and save, resume, rerun, sweep, learn a style, compare, estimate."""

@@ -1,0 +1,131 @@
+"""When checkpoints are written: every so often, at the end of a stage, and when a run ends early."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from impasto.errors import CheckpointError
+from impasto.hookspecs import hookimpl
+from impasto.optimization.saved_state import checksums_of, random_state, state_of
+from impasto.optimization.state import Run
+from impasto.storage.checkpoint import NAME, check_folder, write_checkpoint
+
+logger = logging.getLogger("impasto")
+
+Handler = Callable[[int, FrameType | None], Any]
+
+
+class Checkpoints:
+    """Observer of a run that writes its checkpoints.
+
+    A state is whole only between two steps. So a signal waits for the step to end, unless it comes
+    twice; and where a step fails after it began to change the state, the last checkpoint stays.
+    """
+
+    def __init__(self, folder: Path, every: float) -> None:
+        """Make the folder.
+
+        Args:
+            folder: where to; made if it is not there.
+            every: seconds between checkpoints, 0 or more; 0 writes one after each step.
+
+        Raises:
+            CheckpointError: the folder cannot be made.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CheckpointError(f"folder '{folder}': {error.strerror or error}") from None
+        self.folder, self.every = folder.resolve(), every
+        self.written = 0.0
+        self.failing = False
+        self.pending: Callable[[], object] | None = None
+
+    def has_one(self) -> bool:
+        """Whether there is a checkpoint in the folder."""
+        return (self.folder / NAME).exists()
+
+    def refuse_to_replace(self) -> None:
+        """Refuse a folder that has a checkpoint already.
+
+        Raises:
+            CheckpointError: with what to do.
+        """
+        if self.has_one():
+            raise CheckpointError(
+                f"'{self.folder}' has a checkpoint: impasto resume goes on from it, --force begins anew"
+            )
+
+    @hookimpl(trylast=True)
+    def impasto_before_run(self, run: Run) -> None:
+        check_folder(self.folder)
+        self.inputs = checksums_of(run)
+
+    @hookimpl(trylast=True)
+    def impasto_before_stage(self, run: Run) -> None:
+        self.random = random_state(run)
+        if not run.step:
+            self.write(run)
+
+    @hookimpl(trylast=True)
+    def impasto_after_step(self, run: Run) -> None:
+        self.random = random_state(run)
+        if self.pending:
+            self.pending()
+        if time.monotonic() - self.written >= self.every:
+            self.write(run)
+
+    @hookimpl(trylast=True)
+    def impasto_after_stage(self, run: Run) -> None:
+        self.write(run)
+
+    @hookimpl(trylast=True)
+    def impasto_run_failed(self, run: Run) -> None:
+        if run.whole:
+            self.write(run)
+
+    def write(self, run: Run) -> None:
+        """Write a checkpoint; where that fails the one before stays, and the run goes on."""
+        try:
+            write_checkpoint(self.folder, state_of(run, self.inputs, self.random))
+            self.failing = False
+        except CheckpointError as error:
+            if not self.failing:
+                left = "the one before it stays" if self.has_one() else "there is none"
+                logger.warning("%s; %s, and the run goes on", error, left)
+            self.failing = True
+        self.written = time.monotonic()
+
+    @contextmanager
+    def signals_wait(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM wait for the end of the step; a second one does not wait."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def wait(number: int, frame: FrameType | None) -> None:
+            handler = before[signal.Signals(number)]
+            if not callable(handler):
+                handler = signal.default_int_handler
+            if self.pending:
+                handler(number, frame)
+            self.pending = lambda: handler(number, None)
+            logger.info("stopping after this step; once more stops at once")
+
+        try:
+            for number, handler in before.items():
+                if callable(handler):
+                    signal.signal(number, wait)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,157 @@
+"""A measure of quality: how near a result is to style and content on features that no loss optimized.
+
+It tells whether a run reached the style's statistics and kept the content's shapes, also where the
+optimizer was not looking: a run that fooled its own layers shows here. It cannot tell which picture people
+like. The layers lie between those of the losses, so they see much of the same: take small differences for
+none, and another network (``--extractor``) where there is one. Patches copied from the style picture come
+out near it; and a run whose losses used these layers has an advantage.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+
+from impasto.errors import SettingsError
+from impasto.host.host import build_host
+from impasto.images.tensors import Photo, fitted, open_picture, resized, to_tensor
+from impasto.model.extractor import Extractor
+from impasto.model.loss import Loss
+from impasto.model.objective import Objective
+from impasto.optimization.hardware import choose_device, choose_precision
+from impasto.optimization.prepare import made
+from impasto.settings.spec import Spec
+from impasto.settings.style import Style, shares
+
+HELD_OUT = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_2")
+"""Layers that no loss of Impasto has by default."""
+
+STYLE_TERMS = ("wasserstein", "gram")
+CONTENT_TERMS = ("content", "self_similarity")
+
+logger = logging.getLogger("impasto")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Distances of one picture: 0 is equal, and of style about 1 is nothing in common."""
+
+    name: str
+    """The picture's file, or ``content`` and ``style`` for those themselves."""
+    style: Mapping[str, float]
+    """Mean over the layers: ``wasserstein`` and ``gram``, relative to the style."""
+    content: Mapping[str, float]
+    """Mean over the layers: ``content``, squared difference of features relative to the content's own
+    mean square; ``self_similarity``, of shapes alone, 0 to 2."""
+    layers: Mapping[str, Mapping[str, float]]
+    """Each distance by layer."""
+
+
+@torch.no_grad()
+def compare(
+    results: Mapping[str, Photo | Image.Image],
+    content: Photo | Image.Image,
+    styles: Mapping[Style, Photo | Image.Image],
+    *,
+    layers: Sequence[str] = HELD_OUT,
+    extractor: str = "vgg19",
+    device: str = "auto",
+    size: int | None = None,
+) -> list[Score]:
+    """Distances of results to content and style; the first two rows are these themselves.
+
+    Args:
+        results: pictures by name.
+        content: the content picture.
+        styles: pictures by style; their weights and scales count.
+        layers: of the extractor, on which distances are taken.
+        extractor: a SPEC.
+        device: as in :class:`impasto.Settings`.
+        size: longer side in pixels at which all are compared; None is the smallest result's.
+
+    Raises:
+        SettingsError: a layer or an extractor that is not there.
+    """
+    size = size or min(max(picture.size) for picture in results.values())
+    shape = fitted(*content.size, size)
+    where = choose_device(device)
+    # A loss that looks at a sample of the pixels takes it by torch's seed; a measure is the same every time.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        objective = make_objective(extractor, layers)
+    objective.extractor.prepare(where, choose_precision("float32", where))
+    objective.to(where)
+    of_style = [
+        sized(picture, *style_shape(picture, style, size)) for style, picture in styles.items()
+    ]
+    target = sized(content, *shape).to(where)
+    objective.aim(target, [image.to(where) for image in of_style], shares(list(styles)))
+    pictures = {"content": content, "style": next(iter(styles.values())), **results}
+    scale = {
+        layer: feature.square().mean().item()
+        for layer, feature in objective.features(target).items()
+    }
+    return [
+        score(name, objective, sized(picture, *shape).to(where), scale)
+        for name, picture in pictures.items()
+    ]
+
+
+def make_objective(extractor: str, layers: Sequence[str]) -> Objective:
+    """One term for each distance and layer.
+
+    Raises:
+        SettingsError: a layer or an extractor that is not there.
+    """
+    host = build_host()
+    losses: dict[str, Loss] = {}
+    for name in (*STYLE_TERMS, *CONTENT_TERMS):
+        for layer in layers:
+            spec = Spec(name, {"layers": [layer], "weight": 1})
+            losses[f"{name} {layer}"] = made(host, "loss", spec, Loss)
+    return Objective(made(host, "extractor", Spec.parse(extractor), Extractor), losses)
+
+
+def score(
+    name: str, objective: Objective, image: torch.Tensor, scale: Mapping[str, float]
+) -> Score:
+    """Distances of one picture, (1, 3, H, W), from what the objective is aimed at."""
+    terms = dict(zip(objective.names, objective(image)[1].tolist(), strict=True))
+    layers: dict[str, dict[str, float]] = {}
+    for term, value in terms.items():
+        distance, layer = term.split(" ", 1)
+        relative = max(scale[layer], 1e-12) if distance == "content" else 1.0
+        layers.setdefault(distance, {})[layer] = value / relative
+    means = {distance: sum(by.values()) / len(by) for distance, by in layers.items()}
+    return Score(
+        name,
+        {distance: means[distance] for distance in STYLE_TERMS},
+        {distance: means[distance] for distance in CONTENT_TERMS},
+        layers,
+    )
+
+
+def sized(picture: Photo | Image.Image, width: int, height: int) -> torch.Tensor:
+    """The picture as (1, 3, height, width) sRGB in [0, 1]."""
+    return resized(to_tensor(picture), height, width)
+
+
+def style_shape(picture: Photo | Image.Image, style: Style, size: int) -> tuple[int, int]:
+    """Width and height of a style picture beside results with this longer side."""
+    return fitted(*picture.size, style.size or max(1, round(size * style.scale)))
+
+
+def opened(names: Sequence[str]) -> dict[str, Photo]:
+    """Pictures by the name of their file.
+
+    Raises:
+        PictureError: one cannot be read.
+        SettingsError: one is named twice.
+    """
+    if len(set(names)) != len(names):
+        raise SettingsError("compare: a picture is named twice")
+    return {name: open_picture(name) for name in names}

@@ -1,0 +1,210 @@
+"""What a run will take in memory and roughly in time, before it; nothing is painted.
+
+Memory is the process as it stands after a trial of a few small steps, plus all tensors that are alive at
+once in one evaluation of the largest stage, which is gone through on torch's ``meta`` device: shapes
+without numbers. So it holds for any extractor, loss and canvas. What the optimizer keeps is measured in
+the trial and grows with the canvas. Time is the trial's, scaled by the number of pixels.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from impasto.errors import ImpastoError
+from impasto.jobs.tensor_memory import LiveTensors
+from impasto.model.objective import Objective
+from impasto.optimization.hardware import precision_name
+from impasto.optimization.loop import begin, take_step
+from impasto.optimization.prepare import prepare
+from impasto.optimization.state import Run, Stage
+from impasto.settings.settings import Settings
+
+OVERHEAD = 1.6
+"""Beyond the tensors themselves: what the allocator holds back between them, and the workspace of oneDNN.
+Measured at 256, 512 and 1024 pixels on two cores."""
+TRIAL_SIZE = 128
+"""Longer side of the trial, pixels; less where the run's first stage is smaller."""
+TRIAL_STEPS = 3
+"""After one that is not timed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take."""
+
+    stages: tuple[Stage, ...]
+    seconds: tuple[float, ...]
+    """Of each stage, roughly."""
+    parts: dict[str, int]
+    """Bytes: ``process``, ``optimizer``, ``evaluation``; together the peak."""
+    trial: str
+    """What the time was measured on."""
+    device: str
+    precision: str
+    compiled: bool
+
+    @property
+    def peak_bytes(self) -> int:
+        """Largest resident set of the process; on a GPU the most that is taken of its memory."""
+        return sum(self.parts.values())
+
+    def as_record(self) -> dict[str, object]:
+        """The estimate as one JSON record."""
+        return {
+            "stages": [
+                {**stage.__dict__, "seconds": round(seconds, 3)}
+                for stage, seconds in zip(self.stages, self.seconds, strict=True)
+            ],
+            "seconds": round(sum(self.seconds), 3),
+            "seconds_from": self.trial,
+            "peak_bytes": self.peak_bytes,
+            "parts_bytes": self.parts,
+            "device": self.device,
+            "precision": self.precision,
+            "compiled": self.compiled,
+        }
+
+
+def estimate(settings: Settings) -> Estimate:
+    """Estimate a run. It takes the time of start-up and of a few small steps.
+
+    Args:
+        settings: of the run; nothing is written, and callbacks are left out.
+
+    Raises:
+        ImpastoError: what would refuse the run, or a plugin that cannot be gone through without
+            numbers.
+    """
+    run = prepare(replace(settings, output=None, callback=()))
+    compiled, run.evaluate = not isinstance(run.evaluate, Objective), run.objective
+    stages, last, device = tuple(run.stages), run.stages[-1], run.device
+    # Copied before the trial, in which losses may keep tensors that have numbers.
+    shapes = copy.deepcopy(run.objective).to("meta")
+    trial = trial_stage(stages[0])
+    seconds = seconds_of_step(run, trial)
+    kept = kept_by_optimizer(run)
+    process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
+    pixels = trial.width * trial.height
+    without_numbers(run, shapes)
+    return Estimate(
+        stages=stages,
+        seconds=tuple(s.steps * seconds * s.width * s.height / pixels for s in stages),
+        parts={
+            "process": process,
+            "optimizer": round(kept * last.width * last.height / pixels),
+            "evaluation": round(OVERHEAD * bytes_of_evaluation(run, last)),
+        },
+        trial=f"{TRIAL_STEPS} steps at {trial.width} × {trial.height} pixels, scaled by pixels"
+        + (", not compiled" if compiled else ""),
+        device=str(device),
+        precision=precision_name(run.precision),
+        compiled=compiled,
+    )
+
+
+def trial_stage(first: Stage) -> Stage:
+    """A stage of the run's shape that is small enough to be tried."""
+    scale = min(1.0, TRIAL_SIZE / max(first.width, first.height))
+    width, height = (max(1, round(side * scale)) for side in (first.width, first.height))
+    return Stage(0, width, height, TRIAL_STEPS + 1)
+
+
+def seconds_of_step(run: Run, stage: Stage) -> float:
+    """Seconds of a step, after one that is not timed."""
+    begin(run, stage)
+    take_step(run, stage).loss  # noqa: B018 waits for the device
+    started = time.perf_counter()
+    for _ in range(TRIAL_STEPS):
+        step = take_step(run, stage)
+    step.loss  # noqa: B018 waits for the device
+    return (time.perf_counter() - started) / TRIAL_STEPS
+
+
+def kept_by_optimizer(run: Run) -> int:
+    """Bytes that the optimizer keeps from step to step, of what grows with the canvas.
+
+    Args:
+        run: whose optimizer has taken a few steps.
+    """
+    assert run.canvas is not None
+    assert run.optimizer is not None
+    numbers = sum(parameter.numel() for parameter in run.canvas.parameters())
+    states = run.optimizer.state.values()
+    found = [value for state in states for value in tensors_in(list(state.values()))]
+    return sum(one.numel() // numbers * numbers * one.element_size() for one in found)
+
+
+def tensors_in(values: Sequence[object]) -> list[Tensor]:
+    """Tensors, also those in lists, as torch's own L-BFGS keeps them."""
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, list):
+            found += tensors_in(value)
+    return found
+
+
+def bytes_of_evaluation(run: Run, stage: Stage) -> int:
+    """Bytes of all tensors that are alive at once in a stage's targets, loss and gradient.
+
+    Args:
+        run: see :func:`without_numbers`.
+        stage: the largest.
+
+    Raises:
+        ImpastoError: a plugin needs the numbers.
+    """
+    live = LiveTensors()
+    try:
+        with live:
+            begin(run, stage)
+            assert run.canvas is not None
+            total, _ = run.objective(run.canvas())
+            torch.autograd.backward(total)
+    except (NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ImpastoError(
+            f"memory cannot be estimated: a plugin needs numbers, not only shapes ({reason})"
+        ) from error
+    return live.peak
+
+
+def without_numbers(run: Run, shapes: Objective) -> None:
+    """Move a run to the ``meta`` device, where only shapes are computed.
+
+    Args:
+        run: of no use for anything else afterwards.
+        shapes: its objective on that device.
+    """
+    run.device = torch.device("meta")
+    run.objective = shapes
+    run.content = run.content.to("meta")
+    run.start = run.start.to("meta")
+    run.styles = [one.to("meta") if isinstance(one, Tensor) else one for one in run.styles]
+    run.style_masks = [None if mask is None else mask.to("meta") for mask in run.style_masks]
+    run.canvas = run.optimizer = run.average = None
+
+
+def resident_bytes() -> int:
+    """Memory of this process now; where the system does not tell, the most that it had so far."""
+    table = Path("/proc/self/statm")
+    if table.is_file():
+        return int(table.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    most: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most
+
+
+def bytes_of(module: torch.nn.Module) -> int:
+    """Of a module's parameters and buffers."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

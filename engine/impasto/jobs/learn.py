@@ -1,0 +1,107 @@
+"""Learning a painting's style into a style file."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from impasto import __version__
+from impasto.errors import SettingsError
+from impasto.images.tensors import check_output, open_picture, resized, to_tensor
+from impasto.model.masks import check_masks, open_mask
+from impasto.optimization.hardware import precision_name
+from impasto.optimization.prepare import assemble
+from impasto.optimization.stages import stage_sizes
+from impasto.optimization.state import Stage
+from impasto.settings.settings import Settings, gather
+from impasto.settings.style import STYLE_FILE, Style
+from impasto.storage.fallback import keep
+from impasto.storage.style_file import (
+    FORMAT,
+    Record,
+    described,
+    probe,
+    refuse_what_depends_on_the_content,
+    style_losses,
+    write,
+)
+
+
+def learn(
+    painting: str | os.PathLike[str] | Style,
+    output: str | os.PathLike[str],
+    *,
+    preset: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    **given: object,
+) -> Record:
+    """Learn a painting's style into a file, for runs with the same network, losses and sizes.
+
+    Args:
+        painting: a picture file, with a scale or size if wanted.
+        output: the file to write; its suffix is ``.style``.
+        preset: name of a preset; ``default`` if nothing is said.
+        config: a TOML file of settings.
+        given: settings by name, as in :func:`impasto.run`.
+
+    Returns:
+        The record that the file has.
+
+    Raises:
+        ImpastoError: something asked for cannot be had.
+    """
+    style = Style.parse(painting)
+    given = {**given, "content": style.file, "style": style, "output": os.fspath(output)}
+    settings = gather(given, preset, os.fspath(config) if config is not None else None)
+    return learn_settings(settings)
+
+
+@torch.no_grad()
+def learn_settings(settings: Settings) -> Record:
+    """Learn the one style of these settings into their output; see :func:`learn`."""
+    path = Path(settings.output or "")
+    refuse_what_depends_on_the_content(settings)
+    check_output(path, settings.force, [settings.style[0].file], [STYLE_FILE])
+    style = settings.style[0]
+    picture = open_picture(style.file, settings.max_megapixels)
+    image = to_tensor(picture)
+    mask = (
+        None
+        if style.style_mask is None
+        else open_mask(style.style_mask, picture.size, settings.max_megapixels)
+    )
+    objective, host, device, precision = assemble(settings)
+    check_masks([style], host, objective)
+    assert isinstance(settings.size, int)
+    tensors: dict[str, Tensor] = {}
+    sizes = stage_sizes(settings, settings.size)
+    for number, length in enumerate(sizes):
+        width, height = Stage(number, length, length, 1).style_size(*picture.size, "keep", style)
+        part = None if mask is None else resized(mask, height, width).to(device)
+        summaries = objective.learn(resized(image, height, width).to(device), part)
+        for term, layers in summaries.items():
+            for layer, summary in layers.items():
+                for key, value in summary.items():
+                    # Cloned: safetensors refuses tensors that share memory.
+                    tensors[f"{length}/{term}/{layer}/{key}"] = value.cpu().contiguous().clone()
+    losses = style_losses(host, settings, objective)
+    if not losses:
+        raise SettingsError("none of the losses compares with a style; there is nothing to learn")
+    tensors |= {f"probe/{layer}": mean for layer, mean in probe(objective).items()}
+    record: Record = {
+        "format": FORMAT,
+        "impasto": __version__,
+        "extractor": described(host, "extractor", settings.extractor),
+        "weights": objective.extractor.weights,
+        "losses": losses,
+        "sizes": sizes,
+        "style": settings.style[0].options,
+        "seed": settings.seed,
+        "precision": precision_name(precision),
+    }
+    keep(partial(write, tensors=tensors, record=record), path, "style")
+    return record

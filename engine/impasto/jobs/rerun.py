@@ -1,0 +1,143 @@
+"""Reruns: the run of a picture's recipe once more. A recipe is read, never trusted: it runs no code."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from impasto.api import finish, inputs_of
+from impasto.errors import RecipeError
+from impasto.hookspecs import hookimpl
+from impasto.host.trust import refuse_unnamed
+from impasto.images.tensors import check_output
+from impasto.optimization.prepare import prepare
+from impasto.optimization.state import Result, Run, Step
+from impasto.settings.settings import Settings, validate
+from impasto.storage.recipe import (
+    OF_THE_PLACE,
+    machine_of,
+    network_sum,
+    read_recipe,
+    relocated,
+    sha256,
+    versions,
+)
+
+logger = logging.getLogger("impasto")
+
+
+class StopAfter:
+    """Stops a run after so many steps, as the recipe's run was stopped."""
+
+    def __init__(self, steps: int, reason: str) -> None:
+        self.steps, self.reason = steps, reason
+
+    @hookimpl
+    def impasto_after_step(self, run: Run, step: Step) -> None:
+        if step.number >= self.steps:
+            run.stop(self.reason)
+
+
+def rerun(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    found: Sequence[str] = (),
+    plugins: Sequence[str] = (),
+    force: bool = False,
+    watched: Callable[[Settings], Settings] | None = None,
+) -> Result:
+    """Do the run again that a picture's recipe tells of.
+
+    Args:
+        path: of the picture with the recipe.
+        output: to write; one of the inputs it cannot be, nor ``path``.
+        found: files that lie elsewhere now than they did; they are known by their checksums.
+        plugins: to load. A recipe loads none by itself: a picture from elsewhere must not run code.
+        force: overwrite the output if it exists.
+        watched: puts observers into the settings.
+
+    Raises:
+        RecipeError: no recipe, or an input that is gone or has changed.
+        PluginError: it needs a plugin that is not named.
+        ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
+    """
+    recipe = read_recipe(path)
+    again = settings_again(recipe, output=os.fspath(output), plugins=plugins, force=force)
+    settings = relocated(again, places_of(recipe["inputs"], found))
+    check_output(Path(output), force, [*inputs_of(settings), os.fspath(path)])
+    run = prepare(watched(settings) if watched else settings)
+    say_differences(run, recipe)
+    if recipe.get("stopped"):
+        run.host.register(StopAfter(recipe["steps"], str(recipe["stopped"])), "rerun", "the engine")
+    return finish(run, None)
+
+
+def settings_again(
+    recipe: Mapping[str, Any], output: str, plugins: Sequence[str], force: bool
+) -> Settings:
+    """The settings of a recipe for a run here.
+
+    Raises:
+        PluginError: it needs plugins that were not named.
+        SettingsError: a setting that this version does not know, or a value that does not fit.
+    """
+    table = {key: value for key, value in recipe["settings"].items() if key not in OF_THE_PLACE}
+    needed = table.pop("plugin", [])
+    refuse_unnamed("the recipe", needed if isinstance(needed, list) else [needed], plugins)
+    if recipe.get("callbacks"):
+        logger.info("callbacks of the recipe are left out: %s", _listed(recipe["callbacks"]))
+    return validate({**table, "plugin": list(plugins), "output": output, "force": force})
+
+
+def places_of(inputs: Mapping[str, str], found: Sequence[str]) -> dict[str, str]:
+    """Where each input is now, checked.
+
+    Raises:
+        RecipeError: one is gone, has changed, or was in memory only.
+    """
+    by_sum = {sha256(file): file for file in found}
+    if strange := [file for checksum, file in by_sum.items() if checksum not in inputs.values()]:
+        raise RecipeError(f"{_listed(strange)}: no input of the recipe has that checksum")
+    places = {}
+    for name, checksum in inputs.items():
+        if not checksum:
+            raise RecipeError(f"the input {name!r} was in memory: there is no file to start from")
+        if checksum in by_sum:
+            places[name] = by_sum[checksum]
+        elif not os.path.isfile(name):
+            raise RecipeError(f"the input {name!r} is gone; --input FILE says where it is now")
+        elif (now := sha256(name)) != checksum:
+            raise RecipeError(
+                f"the input {name!r} has changed: its SHA-256 was {str(checksum)[:12]}… and is"
+                f" {now[:12]}…; --input FILE gives the old one"
+            )
+    return places
+
+
+def say_differences(run: Run, recipe: Mapping[str, Any]) -> None:
+    """Warn of what is not as it was.
+
+    Raises:
+        RecipeError: the network has other weights.
+    """
+    before, now = (
+        {**recipe["versions"], **recipe["machine"]},
+        {**versions(), **machine_of(run)},
+    )
+    for what in now:
+        if before.get(what) != now[what]:
+            logger.warning(
+                "%s was %r and is %r: the picture will be the same only within rounding",
+                what, before.get(what), now[what],
+            )  # fmt: skip
+    same = all(before.get(what) == now[what] for what in ("device", "precision", "torch"))
+    if same and recipe.get("network") != network_sum(run):
+        raise RecipeError("the network has other weights than the recipe's run")
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(repr(str(value)) for value in values)

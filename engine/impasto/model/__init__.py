@@ -1,0 +1,1 @@
+"""What is minimized: plain torch modules."""

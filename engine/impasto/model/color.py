@@ -1,0 +1,145 @@
+"""Colors: keep the content picture's, by luminance alone or by recoloring the style picture first.
+
+Gatys, Bethge, Hertzmann and Shechtman, "Preserving Color in Neural Artistic Style Transfer", 2016;
+Gatys, Ecker, Bethge, Hertzmann and Shechtman, "Controlling Perceptual Factors in Neural Style Transfer",
+CVPR 2017, section 5. Departure: luminance that chroma would put out of range is clipped, not the chroma.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from impasto.model.canvas import Canvas
+
+Colors = Literal["style", "luminance", "match", "histogram"]
+
+YIQ = (0.299, 0.587, 0.114)
+"""Red, green and blue in the luminance of YIQ, as in the papers."""
+
+LEAST = 1e-4
+"""A style's variance along an axis of color counts as this at least, [0, 1]²: a gray painting would
+have its grain blown up to colors."""
+
+
+def luminance(image: Tensor) -> Tensor:
+    """(1, 3, H, W) sRGB → (1, 1, H, W), the luminance of YIQ, in [0, 1]."""
+    return (image * image.new_tensor(YIQ).view(1, 3, 1, 1)).sum(1, keepdim=True)
+
+
+def gray(image: Tensor) -> Tensor:
+    """(1, 3, H, W) sRGB → the same size, with its luminance in all three channels."""
+    return luminance(image).expand(-1, 3, -1, -1)
+
+
+def with_luminance(image: Tensor, wanted: Tensor) -> Tensor:
+    """The picture with another luminance and its own chroma, in [0, 1].
+
+    Args:
+        image: (1, 3, H, W) sRGB in [0, 1].
+        wanted: (1, 1, H, W); clipped to what the chroma of each pixel allows.
+    """
+    chroma = image - luminance(image)
+    lowest, highest = -chroma.amin(1, keepdim=True), 1 - chroma.amax(1, keepdim=True)
+    return (torch.minimum(torch.maximum(wanted, lowest), highest) + chroma).clamp(0, 1)
+
+
+class LuminanceCanvas(Canvas):
+    """A canvas of which only the luminance is painted; the chroma is that of a picture."""
+
+    colored: Tensor
+
+    def __init__(self, canvas: Canvas, colored: Tensor) -> None:
+        """Wrap a canvas.
+
+        Args:
+            canvas: what is optimized.
+            colored: (1, 3, H, W) sRGB in [0, 1], of the canvas's size: it gives the chroma.
+        """
+        super().__init__()
+        self.canvas = canvas
+        self.register_buffer("colored", colored, persistent=False)
+
+    def forward(self) -> Tensor:
+        """What the network sees: the luminance, in all three channels."""
+        return gray(self.canvas())
+
+    def project(self) -> None:
+        self.canvas.project()
+
+    @torch.no_grad()
+    def picture(self) -> Tensor:
+        painted: Tensor = self.canvas()
+        return with_luminance(self.colored, luminance(painted.detach().float()))
+
+
+def recolored(style: Tensor, content: Tensor, colors: Colors) -> Tensor:
+    """The style picture with the colors that it is to give, (1, 3, H, W) sRGB in [0, 1].
+
+    Args:
+        style: (1, 3, H, W) sRGB in [0, 1].
+        content: the same, of any size.
+        colors: ``style`` leaves it as it is; ``luminance`` makes it gray, with the content's mean
+            and deviation; ``match`` gives it the content's mean and covariance; ``histogram`` the
+            content's histograms of red, green and blue.
+    """
+    if colors == "luminance":
+        return with_moments(luminance(style), luminance(content)).expand(-1, 3, -1, -1)
+    if colors == "match":
+        return with_moments(style, content)
+    return with_histogram(style, content) if colors == "histogram" else style
+
+
+def with_moments(style: Tensor, content: Tensor) -> Tensor:
+    """Colors moved linearly to the content's mean and covariance: Gatys et al. 2016, section 2.1.
+
+    The map is x → Σc^½ Σs^-½ (x - μs) + μc, which that paper takes from Image Analogies.
+
+    Args:
+        style: (1, C, H, W) in [0, 1].
+        content: (1, C, h, w) in [0, 1].
+    """
+    mean, covariance = statistics(style)
+    wanted_mean, wanted = statistics(content)
+    matrix = power(wanted, 0.5) @ power(covariance, -0.5, LEAST)
+    offset = wanted_mean - matrix @ mean
+    moved = torch.einsum("ij,bjhw->bihw", matrix.float(), style)
+    return (moved + offset.float().view(1, -1, 1, 1)).clamp(0, 1)
+
+
+def with_histogram(style: Tensor, content: Tensor) -> Tensor:
+    """Each channel with the content's histogram: values of equal rank. Gatys et al. 2016, section 2.
+
+    Args:
+        style: (1, C, H, W).
+        content: (1, C, h, w).
+    """
+    matched = torch.empty_like(style)
+    for channel in range(style.shape[1]):
+        order = style[0, channel].flatten().argsort(stable=True)
+        ranked = content[0, channel].flatten().sort().values
+        # The middle of each of the style's ranks, among the content's.
+        places = (torch.arange(len(order)) * 2 + 1) * len(ranked) // (2 * len(order))
+        matched[0, channel].view(-1)[order] = ranked[places]
+    return matched
+
+
+def statistics(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean, (C,), and covariance, (C, C), of a picture's colors, in float64.
+
+    Args:
+        image: (1, C, H, W).
+    """
+    pixels = image.double().flatten(2)[0]
+    mean = pixels.mean(1)
+    centered = pixels - mean[:, None]
+    return mean, centered @ centered.T / pixels.shape[1]
+
+
+def power(covariance: Tensor, exponent: float, least: float = 0.0) -> Tensor:
+    """A symmetric power of a covariance, (C, C); eigenvalues below ``least`` count as that."""
+    values, vectors = torch.linalg.eigh(covariance)
+    raised: Tensor = vectors @ torch.diag(values.clamp_min(least) ** exponent) @ vectors.T
+    return raised

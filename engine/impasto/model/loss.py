@@ -1,0 +1,178 @@
+"""What a loss is: one weighted term of the objective, written as *summarize, then compare*."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from impasto.errors import SettingsError
+from impasto.model.extractor import Features
+
+Summary = dict[str, Tensor]
+"""What a loss keeps of one layer: tensors by name."""
+
+Weight = Annotated[float, Field(ge=0, description="strength of the term")]
+"""Type of the option ``weight``."""
+Layers = Annotated[tuple[str, ...], Field(min_length=1, description="layers that are compared")]
+"""Type of the option ``layers``."""
+LayerWeights = Annotated[
+    tuple[Annotated[float, Field(ge=0)], ...],
+    Field(description="weight of each layer; empty weighs all alike, with a sum of one"),
+]
+"""Type of the option ``layer_weights``."""
+
+Fade = Annotated[
+    float,
+    Field(ge=0, le=4, description="at n times 128 pixels the term is divided by this power of n"),
+]
+"""Type of the option ``fade``, for losses that keep it under that name."""
+FADES_FROM = 128
+"""Longer side, pixels, up to which a term that fades counts in full: a pyramid's coarsest stage."""
+
+
+class Loss(nn.Module):
+    """A term: summarizes each of its layers, and compares the summaries with those of a target.
+
+    A subclass writes :meth:`summarize_layer` and :meth:`compare_layer`; the sum over layers is done
+    here. One that does not work layer by layer overrides :meth:`summarize` and :meth:`compare`.
+    """
+
+    target: ClassVar[Literal["content", "style", "none"]] = "style"
+    """Which picture the target is summarized from; ``none`` compares with nothing."""
+    summary: ClassVar[Literal["sum", "map", "whole"]] = "sum"
+    """What a summary is. ``sum``: a sum over pixels, with the number of pixels under the key
+    ``pixels``, so that summaries of parts or of several pictures add up. ``map``: one value for each
+    pixel, and the comparison is a mean over pixels. ``whole``: neither; needs the whole picture, and
+    several styles are compared with one by one, and the terms averaged by their weights."""
+    precision: ClassVar[Literal["full", "network"]] = "full"
+    """In which features come: ``full`` is float32 at least; ``network`` is the network's own, for a loss
+    that sees to it itself that its sums and differences are taken in full (see :func:`full`)."""
+
+    fade: float = 0.0
+    """How much less the term counts in finer stages, as a power of their length. What a coarse stage has
+    painted over the content, a finer one sees at a scale at which the style has little to say, and would
+    take back: a large picture would be painted more timidly than a small one."""
+
+    def __init__(
+        self,
+        weight: float = 1.0,
+        layers: Sequence[str] = ("image",),
+        layer_weights: Sequence[float] = (),
+    ) -> None:
+        """Keep what every loss has.
+
+        Args:
+            weight: factor of the term, 0 or more.
+            layers: names of layers; ``image`` is the picture itself.
+            layer_weights: one for each layer, 0 or more; none weighs all alike, with a sum of one.
+
+        Raises:
+            SettingsError: not as many layer weights as layers, or a layer twice.
+        """
+        super().__init__()
+        if layer_weights and len(layer_weights) != len(layers):
+            raise SettingsError(
+                f"{len(layer_weights)} layer_weights for {len(layers)} layers; give one for each"
+            )
+        if len(set(layers)) != len(layers):
+            raise SettingsError(f"layers names a layer twice: {', '.join(layers)}")
+        self.weight = weight
+        self.layers = tuple(layers)
+        self.layer_weights = tuple(layer_weights) or (1.0 / len(self.layers),) * len(self.layers)
+
+    def share_at(self, length: int) -> float:
+        """Factor of the term for a picture with this longer side in pixels, in (0, 1]."""
+        return float(max(1.0, length / FADES_FROM) ** -self.fade)
+
+    def summarize(self, features: Features) -> dict[str, Summary]:
+        """Summaries of all layers of the term, in float32 at least."""
+        return {layer: self.summarize_layer(self._given(features[layer])) for layer in self.layers}
+
+    def summarize_masked(
+        self, features: Features, masks: Mapping[str, Tensor]
+    ) -> dict[str, Summary]:
+        """Summaries of all layers, of a part of the picture: masks by layer, (1, 1, h, w) in [0, 1]."""
+        return {
+            layer: self.summarize_region(self._given(features[layer]), masks[layer])
+            for layer in self.layers
+        }
+
+    def compare(self, summary: Mapping[str, Summary], target: Mapping[str, Summary]) -> Tensor:
+        """The term before its weight: the weighted sum over layers, a tensor of no dimensions."""
+        parts = [
+            weight * self.compare_layer(summary[layer], target.get(layer, {}))
+            for layer, weight in zip(self.layers, self.layer_weights, strict=True)
+        ]
+        return torch.stack(parts).sum()
+
+    def summarize_layer(self, feature: Tensor) -> Summary:
+        """What the term keeps of one layer.
+
+        Args:
+            feature: (1, C, h, w), float32 or float64; of the layer ``image`` sRGB in [0, 1]. With
+                ``precision = "network"`` it may be of half precision.
+        """
+        raise NotImplementedError
+
+    def summarize_region(self, feature: Tensor, mask: Tensor) -> Summary:
+        """What the term keeps of one layer within a mask: each pixel counts by the mask's value.
+
+        Only losses with ``summary = "sum"`` can write this; without it masks are refused.
+
+        Args:
+            feature: as in :meth:`summarize_layer`.
+            mask: (1, 1, h, w) in [0, 1].
+        """
+        raise NotImplementedError
+
+    def compare_layer(self, summary: Summary, target: Summary) -> Tensor:
+        """How far a summary is from the target's: a tensor of no dimensions, 0 or more.
+
+        Args:
+            summary: of the canvas.
+            target: of the target picture; empty where the loss has ``target = "none"``.
+        """
+        raise NotImplementedError
+
+    def _given(self, feature: Tensor) -> Tensor:
+        return full(feature) if self.precision == "full" else feature
+
+    def extra_repr(self) -> str:
+        return f"weight={self.weight:g}, layers={','.join(self.layers)}"
+
+
+def mix(summaries: Sequence[Mapping[str, Summary]], weights: Sequence[float]) -> dict[str, Summary]:
+    """The weighted mean of several pictures' summaries, each counted as if it had equal pixels.
+
+    Args:
+        summaries: of one loss with ``summary = "sum"``, by layer.
+        weights: one for each, with a sum of one.
+
+    Returns:
+        Summaries by layer, for as many pixels as the first picture has.
+    """
+    mixed: dict[str, Summary] = {}
+    for layer, first in summaries[0].items():
+        scaled = [
+            weight * (first["pixels"] / summary[layer]["pixels"])
+            for summary, weight in zip(summaries, weights, strict=True)
+        ]
+        mixed[layer] = {
+            key: torch.stack(
+                [
+                    factor * summary[layer][key]
+                    for factor, summary in zip(scaled, summaries, strict=True)
+                ]
+            ).sum(0)
+            for key in first
+        }
+    return mixed
+
+
+def full(feature: Tensor) -> Tensor:
+    """The same in float32, or as it is where that has more digits."""
+    return feature.to(torch.promote_types(feature.dtype, torch.float32))

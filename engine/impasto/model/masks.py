@@ -1,0 +1,162 @@
+"""Regions: which style paints where, by soft masks.
+
+Gatys, Ecker, Bethge, Hertzmann and Shechtman, "Controlling Perceptual Factors in Neural Style Transfer",
+CVPR 2017, section 4: spatial guidance by guided Gram matrices. Departures: a mask weighs the terms of a
+sum over pixels rather than the features, so that it serves every loss that sums; it is averaged down to a
+layer's size; and a region counts by its area, so that a small one is not painted more strongly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from impasto.errors import PictureError, SettingsError
+from impasto.images.tensors import MAX_MEGAPIXELS, open_picture, resized, to_tensor
+from impasto.model.color import luminance
+from impasto.model.loss import Loss
+from impasto.settings.style import Style, shares
+
+if TYPE_CHECKING:
+    from impasto.host.host import Host
+    from impasto.model.extractor import Features
+    from impasto.model.objective import Objective
+
+LEAST = 1e-4
+"""Share of the picture's area that a mask has to leave, for a region to count."""
+SHAPE = 0.02
+"""Relative difference up to which a mask's shape counts as that of its picture."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the result, and the styles that paint it."""
+
+    styles: tuple[int, ...]
+    """Their places among the styles of the run."""
+    weights: tuple[float, ...]
+    """One for each, with a sum of one."""
+    mask: Tensor | None = None
+    """(1, 1, H, W) in [0, 1]; None is the whole picture."""
+    known_area: float | None = None
+    """Taken down before the mask is moved, so that nobody waits for the device, or has no numbers there."""
+
+    @property
+    def area(self) -> float:
+        """Share of the result."""
+        if self.mask is None:
+            return 1.0
+        return float(self.mask.mean()) if self.known_area is None else self.known_area
+
+    def at(self, height: int, width: int) -> Region:
+        """The region with its mask at another size."""
+        mask = None if self.mask is None else resized(self.mask, height, width)
+        return Region(self.styles, self.weights, mask)
+
+    def to(self, device: torch.device) -> Region:
+        """The region with its mask on a device."""
+        mask = None if self.mask is None else self.mask.to(device)
+        return Region(self.styles, self.weights, mask, self.area)
+
+
+def plan_regions(
+    styles: Sequence[Style], content: tuple[int, int], max_megapixels: float = MAX_MEGAPIXELS
+) -> list[Region]:
+    """The regions of a run: one for each mask, and one of what the masks leave for the other styles.
+
+    Args:
+        styles: of the run; those with the same ``content_mask`` share its region.
+        content: width and height of the content picture, pixels.
+        max_megapixels: of a mask, in millions of pixels.
+
+    Raises:
+        PictureError: a mask that cannot be read, is empty, or has another shape than the content.
+        SettingsError: the masks leave no room for a style without one.
+    """
+    members: dict[str | None, list[int]] = {}
+    for place, style in enumerate(styles):
+        members.setdefault(style.content_mask, []).append(place)
+    masks: dict[str | None, Tensor | None] = {
+        file: open_mask(file, content, max_megapixels) for file in members if file is not None
+    }
+    if None in members and masks:
+        taken = [resized(mask, *content[::-1]) for mask in masks.values() if mask is not None]
+        rest = 1 - sum(taken[1:], start=taken[0])
+        masks[None] = rest.clamp(0, 1)
+        if rest.clamp(0, 1).mean() < LEAST:
+            raise SettingsError(
+                f"the masks leave no room for the style '{styles[members[None][0]].file}', which has"
+                " none; give it a content_mask"
+            )
+    return [
+        Region(tuple(places), tuple(shares([styles[place] for place in places])), masks.get(file))
+        for file, places in members.items()
+    ]
+
+
+def open_mask(path: str, of: tuple[int, int], max_megapixels: float = MAX_MEGAPIXELS) -> Tensor:
+    """A mask, (1, 1, H, W): its luminance, white is 1 and black is 0.
+
+    Args:
+        path: of a picture file.
+        of: width and height of the picture that it masks.
+        max_megapixels: that it may have, in millions of pixels.
+
+    Raises:
+        PictureError: it cannot be read, is black, or has another shape.
+    """
+    try:
+        picture = open_picture(path, max_megapixels)
+    except PictureError as error:
+        raise PictureError(f"mask: {error}") from None
+    width, height = picture.size
+    if abs(width * of[1] / (height * of[0]) - 1) > SHAPE:
+        raise PictureError(
+            f"mask '{path}' is {width} × {height} pixels, its picture"
+            f" {of[0]} × {of[1]}: the shapes differ"
+        )
+    mask = luminance(to_tensor(picture))
+    if mask.mean() < LEAST:
+        raise PictureError(f"mask '{path}' is black: it leaves nothing")
+    return mask
+
+
+def at_layers(mask: Tensor, features: Features) -> dict[str, Tensor]:
+    """The mask at the size of each layer, (1, 1, h, w): the mean over the area of each pixel there."""
+    return {
+        layer: adaptive_avg_pool2d(mask, (feature.shape[2], feature.shape[3])).to(feature.device)
+        for layer, feature in features.items()
+    }
+
+
+def takes_masks(loss: object) -> bool:
+    """Whether a loss, or a class of losses, can be summarized over a part of the picture."""
+    kind = loss if isinstance(loss, type) else type(loss)
+    return issubclass(kind, Loss) and kind.summarize_region is not Loss.summarize_region
+
+
+def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> None:
+    """Refuse masks with losses that cannot be summarized over a part of the picture.
+
+    Raises:
+        SettingsError: with the losses that can.
+    """
+    if not any(style.content_mask or style.style_mask for style in styles):
+        return
+    for term in objective.names:
+        loss = objective.loss(term)
+        if loss.target == "style" and not takes_masks(loss):
+            able = [
+                item.offer.name
+                for item in host.offered
+                if item.kind == "loss" and takes_masks(item.offer.factory)
+            ]
+            raise SettingsError(
+                f"loss '{term}' takes no masks, as it needs the whole picture; those that do:"
+                f" {', '.join(sorted(able))}"
+            )

@@ -1,0 +1,1 @@
+"""One optimization, from settings to a result."""

@@ -1,0 +1,165 @@
+"""The guard of a stage: a loss that explodes or is no number sends the canvas back to its best picture.
+
+It works on the device: the best picture is kept there, and what went wrong is noted there. The host asks
+only every ``EVERY`` steps, so that the loop does not wait for the device in between.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto.errors import ImpastoError
+from impasto.optimization.schedule import Schedule, slow_down
+
+EVERY = 10
+"""Steps of a stage between two looks at what the device has noted."""
+EXPLOSION = 1000.0
+"""A loss this many times the stage's first one is an explosion. Optimizers with momentum pass over losses
+of several times the first one and come back by themselves."""
+PATIENCE = 5
+"""Returns to the best picture, with no better one found in between, after which the run ends."""
+
+logger = logging.getLogger("impasto")
+
+
+class Guard:
+    """Watches one stage of a run, whichever its optimizer is.
+
+    An optimizer that has ``recovers = True`` comes back by itself; it is only kept from leaving values
+    that are no numbers at the end of a stage.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> None:
+        """Begin with the picture that the stage starts from.
+
+        Args:
+            optimizer: as it was made, before a step.
+            parameters: of the canvas.
+        """
+        self.parameters = [parameter.detach() for parameter in parameters]
+        self.best = [parameter.clone() for parameter in self.parameters]
+        self.recovers = bool(getattr(optimizer, "recovers", False))
+        self.fresh = copy.deepcopy(optimizer.state_dict()["state"])
+        self.best_loss, self.first = self._number(torch.inf), self._number(torch.nan)
+        self.worst = self._number(-torch.inf)
+        """The highest loss since the host looked; infinity stands for what is no number."""
+        self.gained = self._number(0)
+        """1 if a better picture was found since the last return."""
+        self.returns = 0
+        self.told = False
+
+    def _number(self, value: float) -> Tensor:
+        return torch.full((), value, dtype=torch.float32, device=self.parameters[0].device)
+
+    @torch.no_grad()
+    def watch(self, loss: Tensor) -> None:
+        """Keep the picture of an evaluation if it is the best so far, without waiting for the device.
+
+        Args:
+            loss: of the parameters as they are, no dimensions.
+        """
+        better = loss.detach() < self.best_loss
+        self.best_loss = torch.where(better, loss.detach().float(), self.best_loss)
+        self.gained = torch.where(better, 1.0, self.gained)
+        for best, parameter in zip(self.best, self.parameters, strict=True):
+            torch.where(better, parameter, best, out=best)
+
+    def note(self, loss: Tensor) -> None:
+        """Take note of a step's loss, without waiting for the device.
+
+        The first evaluation of the step counts: a line search may look further than it goes.
+        """
+        loss = loss.detach().float()
+        self.first = torch.where(self.first.isnan(), loss, self.first)
+        self.worst = torch.maximum(self.worst, torch.where(loss.isfinite(), loss, torch.inf))
+
+    def check(self, optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
+        """Go back to the best picture if the loss exploded since the last check.
+
+        The optimizer forgets what it knows, and goes on with half the rate. Waits for the device.
+
+        Raises:
+            ImpastoError: it explodes again and again; the parameters are those of the best loss.
+        """
+        if self.recovers:
+            return
+        worst, first, best, gained = self._told_by_the_device()
+        self.worst = self._number(-torch.inf)
+        if not _exploded(worst, first):
+            return
+        self.back_to_best()
+        self.returns = 1 if gained else self.returns + 1
+        self.gained = self._number(0)
+        if self.returns > PATIENCE or best == torch.inf:
+            raise ImpastoError(_given_up(best, worst, self.returns))
+        self._say(best, worst)
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": copy.deepcopy(self.fresh), "param_groups": groups})
+        slow_down(optimizer, schedule)
+
+    @torch.no_grad()
+    def leave_a_picture(self) -> None:
+        """Go back to the best picture if the last steps ruined it: a stage, or a run, ends here."""
+        numbers = all(bool(parameter.isfinite().all()) for parameter in self.parameters)
+        worst, first, best, _ = self._told_by_the_device()
+        if not numbers or (not self.recovers and _exploded(worst, first)):
+            self.back_to_best()
+            self._say(best, worst if numbers else torch.inf)
+
+    @torch.no_grad()
+    def back_to_best(self) -> None:
+        """Give the parameters the values that they had at the lowest loss."""
+        for best, parameter in zip(self.best, self.parameters, strict=True):
+            parameter.copy_(best)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps of it."""
+        numbers = {"best_loss": self.best_loss, "first": self.first}
+        numbers |= {"worst": self.worst, "gained": self.gained}
+        return {"best": self.best, "returns": self.returns, "told": self.told, **numbers}
+
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state` gave."""
+        for best, kept in zip(self.best, state["best"], strict=True):
+            best.copy_(kept)
+        for name in ("best_loss", "first", "worst", "gained"):
+            setattr(self, name, state[name].to(self.parameters[0].device))
+        self.returns, self.told = int(state["returns"]), bool(state["told"])
+
+    def _say(self, best: float, worst: float) -> None:
+        if not self.told:
+            logger.warning(
+                "the loss went from %.4g to %s; back to the best picture, with half the rate (said once)",
+                best, _said(worst),
+            )  # fmt: skip
+        self.told = True
+
+    def _told_by_the_device(self) -> list[float]:
+        numbers = [self.worst, self.first, self.best_loss, self.gained]
+        told: list[float] = torch.stack(numbers).tolist()
+        return told
+
+
+def _exploded(worst: float, first: float) -> bool:
+    # A stage that begins at a loss of nothing can only rise: there multiples mean nothing.
+    return worst == torch.inf or worst > EXPLOSION * first > 0
+
+
+def _said(loss: float) -> str:
+    return "what is no number" if loss == torch.inf else f"{loss:.4g}"
+
+
+def _given_up(best: float, worst: float, returns: int) -> str:
+    advice = "give a smaller rate, or --precision float32"
+    if best == torch.inf:
+        return f"the loss is no number from the stage's first step on: {advice}"
+    return (
+        f"the loss went from {best:.4g} to {_said(worst)}, for the {returns}th time with no gain in"
+        f" between; the picture is the best one: {advice}"
+    )

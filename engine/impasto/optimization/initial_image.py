@@ -1,0 +1,119 @@
+"""Starts: what the first canvas shows. INIT is a name, a name with options, or a picture file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from impasto.errors import PictureError, SettingsError
+from impasto.images.tensors import MAX_MEGAPIXELS, open_picture, resized, to_tensor
+from impasto.model.color import power, statistics
+from impasto.settings.options import check_options
+from impasto.settings.spec import Spec
+
+Share = Annotated[float, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What a start can be made from."""
+
+    content: Tensor
+    """(1, 3, H, W) sRGB in [0, 1], at its own size."""
+    style: Tensor | None
+    """The first style picture, at its own size; None if a style file stands for it."""
+    height: int
+    """Of the first canvas, pixels."""
+    width: int
+    """Pixels."""
+    generator: torch.Generator
+    """Source of the noise."""
+    max_megapixels: float = MAX_MEGAPIXELS
+    """Limit of a picture file, in millions of pixels."""
+
+    def painting(self) -> Tensor:
+        """The first style picture.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        if self.style is None:
+            raise SettingsError("init: a style file holds no picture to start from, nor its colors")
+        return self.style
+
+
+def content(given: Ingredients) -> Tensor:
+    """The content picture."""
+    return resized(given.content, given.height, given.width)
+
+
+def style(given: Ingredients) -> Tensor:
+    """The first style picture, stretched."""
+    return resized(given.painting(), given.height, given.width)
+
+
+def noise(given: Ingredients, colors: Literal["gray", "style"] = "gray") -> Tensor:
+    """White noise: about gray with a deviation of 0.1, or with the style picture's mean and covariance."""
+    drawn = torch.randn(1, 3, given.height, given.width, generator=given.generator)
+    if colors == "gray":
+        # Full contrast would leave grain that hundreds of steps do not remove.
+        return drawn.mul(0.1).add(0.5).clamp(0, 1)
+    mean, covariance = statistics(given.painting())
+    mixed = torch.einsum("ij,bjhw->bihw", power(covariance, 0.5).float(), drawn)
+    return (mixed + mean.float().view(1, 3, 1, 1)).clamp(0, 1)
+
+
+def blend(
+    given: Ingredients, content: Share = 0.0, style: Share = 0.0, noise: Share = 0.0
+) -> Tensor:
+    """A mean of these, by weights relative to each other.
+
+    Raises:
+        SettingsError: fewer than two weights above 0.
+    """
+    weights = {"content": content, "style": style, "noise": noise}
+    used = {name: weight for name, weight in weights.items() if weight > 0}
+    if len(used) < 2:
+        raise SettingsError(
+            "init 'blend' needs two weights or more, e.g. blend:content=0.8,noise=0.2;"
+            f" of {', '.join(weights)}"
+        )
+    parts = [weight * STARTS[name](given) for name, weight in used.items()]
+    return torch.stack(parts).sum(0) / sum(used.values())
+
+
+STARTS: dict[str, Callable[..., Tensor]] = {
+    "content": content,
+    "style": style,
+    "noise": noise,
+    "blend": blend,
+}
+"""Starts by name; parameters after the first are their options."""
+
+
+def make_start(init: str, given: Ingredients) -> Tensor:
+    """The first canvas, (1, 3, H, W) sRGB in [0, 1].
+
+    Args:
+        init: a name, or ``name:key=value``, or a picture file.
+        given: what it can be made from.
+
+    Raises:
+        SettingsError: an option that is not allowed.
+        PictureError: ``init`` is neither a start nor a picture that can be read.
+    """
+    name = init.partition(":")[0].strip()
+    if name in STARTS:
+        spec = Spec.parse(init)
+        return STARTS[name](given, **check_options(f"init '{name}'", STARTS[name], 1, spec.options))
+    try:
+        picture = open_picture(init, given.max_megapixels)
+    except PictureError as error:
+        allowed = ", ".join(STARTS)
+        raise PictureError(f"init: {error}; allowed: {allowed}, or a picture file") from None
+    return resized(to_tensor(picture), given.height, given.width)

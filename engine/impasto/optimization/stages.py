@@ -1,0 +1,83 @@
+"""The pyramid: which stages a run has, from coarse to fine, and what one hands on to the next."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch.nn.functional import interpolate
+
+from impasto.errors import SettingsError
+from impasto.images.tensors import fitted
+from impasto.model.loss import FADES_FROM
+from impasto.optimization.state import Stage
+from impasto.settings.settings import Settings
+
+COARSEST = FADES_FROM
+"""Longer side of the coarsest stage, pixels. From a smaller one a strong style forgets the content."""
+
+
+def plan_stages(settings: Settings, width: int, height: int) -> list[Stage]:
+    """The stages of a run.
+
+    Args:
+        settings: ``size``, ``side``, ``scales`` and ``steps`` count.
+        width: of the content picture, pixels.
+        height: of the content picture, pixels.
+
+    Raises:
+        SettingsError: scales that do not grow.
+    """
+    side = max(width, height) if settings.side == "longer" else min(width, height)
+    size = side if settings.size == "original" else settings.size
+    sizes = stage_sizes(settings, size)
+    steps = settings.steps
+    stages = []
+    for number, length in enumerate(sizes):
+        stage_width, stage_height = fitted(width, height, length, settings.side)
+        count = steps[min(number, len(steps) - 1)]
+        stages.append(Stage(number, stage_width, stage_height, count))
+    return stages
+
+
+def stage_sizes(settings: Settings, size: int) -> list[int]:
+    """Lengths of the measured side, pixels, one for each stage; the last one is ``size``.
+
+    Raises:
+        SettingsError: scales that do not grow.
+    """
+    if settings.scales == "single":
+        return [size]
+    if settings.scales == "pyramid":
+        # Spread evenly, so that every step is close to √2 and the last stage fits exactly.
+        count = max(0, round(2 * math.log2(size / COARSEST)))
+        return [round(COARSEST * (size / COARSEST) ** (i / count)) for i in range(count)] + [size]
+    sizes = [scale for scale in settings.scales if scale != size]
+    if sizes != sorted(set(sizes)) or (sizes and sizes[-1] > size):
+        asked = ",".join(map(str, settings.scales))
+        raise SettingsError(f"scales {asked} must grow up to the size {size}")
+    return [*sizes, size]
+
+
+@torch.no_grad()
+def carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+    """Resize an optimizer's moments to the next stage; state of another shape starts afresh.
+
+    Adam's moments have the shape of the canvas and go on. L-BFGS's curvature is that of another
+    number of pixels and is left behind.
+    """
+    for before, after in zip(_parameters(old), _parameters(new), strict=True):
+        state = old.state.get(before, {})
+        moments = [value for value in state.values() if torch.is_tensor(value) and value.dim()]
+        if not moments or before.dim() != 4 or any(m.shape != before.shape for m in moments):
+            continue
+        new.state[after] = {
+            key: interpolate(value, after.shape[2:], mode="bilinear", antialias=True)
+            if torch.is_tensor(value) and value.dim()
+            else value
+            for key, value in state.items()
+        }
+
+
+def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]

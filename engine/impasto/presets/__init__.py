@@ -1,1 +1,0 @@
-"""Presets: named settings, one TOML file each."""

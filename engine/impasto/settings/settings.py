@@ -1,0 +1,240 @@
+"""Settings: all that a user asks for, from preset, TOML file and command line."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+
+from impasto.errors import SettingsError, unknown
+from impasto.settings.options import complaint
+from impasto.settings.preset import read_preset, read_toml
+from impasto.settings.spec import Spec
+from impasto.settings.style import Style, shares
+
+logger = logging.getLogger("impasto")
+
+
+def _spec(value: object) -> Spec:
+    return Spec.parse(value)
+
+
+def _several(value: object) -> object:
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _numbers(value: object) -> object:
+    if isinstance(value, str):
+        parts = value.split(",")
+        return parts if all(part.strip().isdigit() for part in parts) else value
+    return (value,) if isinstance(value, int) else value
+
+
+def _seed(value: object) -> object:
+    if value != "random":
+        return value
+    seed = secrets.randbelow(2**32)
+    logger.info("seed %d: drawn by chance", seed)
+    return seed
+
+
+def _bits(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+def _spec_or_none(value: object) -> Spec | None:
+    return None if value in (None, "none") else Spec.parse(value)
+
+
+def _style(value: object) -> Style:
+    return Style.parse(value)
+
+
+def _with_a_weight(styles: tuple[Style, ...]) -> tuple[Style, ...]:
+    shares(styles)
+    return styles
+
+
+OneStyle = Annotated[Style, BeforeValidator(_style)]
+OneSpec = Annotated[Spec, BeforeValidator(_spec)]
+OneSpecOrNone = Annotated[Spec | None, BeforeValidator(_spec_or_none)]
+Specs = Annotated[tuple[OneSpec, ...], BeforeValidator(_several)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Sizes = Annotated[
+    tuple[Annotated[int, Field(ge=16)], ...], Field(min_length=1), BeforeValidator(_numbers)
+]
+Counts = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_numbers)
+]
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", use_attribute_docstrings=True))
+class Settings:
+    """One run, described in full. Names are those of the command line and of TOML files."""
+
+    content: str
+    """Picture that gives the objects."""
+    style: Annotated[
+        tuple[OneStyle, ...],
+        Field(min_length=1),
+        BeforeValidator(_several),
+        AfterValidator(_with_a_weight),
+    ]
+    """One more style picture, with options after a colon: FILE:weight=0.3,scale=0.5; weight is its
+    share, scale its size relative to the result, size its longer side in pixels in every stage,
+    content_mask a picture that is white where the style is painted, style_mask one that is white on
+    the part of it that counts; may be given several times."""
+    output: str | None = None
+    """File to write; the default is made from the names of both pictures."""
+    quality: Annotated[int, Field(ge=1, le=100)] = 95
+    """Quality of JPEG and WebP."""
+    depth: Annotated[Literal[8, 16], BeforeValidator(_bits)] = 8
+    """Bits for each color: 16 are for PNG and TIFF, and come from the canvas unrounded."""
+    recipe: bool = True
+    """Write settings, versions, checksums and losses into the picture, for impasto show and rerun."""
+    size: Annotated[int, Field(ge=16)] | Literal["original"] = 512
+    """Length of the result's longer side in pixels, or 'original' for the content's own."""
+    side: Literal["longer", "shorter"] = "longer"
+    """Side that --size measures."""
+    style_fit: Literal["keep", "stretch"] = "keep"
+    """The style picture keeps its shape, with a longer side as long as the result's; or is stretched
+    to the result's shape."""
+    scales: Literal["single", "pyramid"] | Sizes = "single"
+    """Stages from coarse to fine: single is one; pyramid goes from about 128 pixels by factors of √2;
+    or the sizes, with commas between; the last stage always has --size."""
+    steps: Counts = (300,)
+    """Optimizer steps of each stage; with commas between, one for each from the coarsest on. The last
+    one also serves the stages beyond; numbers that no stage is left for are not used."""
+    extractor: OneSpec = Field(default_factory=lambda: Spec("vgg19"))
+    """Network that the features come from."""
+    loss: Annotated[Specs, Field(min_length=1)] = Field(
+        default_factory=lambda: (Spec("content"), Spec("gram"))
+    )
+    """Term of the objective; may be given several times, and replaces the preset's terms."""
+    optimizer: OneSpec = Field(default_factory=lambda: Spec("lbfgs"))
+    """Method that changes the canvas."""
+    schedule: OneSpecOrNone = None
+    """Learning-rate schedule of torch, by its name there, over each stage: CosineAnnealingLR,
+    OneCycleLR:max_lr=0.1 …; none keeps the rate."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of the running average of a stage's pictures, which then is what is shown and saved:
+    with 0.99 about the last hundred steps count. 0 takes the last picture alone."""
+    canvas: OneSpec = Field(default_factory=lambda: Spec("pixels"))
+    """What is optimized, and how it becomes a picture."""
+    callback: Specs = ()
+    """Observer of the run; may be given several times."""
+    colors: Literal["style", "luminance", "match", "histogram"] = "style"
+    """Whose colors the result has: the style's, or the content's: by painting luminance alone, or by
+    moving the style picture's colors first to the content's, to its mean and covariance (match) or
+    to its histograms."""
+    init: str = "content"
+    """Start: content, style, noise (gray), noise:colors=style (the style's mean and covariance), a blend
+    as blend:content=0.8,noise=0.2, or a picture file."""
+    seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_seed)] = 0
+    """Seed of all that is random; 'random' draws one, which is recorded."""
+    max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200
+    """Largest picture that is read or painted, in millions of pixels; protects from files that unpack
+    into more than memory holds."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Precision of the network; statistics, losses and the canvas stay in float32."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Compile the objective with torch.compile."""
+    plugin: Texts = ()
+    """Plugin to load: a file ending in .py, or a module; may be given several times."""
+    load: str = "all"
+    """Installed plugins to load: all, none, or names with commas between."""
+    checkpoint: str | None = None
+    """Folder to keep the run's state in, now and then and when it is stopped or fails; impasto resume
+    goes on from there."""
+    checkpoint_every: Annotated[float, Field(ge=0)] = 60.0
+    """Seconds between checkpoints."""
+    force: bool = False
+    """Overwrite the output if it exists."""
+
+    def with_output(self, name: str) -> Settings:
+        """The same settings, with this output if none is set."""
+        return self if self.output is not None else replace(self, output=name)
+
+    def observed_by(self, callback: str, **options: object) -> Settings:
+        """The same settings with one more callback, unless it is there already."""
+        if any(spec.name == callback for spec in self.callback):
+            return self
+        return replace(self, callback=(*self.callback, Spec(callback, options)))
+
+    def without(self, callback: str) -> Settings:
+        """The same settings without a callback."""
+        kept = tuple(spec for spec in self.callback if spec.name != callback)
+        return replace(self, callback=kept)
+
+    def as_table(self) -> dict[str, object]:
+        """The settings as a table that TOML and JSON can hold; reading it gives the same settings."""
+        table: dict[str, object] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is not None:
+                table[field.name] = _plain(value)
+        return table
+
+
+def gather(given: Mapping[str, object], preset: str | None, config: str | None) -> Settings:
+    """Settings from three layers: what is given wins over the file, the file over the preset.
+
+    Args:
+        given: settings by name, as text or as values; those that are None are left out.
+        preset: name of a preset, or a TOML file of one; None takes the file's, or ``default``.
+        config: path of a TOML file, or None.
+
+    Raises:
+        SettingsError: an unknown setting or preset, or a value that does not fit, with what is
+            allowed.
+    """
+    from_file = read_toml(Path(config), f"config file '{config}'") if config else {}
+    named = preset or from_file.pop("preset", "default")
+    from_file.pop("preset", None)
+    if not isinstance(named, str):
+        raise SettingsError(f"setting 'preset' must be text, not {named!r}")
+    layers = {
+        **read_preset(named),
+        **from_file,
+        **{k: v for k, v in given.items() if v is not None},
+    }
+    return validate(layers)
+
+
+def validate(table: Mapping[str, object]) -> Settings:
+    """Settings from one table.
+
+    Raises:
+        SettingsError: an unknown setting, or a value that does not fit, with what is allowed.
+    """
+    known = [field.name for field in fields(Settings)]
+    for name in table:
+        if name not in known:
+            raise SettingsError(unknown("setting", str(name), known))
+    try:
+        return TypeAdapter(Settings).validate_python(dict(table))
+    except ValidationError as error:
+        raise SettingsError(complaint(error, "setting")) from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Spec):
+        return {"name": value.name, **{key: _plain(item) for key, item in value.options.items()}}
+    if isinstance(value, Style):
+        return value.as_table()
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

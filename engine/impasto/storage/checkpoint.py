@@ -1,0 +1,146 @@
+"""A checkpoint: one file that holds a run's state, written whole or not at all, read without running code.
+
+The tensors are stored as safetensors, the rest as JSON in that file's header, with a checksum of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
+from torch import Tensor
+
+from impasto import __version__
+from impasto.errors import CheckpointError
+from impasto.storage.serialization import pack, unpack
+
+NAME = "checkpoint.safetensors"
+PART = ".checkpoint.part"
+"""Folder for what is being written; what a killed process left there is removed with the next write."""
+
+VERSIONS = {"checkpoint": "2", "impasto": __version__, "torch": torch.__version__}
+"""All must be the same to go on: with another the picture would be another, without a word."""
+
+
+def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
+    """Write a state; the checkpoint before it stays until the new one is whole and on the disk.
+
+    Args:
+        folder: of the checkpoint; it is there.
+        state: what :func:`impasto.storage.serialization.pack` takes.
+
+    Raises:
+        CheckpointError: it cannot be written, or holds what a checkpoint cannot; the one before stays.
+    """
+    tensors: dict[str, Tensor] = {}
+    try:
+        text = json.dumps(pack(state, tensors))
+        header = {"versions": json.dumps(VERSIONS), "state": text, "sha256": sum_of(text, tensors)}
+        shutil.rmtree(folder / PART, ignore_errors=True)
+        (folder / PART).mkdir()
+        save_file(tensors, folder / PART / NAME, header)
+        _to_disk(folder / PART / NAME)
+        (folder / PART / NAME).replace(folder / NAME)
+        _to_disk(folder)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"no checkpoint can be written in '{folder}': {reason}") from None
+    except TypeError as error:
+        raise CheckpointError(f"the run's state cannot be kept in a checkpoint: {error}") from None
+    finally:
+        shutil.rmtree(folder / PART, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse, before any work, a folder that cannot be written to.
+
+    Raises:
+        CheckpointError: with the reason.
+    """
+    try:
+        (folder / PART).mkdir(exist_ok=True)
+        shutil.rmtree(folder / PART)
+    except OSError as error:
+        raise CheckpointError(
+            f"no checkpoint can be written in '{folder}': {error.strerror or error}"
+        ) from None
+
+
+def read_checkpoint(folder: Path) -> dict[str, Any]:
+    """The state in a folder.
+
+    Raises:
+        CheckpointError: there is none, or it is cut short, damaged, or of another version.
+    """
+    path = folder / NAME
+    if not os.path.isfile(path):
+        raise CheckpointError(f"there is no checkpoint in '{folder}'")
+    try:
+        header, tensors = read_safetensors(path)
+        check_versions(path, json.loads(header["versions"]))
+        if sum_of(header["state"], tensors) != header["sha256"]:
+            raise CheckpointError(f"checkpoint '{path}' is damaged: its checksum does not fit")
+        state = unpack(json.loads(header["state"]), tensors)
+    except (SafetensorError, OSError, EOFError) as error:
+        raise CheckpointError(f"checkpoint '{path}' is cut short or damaged: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise CheckpointError(f"'{path}' is not a checkpoint of Impasto") from None
+    if not isinstance(state, dict):
+        raise CheckpointError(f"'{path}' is not a checkpoint of Impasto")
+    return state
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Texts and tensors of a file of the format safetensors, read into memory as a whole.
+
+    The library's own reader maps the file, and a process dies if somebody shortens it meanwhile.
+
+    Raises:
+        OSError, SafetensorError: it cannot be read, or is cut short or damaged.
+        AttributeError, KeyError, TypeError, ValueError, RecursionError: its header is of another form.
+    """
+    with open(path, "rb") as file:
+        data = file.read()
+    tensors = load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    # Copies lie in memory as torch's own tensors do; those of the file may not be aligned.
+    return dict(header["__metadata__"]), {name: one.clone() for name, one in tensors.items()}
+
+
+def check_versions(path: Path, found: Mapping[str, str]) -> None:
+    """Refuse a checkpoint of another version.
+
+    Raises:
+        CheckpointError: with both versions.
+    """
+    for what, version in VERSIONS.items():
+        if found.get(what) != version:
+            raise CheckpointError(
+                f"checkpoint '{path}' is of another version: it was made with {what}"
+                f" {found.get(what)}, this is {what} {version}; go on with the one that made it"
+            )
+
+
+def sum_of(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a text and of tensors, with their names, types and shapes."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,101 @@
+"""The pyramid: its sizes and steps, and what one stage hands on to the next."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+import impasto
+from helpers import SHALLOW, Invoke, Pair
+from impasto.optimization.stages import carry_over, plan_stages
+from impasto.settings.settings import gather
+
+
+def sizes(scales: str, size: int, steps: str = "5") -> list[tuple[int, int, int]]:
+    given = {"content": "a", "style": "b", "scales": scales, "size": size, "steps": steps}
+    stages = plan_stages(gather(given, None, None), 400, 300)
+    return [(stage.width, stage.height, stage.steps) for stage in stages]
+
+
+def test_sizes_of_a_pyramid_grow_by_about_root_two_up_to_the_size() -> None:
+    for size in (129, 200, 256, 512, 777, 1024):
+        widths = [width for width, _, _ in sizes("pyramid", size)]
+        assert widths[-1] == size
+        assert widths[0] == 128 or size < 155
+        assert all(1.25 < b / a < 1.6 for a, b in itertools.pairwise(widths))
+    assert [width for width, _, _ in sizes("pyramid", 256)] == [128, 181, 256]
+    assert [width for width, _, _ in sizes("pyramid", 100)] == [100]
+
+
+def test_steps_of_the_stages() -> None:
+    assert sizes("64,128", 200, "9,7,5") == [(64, 48, 9), (128, 96, 7), (200, 150, 5)]
+    assert [steps for _, _, steps in sizes("64,128", 200, "9,7")] == [9, 7, 7]
+    assert [steps for _, _, steps in sizes("single", 200, "9,7")] == [9]
+
+
+def test_a_run_goes_through_its_stages(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    for optimizer in ("adam", "lbfgs"):
+        done = invoke(
+            "run", pair.content, pair.style, "-o", tmp_path / "out.png", "--force", "--size", 64,
+            "--scales", "32,48", "--steps", "4,3,2", "--optimizer", optimizer, *SHALLOW,
+            "--callback", f"log:file={log}", "--json",
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        record = json.loads(done.out)
+        assert (record["width"], record["height"], record["steps"]) == (64, 48, 9)
+        stages = [json.loads(line)["stage"] for line in log.read_text().splitlines()]
+        assert stages == [0] * 4 + [1] * 3 + [2] * 2
+        assert record["loss"]["last"] < record["loss"]["first"]
+
+
+@pytest.mark.parametrize(
+    "name", ["content:layers=conv1_1", "laplacian", "self_similarity:layers=conv1_1"]
+)
+def test_a_term_fades_in_finer_stages(pair: Pair, name: str) -> None:
+    def terms(fade: float, size: int = 256) -> list[float]:
+        more = "," if ":" in name else ":"
+        result = impasto.run(
+            pair.content, pair.style, size=size, scales=(32, 64), steps=1, init="style", seed=1,
+            extractor="random", loss=[f"{name}{more}fade={fade}", "gram:layers=conv1_1"],
+            optimizer="adam:rate=1e-6", precision="float32",
+        )  # fmt: skip
+        return list(result.terms.values())
+
+    (plain, gram), (faded, same) = terms(0), terms(2)
+    # The last stage is twice as long as 128 pixels.
+    assert faded == pytest.approx(plain / 4, rel=1e-3)
+    assert terms(1)[0] == pytest.approx(plain / 2, rel=1e-3)
+    assert same == pytest.approx(gram, rel=1e-3)
+    # Up to 128 pixels it counts in full.
+    assert terms(2, 128) == terms(0, 128)
+
+
+@pytest.mark.parametrize("scales", ["64,32", "64,300", "64,64"])
+def test_scales_that_do_not_grow_are_refused(
+    invoke: Invoke, pair: Pair, tmp_path: Path, scales: str
+) -> None:
+    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 128,
+                  "--scales", scales)  # fmt: skip
+    assert done.status == 1
+    assert "must grow up to the size 128" in done.error
+
+
+def test_moments_of_adam_are_resized_and_those_of_lbfgs_start_afresh() -> None:
+    small, large = torch.rand(1, 3, 8, 6), torch.rand(1, 3, 16, 12)
+    old, new = torch.optim.Adam([small]), torch.optim.Adam([large])
+    small.grad = torch.full_like(small, 2.0)
+    old.step()
+    carry_over(old, new)
+    state = new.state[large]
+    assert state["exp_avg"].shape == large.shape
+    torch.testing.assert_close(state["exp_avg"], torch.full_like(large, 0.2))
+    assert state["step"] == 1
+    fresh = torch.optim.LBFGS([large])
+    carry_over(old, torch.optim.SGD([large]))
+    carry_over(torch.optim.LBFGS([small]), fresh)
+    assert not fresh.state

@@ -1,0 +1,286 @@
+"""What every loss of the shelf must do, whatever its formula; values are in a file for each loss."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d
+
+import impasto
+from helpers import Invoke, Pair
+from impasto.host.host import build_host
+from impasto.model.objective import Objective
+
+STYLE = ("moments", "wasserstein", "sliced", "histogram", "nearest", "relaxed_emd")
+CONTENT = ("self_similarity", "laplacian")
+FORMS = ("tv", "tv:form=absolute", "tv:form=nine_point", "range")
+CHOICES = (
+    "nearest:patch=1",
+    "nearest:distance=contextual",
+    "nearest:distance=cosine",
+    "relaxed_emd:distance=contextual",
+    "relaxed_emd:distance=squared",
+    "sliced:directions=3",
+    "laplacian:pools=1,2",
+)
+EVERY = (*STYLE, *CONTENT, *FORMS, *CHOICES)
+
+random = torch.Generator().manual_seed(4)
+
+
+class Small(impasto.Extractor):
+    """One convolution and a pooling layer: enough for any loss, and compiled in a moment."""
+
+    layers = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(1)
+        self.register_buffer("kernel", torch.randn(6, 3, 3, 3, generator=generator) / 3)
+
+    def forward(self, image: Tensor) -> impasto.Features:
+        first = conv2d(image, self.kernel.to(image), padding=1).relu()
+        pooled = avg_pool2d(first, 2)
+        return {layer: first if layer == "conv1_1" else pooled for layer in self.selected}
+
+
+def made(text: str, **options: object) -> impasto.Loss:
+    spec = impasto.Spec.parse(text)
+    host = build_host("all", ())
+    loss = host.make("loss", impasto.Spec(spec.name, {**spec.options, **options}))
+    assert isinstance(loss, impasto.Loss)
+    return loss
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.rand(*shape, generator=random, dtype=torch.float64)
+
+
+def value(loss: impasto.Loss) -> Callable[[Tensor], Tensor]:
+    """The term of a small picture as a function of it, with a target picture of its own."""
+    features = drawn(1, 3, 12, 12)
+    target = {} if loss.target == "none" else loss.summarize(dict.fromkeys(loss.layers, features))
+    return lambda x: loss.compare(loss.summarize(dict.fromkeys(loss.layers, x)), target)
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_gradient_is_that_of_finite_differences(text: str) -> None:
+    term = value(made(text))
+    # Beyond [0, 1] on both sides, so that "range" has something to do.
+    picture = (drawn(1, 3, 12, 12) * 3 - 1).requires_grad_()
+    assert torch.autograd.gradcheck(term, picture, eps=1e-7, atol=1e-6, rtol=1e-4, fast_mode=True)
+    (gradient,) = torch.autograd.grad(term(picture), picture)
+    assert gradient.norm() > 1e-4
+
+
+@pytest.mark.parametrize("text", [text for text in EVERY if made(text).target != "none"])
+def test_zero_at_its_own_target_only(text: str) -> None:
+    loss = made(text)
+    own, other = drawn(1, 3, 16, 12), drawn(1, 3, 16, 12) ** 3
+    target = loss.summarize(dict.fromkeys(loss.layers, own))
+    here = loss.compare(loss.summarize(dict.fromkeys(loss.layers, own)), target)
+    there = loss.compare(loss.summarize(dict.fromkeys(loss.layers, other)), target)
+    assert here.item() == pytest.approx(0, abs=1e-6)
+    assert there.item() > 1e-3
+
+
+@pytest.mark.parametrize("text", STYLE)
+def test_a_picture_with_nothing_of_the_style_counts_about_one(text: str) -> None:
+    """So that weights mean about the same: orthogonal features, one layer, default options."""
+    loss = made(text)
+    style, other = torch.zeros(1, 6, 8, 8), torch.zeros(1, 6, 8, 8)
+    style[:, :3], other[:, 3:] = 1 + drawn(1, 3, 8, 8), (1 + drawn(1, 3, 8, 8)) / 20
+    target = loss.summarize(dict.fromkeys(loss.layers, style))
+    term = loss.compare(loss.summarize(dict.fromkeys(loss.layers, other)), target)
+    assert 0.7 < term.item() < 1.3
+
+
+def options(text: str) -> str:
+    """Layers that need two convolutions of VGG-19, where the loss has a choice."""
+    if made(text).layers == ("image",):
+        return text
+    return text + ("," if ":" in text else ":") + "layers=conv1_1,conv2_1"
+
+
+@pytest.mark.parametrize("text", [text for text in EVERY if text != "range"])
+def test_a_run_on_real_files_lowers_it(
+    text: str, invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    """``range`` is zero at both starts; test_range.py has a run for it."""
+    start = "noise" if made(text).target == "content" else "content"
+    out = tmp_path / "out.png"
+    done = invoke("run", pair.content, pair.style, "-o", out, "--size", 48, "--steps", 12,
+                  "--init", start, "--loss", options(text), "--json")  # fmt: skip
+    assert done.status == 0, done.err
+    record = json.loads(done.out)
+    assert record["loss"]["last"] < 0.8 * record["loss"]["first"]
+    assert out.stat().st_size > 0
+
+
+@pytest.mark.parametrize("text", STYLE)
+def test_several_styles(text: str, pair: Pair) -> None:
+    """A loss that is no sum is the mean over the styles; one that is a sum has one mixed target."""
+    settings: dict[str, Any] = {"size": 48, "steps": 1, "loss": [options(text)]}
+    both = impasto.run(pair.content, [pair.style, pair.content], **settings).losses[0]
+    alone = [
+        impasto.run(pair.content, style, **settings).losses[0]
+        for style in (pair.style, pair.content)
+    ]
+    if made(text).summary == "whole":
+        assert both == pytest.approx(sum(alone) / 2, rel=1e-4)
+    else:
+        assert alone[1] < both < alone[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["nearest:samples=20", "relaxed_emd:samples=20", "sliced:directions=2"]
+)
+def test_what_is_drawn_follows_the_seed(text: str, pair: Pair) -> None:
+    first, again, other = (
+        impasto.run(pair.content, pair.style, size=48, steps=2, seed=seed, loss=[options(text)])
+        for seed in (5, 5, 6)
+    )
+    assert first.losses == again.losses
+    assert first.losses[0] != other.losses[0]
+
+
+def objective(text: str) -> Objective:
+    torch.manual_seed(0)
+    made_objective = Objective(Small(), {"term": made(text)})
+    styles = [torch.rand(1, 3, 20, 24, generator=random) for _ in range(2)]
+    made_objective.aim(torch.rand(1, 3, 16, 20, generator=random), styles, [0.25, 0.75])
+    return made_objective
+
+
+@pytest.mark.parametrize("text", EVERY)
+def test_the_objective_is_captured_whole(text: str) -> None:
+    """No graph break in torch.compile, and the same value and gradient, two styles included."""
+    plain = objective(text)
+    torch.compiler.reset()
+    captured = torch.compile(plain, fullgraph=True, backend="aot_eager")
+    picture = (torch.rand(1, 3, 16, 20, generator=random) * 3 - 1).requires_grad_()
+    wanted, _ = plain(picture)
+    found, _ = captured(picture)
+    torch.testing.assert_close(found, wanted)
+    gradients = [torch.autograd.grad(total, picture)[0] for total in (wanted, found)]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", EVERY)
+def test_the_objective_compiles_to_machine_code(text: str) -> None:
+    plain = objective(text)
+    torch.compiler.reset()
+    compiled = torch.compile(plain, fullgraph=True)
+    picture = (torch.rand(1, 3, 16, 20, generator=random) * 3 - 1).requires_grad_()
+    wanted, found = plain(picture)[0], compiled(picture)[0]
+    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
+    gradients = [torch.autograd.grad(total, picture)[0] for total in (wanted, found)]
+    torch.testing.assert_close(*gradients, rtol=1e-2, atol=1e-5)
+
+
+WEIGHT = "option 'weight': must be greater than or equal to 0"
+LAYERS = "option 'layers': must be a valid tuple, not 3"
+WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
+    **{
+        (name, "weight"): (2.5, -1, "loss '{name}': " + WEIGHT)
+        for name in (*STYLE, *CONTENT, "tv", "range")
+    },
+    **{
+        (name, "layers"): (
+            ["conv1_1", "conv2_1"],
+            "conv1_7",
+            "unknown layer 'conv1_7'; did you mean 'conv1_2'?",
+        )
+        for name in (*STYLE, "self_similarity")
+    },
+    **{
+        (name, "layer_weights"): (
+            [1, 0.5],
+            [1, 2, 3],
+            "3 layer_weights for 2 layers; give one for each",
+        )
+        for name in (*STYLE, "self_similarity")
+    },
+    ("sliced", "directions"): (4, -2, "must be greater than or equal to 0"),
+    ("nearest", "patch"): (2, 0, "must be greater than or equal to 1"),
+    ("nearest", "distance"): ("cosine", "cosin", "did you mean 'cosine'?"),
+    ("nearest", "samples"): (9, 0, "must be greater than or equal to 1"),
+    ("relaxed_emd", "distance"): ("contextual", "cosin", "did you mean 'cosine'?"),
+    ("relaxed_emd", "samples"): (9, 0, "must be greater than or equal to 1"),
+    ("self_similarity", "samples"): (9, 1, "must be greater than or equal to 2"),
+    ("self_similarity", "fade"): (2, 5, "must be less than or equal to 4"),
+    ("laplacian", "fade"): (2, -1, "must be greater than or equal to 0"),
+    ("laplacian", "pools"): ([2, 4], [0], "must be greater than or equal to 1"),
+    ("tv", "form"): ("nine_point", "nine", "Allowed: absolute, nine_point, squared"),
+}
+"""By loss and option: a value that fits, one that does not, and what the error says."""
+
+
+def toml(item: object) -> str:
+    return json.dumps(item)
+
+
+def typed(item: object) -> str:
+    return ",".join(map(str, item)) if isinstance(item, list) else str(item)
+
+
+@pytest.mark.parametrize(("name", "option"), WRONG)
+def test_option_by_all_three_doors(
+    name: str, option: str, invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    good, bad, complaint = WRONG[name, option]
+    rest: dict[str, object] = {"weight": 1.5}
+    if ("layers" if option != "layers" else "") and made(name).layers != ("image",):
+        rest["layers"] = ["conv1_1", "conv2_1"]
+    config = tmp_path / "settings.toml"
+
+    def command(item: object) -> tuple[int, str, dict[str, object]]:
+        given = {**rest, option: item}
+        text = name + ":" + ",".join(f"{key}={typed(one)}" for key, one in given.items())
+        done = invoke("run", pair.content, pair.style, "-o", tmp_path / "a.png", "--force",
+                      "--size", 32, "--steps", 1, "--loss", text, "--json")  # fmt: skip
+        return done.status, done.error, json.loads(done.out)["loss"] if done.out else {}
+
+    def file(item: object) -> tuple[int, str, dict[str, object]]:
+        given = {**rest, option: item}
+        lines = ["size = 32", "steps = 1", "[[loss]]", f'name = "{name}"']
+        lines += [f"{key} = {toml(one)}" for key, one in given.items()]
+        config.write_text("\n".join(lines), encoding="utf-8")
+        done = invoke("run", pair.content, pair.style, "-o", tmp_path / "b.png", "--force",
+                      "--config", config, "--json")  # fmt: skip
+        return done.status, done.error, json.loads(done.out)["loss"] if done.out else {}
+
+    def python(item: object) -> float:
+        table = {"name": name, **rest, option: item}
+        return impasto.run(pair.content, pair.style, size=32, steps=1, loss=[table]).losses[0]
+
+    expected = python(good)
+    for door in (command, file):
+        status, error, losses = door(good)
+        assert status == 0, error
+        assert losses["first"] == pytest.approx(expected)
+        status, error, _ = door(bad)
+        assert status == 1
+        assert complaint.format(name=name, bad=bad) in error or complaint in error, error
+    with pytest.raises(
+        impasto.SettingsError, match=option.rstrip("s") if option != "pools" else "pools"
+    ) as refused:
+        python(bad)
+    assert name in str(refused.value) or option in ("layers", "layer_weights")
+
+
+def test_every_option_is_in_the_table() -> None:
+    host = build_host("all", ())
+    for name in (*STYLE, *CONTENT, "tv", "range"):
+        offered = host.find("loss", name)
+        assert {option.name for option in offered.options} == {
+            option for loss, option in WRONG if loss == name
+        }

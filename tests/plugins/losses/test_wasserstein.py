@@ -1,0 +1,185 @@
+"""The loss ``wasserstein``: formula by eigenvalues, cases by hand, and a gradient that stays finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto_plugins.losses import wasserstein
+from impasto_plugins.losses.wasserstein import (
+    BLUR,
+    SMALLEST,
+    WassersteinLoss,
+    newton_schulz,
+    trace_of_root,
+)
+
+random = torch.Generator().manual_seed(6)
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(*shape, generator=random, dtype=torch.float64)
+
+
+def compared(feature: Tensor, style: Tensor) -> Tensor:
+    loss = WassersteinLoss(layers=("image",))
+    return loss.compare_layer(loss.summarize_layer(feature), loss.summarize_layer(style))
+
+
+def root(matrix: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    found: Tensor = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    return found
+
+
+def by_eigenvalues(feature: Tensor, style: Tensor, blur: float) -> float:
+    points, others = (x.flatten(2)[0] for x in (feature, style))
+    covariance, wanted = (torch.cov(x, correction=0) for x in (points, others))
+    below = others.square().sum(0).mean()
+    added = blur * wanted.norm() * torch.eye(len(wanted), dtype=wanted.dtype)
+    covariance, wanted = covariance + added, wanted + added
+    overlap = root(root(wanted) @ covariance @ root(wanted)).trace()
+    shift = (points.mean(1) - others.mean(1)).square().sum()
+    return float((shift + covariance.trace() + wanted.trace() - 2 * overlap) / below)
+
+
+def test_value_by_eigenvalues() -> None:
+    feature, style = drawn(1, 6, 9, 8), 1 + 2 * drawn(1, 6, 7, 7)
+    assert compared(feature, style).item() == pytest.approx(by_eigenvalues(feature, style, BLUR))
+    assert compared(feature, style).item() == pytest.approx(
+        by_eigenvalues(feature, style, 0), rel=0.01
+    )
+
+
+def test_one_channel_by_hand() -> None:
+    """For numbers it is (μ - μ')² + (σ - σ')²: here (3² + (1 - 2)²) / (3² + 2²) = 10/13, no blur."""
+    one = torch.tensor([-1.0, 1.0], dtype=torch.float64).view(1, 1, 1, 2)
+    assert compared(one, 3 + 2 * one).item() == pytest.approx(10 / 13, rel=2e-3)
+
+
+def test_shift_costs_its_square() -> None:
+    feature, shift = drawn(1, 5, 8, 8), torch.tensor([1.0, -2, 0, 3, 0]).view(1, 5, 1, 1).double()
+    moved = feature + shift
+    below = moved.square().sum(1).mean()
+    assert compared(feature, moved).item() == pytest.approx(float(14 / below))
+
+
+def test_roots_against_eigenvalues_in_float32() -> None:
+    factor = drawn(64, 80)
+    matrix = factor @ factor.T
+    found, inverse = newton_schulz(matrix.float())
+    wanted = root(matrix)
+    torch.testing.assert_close(found.double(), wanted, rtol=0, atol=1e-4 * float(wanted.norm()))
+    torch.testing.assert_close(inverse.double() @ wanted, torch.eye(64).double(), rtol=0, atol=5e-3)
+
+
+def test_gradient_of_the_trace() -> None:
+    factor = drawn(5, 9)
+    assert torch.autograd.gradcheck(
+        lambda x: trace_of_root(x @ x.T), factor.requires_grad_(), check_undefined_grad=False
+    )
+
+
+FLAT: dict[str, Callable[[], Tensor]] = {
+    "one color": lambda: torch.full((1, 48, 8, 8), 0.3),
+    "black": lambda: torch.zeros(1, 48, 8, 8),
+    "fewer pixels than channels": lambda: torch.rand(1, 48, 3, 3, generator=random),
+    "channels all alike": lambda: torch.rand(1, 1, 8, 8, generator=random).expand(1, 48, 8, 8),
+    "dead channels": lambda: (
+        torch.rand(1, 48, 8, 8, generator=random) * (torch.arange(48) % 2)[None, :, None, None]
+    ),
+    "one bright pixel": lambda: torch.eye(64)[0].view(1, 1, 8, 8).expand(1, 48, 8, 8) * 100,
+}
+
+
+@pytest.mark.parametrize("feature", FLAT)
+@pytest.mark.parametrize("style", ["drawn", *FLAT])
+def test_gradient_is_finite_where_covariances_lack_rank(feature: str, style: str) -> None:
+    picture = FLAT[feature]().clone().requires_grad_()
+    target = FLAT[style]() if style in FLAT else torch.rand(1, 48, 9, 9, generator=random)
+    value = compared(picture, target)
+    torch.autograd.backward(value)
+    assert value.isfinite()
+    assert picture.grad is not None
+    assert picture.grad.isfinite().all()
+    if style == "drawn":
+        assert picture.grad.norm() < 10
+
+
+def test_gradient_vanishes_at_its_own_target_in_float32() -> None:
+    """Also where most directions have no variance: rounding must not push them."""
+    own = torch.rand(1, 96, 6, 6, generator=random)
+    here, elsewhere = own.clone().requires_grad_(), (own * 0.5).requires_grad_()
+    torch.autograd.backward(compared(here, own))
+    torch.autograd.backward(compared(elsewhere, own))
+    assert here.grad is not None
+    assert elsewhere.grad is not None
+    assert here.grad.norm() < 0.01 * elsewhere.grad.norm()
+
+
+def sparse(channels: int) -> Tensor:
+    """Rectified features that are mostly zero."""
+    return (drawn(1, channels, 12, 12).float() - 2).relu()
+
+
+def uniform(channels: int, side: int = 12) -> Tensor:
+    return torch.rand(1, channels, side, side, generator=random)
+
+
+HARD: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
+    "far too large": (lambda: (100 * uniform(256), uniform(256)), 1e-3),
+    "far too small": (lambda: (uniform(256) / 100, uniform(256)), 1e-3),
+    "few pixels": (lambda: (uniform(256, 2), uniform(256, 3)), 5e-3),
+    "fewer pixels than channels": (lambda: (uniform(256), uniform(256)), 5e-3),
+    "mostly zero": (lambda: (sparse(256), sparse(256)), 5e-3),
+    "channels all alike": (
+        lambda: (uniform(1).expand(1, 256, 12, 12), uniform(1).expand(1, 256, 12, 12) ** 2),
+        5e-3,
+    ),
+    "one bright pixel": (
+        lambda: (1000 * torch.eye(144)[0].view(1, 1, 12, 12).expand(1, 256, 12, 12), uniform(256)),
+        1e-3,
+    ),
+    "a bright color": (
+        lambda: (1000 * uniform(256, 1).expand(1, 256, 12, 12), uniform(256)),
+        1e-3,
+    ),
+    "to a bright color": (
+        lambda: (uniform(256), 1000 * uniform(256, 1).expand(1, 256, 12, 12)),
+        1e-3,
+    ),
+    "to one color": (lambda: (uniform(256), torch.full((1, 256, 12, 12), 0.3)), 2e-2),
+}
+"""Features and style in float32, and how near the value comes to that by eigenvalues in float64."""
+
+
+@pytest.mark.parametrize("case", HARD)
+@pytest.mark.parametrize("iterations", [12, 20])
+def test_value_in_float32_where_covariances_lack_rank(
+    case: str, iterations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With many more iterations than needed too: what rounding leaves below zero would grow without end."""
+    monkeypatch.setattr(wasserstein, "SCALES", wasserstein._scales(SMALLEST, iterations))
+    make, near = HARD[case]
+    feature, style = make()
+    feature = feature.clone().requires_grad_()
+    found = compared(feature, style)
+    torch.autograd.backward(found)
+    wanted = by_eigenvalues(feature.detach().double(), style.double(), BLUR)
+    assert found.item() == pytest.approx(wanted, rel=near)
+    assert feature.grad is not None
+    assert feature.grad.isfinite().all()
+
+
+def test_gradient_in_float32_is_that_by_eigenvalues() -> None:
+    """256 channels of 36 pixels: seven directions of eight have no variance."""
+    feature, style = uniform(256, 6), uniform(256, 6)
+    gradients = []
+    for dtype in (torch.float32, torch.float64):
+        points = feature.to(dtype).requires_grad_()
+        (gradient,) = torch.autograd.grad(compared(points, style.to(dtype)), points)
+        gradients.append(gradient.double())
+    assert (gradients[0] - gradients[1]).norm() < 0.01 * gradients[1].norm()

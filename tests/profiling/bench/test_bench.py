@@ -1,0 +1,200 @@
+"""``impasto bench`` by its front door: suites with tiny sizes and steps, the record, the tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from helpers import Invoke, Pair
+from impasto_profiling.bench.clock import take_turns
+from impasto_profiling.bench.command import say
+from impasto_profiling.bench.evaluation import operations, ready
+from impasto_profiling.bench.optimizers import descend, settings_of, ways
+from impasto_profiling.bench.plan import Plan
+from impasto_profiling.bench.record import Report, compared, figure
+from impasto_profiling.bench.seek import Sought, outcome
+from impasto_profiling.bench.table import rows
+
+
+def read(path: Path) -> Report:
+    """The record, checked against its schema."""
+    text = path.read_text(encoding="utf-8")
+    json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    return Report.model_validate_json(text)
+
+
+def test_contestants_take_turns_and_warm_up() -> None:
+    calls: list[str] = []
+
+    def sampler(name: str) -> float:
+        calls.append(name)
+        return float(len(calls))
+
+    figures = take_turns({"a": lambda: sampler("a"), "b": lambda: sampler("b")}, 2, warm_up=1)
+    assert calls == ["a", "b"] * 3
+    assert figures["a"].samples == [3, 5]
+    assert figures["b"].model_dump() == {
+        "name": "b", "median": 5, "lowest": 4, "highest": 6, "samples": [4, 6],
+    }  # fmt: skip
+
+
+def test_losses_are_shown_beside_wins() -> None:
+    slow, fast = figure("impasto", [4.0]), figure("rival", [2.0])
+    lost = compared("evaluation", "a", "s", slow, fast)
+    won = compared("evaluation", "a", "GFLOP/s", slow, fast, better="higher")
+    assert (lost.times_better, won.times_better) == (0.5, 2.0)
+
+
+def test_a_record_is_strict() -> None:
+    with pytest.raises(ValidationError):
+        figure("impasto", [float("nan")])
+    with pytest.raises(ValidationError):
+        compared("hooks", "a", "s", figure("impasto", [1.0]), loss=float("inf"))
+    with pytest.raises(ValidationError):
+        Report.model_validate({"version": 2})
+
+
+def test_hooks_record_and_table(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    done = invoke("bench", "hooks", "--size", 32, "--rounds", 2, "--quick", "-o", record,
+                  "--pair", f"{pair.content},{pair.style}")  # fmt: skip
+    assert done.status == 0, done.err
+    assert "added by 20" in done.out
+    assert "impasto: hooks: 2 blocks" in done.err
+    report = read(record)
+    assert report.quick
+    assert report.threads >= 1
+    assert report.machine.cores >= 1
+    assert {"python", "impasto", "torch", "pastiche"} <= report.versions.keys()
+    share, calls = report.comparisons
+    assert len(share.impasto.samples) == 2
+    assert share.impasto.lowest <= share.impasto.median <= share.impasto.highest
+    assert calls.impasto.lowest > 0
+    refused = invoke("bench", "hooks", "-o", record)
+    assert refused.status == 2
+    assert refused.error == f"impasto: error: '{record}' exists; --force overwrites it"
+
+
+def test_evaluation_has_the_ceiling_and_the_plain_loop(invoke: Invoke, pair: Pair) -> None:
+    done = invoke("bench", "evaluation", "--size", 32, "--rounds", 1, "--json",
+                  "--pair", f"{pair.content},{pair.style}")  # fmt: skip
+    assert done.status == 0, done.err
+    report = Report.model_validate_json(done.out)
+    rate, time = report.comparisons
+    assert rate.unit == "GFLOP/s"
+    assert rate.rival is not None
+    assert rate.rival.name.startswith("ceiling")
+    assert rate.times_better == pytest.approx(rate.impasto.median / rate.rival.median)
+    # Rate and time are of the same samples.
+    seconds = [rate.notes["gflop"] / one for one in rate.impasto.samples]  # type: ignore[operator]
+    assert seconds == pytest.approx(time.impasto.samples)
+    assert next(rows(report))[-1].endswith(" %")
+
+
+def test_operations_are_those_counted_by_hand(pair: Pair, tmp_path: Path) -> None:
+    plan = Plan(((str(pair.content), str(pair.style)),), True, tmp_path, say)
+    run = ready(plan, 64)
+    total, incoming = 0, 3
+    for block, (channels, count) in enumerate([(64, 2), (128, 2), (256, 4), (512, 4), (512, 1)]):
+        for _ in range(count):
+            # Forward and backward; a multiplication and an addition for each of nine weights.
+            total += 2 * 2 * 9 * incoming * channels * (64 >> block) * (48 >> block)
+            incoming = channels
+    assert operations(run) == pytest.approx(total / 1e9)
+
+
+def test_optimizers_are_counted_in_evaluations(invoke: Invoke, pair: Pair) -> None:
+    pictures = f"{pair.content},{pair.style}"
+    done = invoke("bench", "optimizers", "--size", 48, "--steps", 4, "--json", "--pair", pictures,
+                  "--pair", f"{pair.style},{pair.content}")  # fmt: skip
+    assert done.status == 0, done.err
+    found = Report.model_validate_json(done.out).comparisons
+    assert [one.case.split(":")[0].split(", ", 1)[1] for one in found] == list(ways(48))
+    for one in found:
+        assert one.rival is not None
+        assert one.rival.samples == [4]
+        assert len(one.impasto.samples) == 2
+        assert one.times_better == pytest.approx(4 / one.impasto.median)
+    # Fewer than 100 pairs of the history are used, so the two ways are one.
+    assert found[1].impasto.samples == [4, 4]
+    assert found[1].case == "48 px, a history of 100: reached on 2 of 2 pairs"
+
+
+def test_an_evaluation_counts_by_its_pixels(pair: Pair) -> None:
+    given = {"scales": [32], "steps": [8, 1], "loss": ["content"]}
+    settings = settings_of((str(pair.content), str(pair.style)), 64, given)
+    none = descend(settings, -1.0, 5.0)
+    # Eight at a quarter of the pixels are two.
+    assert (none.evaluations, none.reached) == (5, False)
+    some = descend(settings, 1e6, 5.0)
+    assert (some.evaluations, some.reached) == (3, True)
+
+
+def test_notebook_gives_the_time_to_its_loss(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    done = invoke("bench", "notebook", "--size", 32, "--steps", 3, "--rounds", 1, "--markdown",
+                  "-o", record, "--pair", f"{pair.content},{pair.style}")  # fmt: skip
+    assert done.status == 0, done.err
+    assert done.out.startswith("| suite | what | Impasto |")
+    assert "to the loss after 3 steps" in done.out
+    (one,) = read(record).comparisons
+    assert one.notes["recipe_steps"] == 3
+    reached = one.notes["engine_loss"] <= one.notes["loss"]  # type: ignore[operator]
+    assert one.notes["reached"] == str(reached)
+    assert (one.times_better is not None) == reached
+
+
+def test_a_race_that_was_not_won_says_so() -> None:
+    rival = figure("rival", [10.0])
+    lost = outcome("notebook", "a", [Sought(2.0, 3, 5.0, reached=False)], rival, loss=4.0)
+    won = outcome("notebook", "a", [Sought(2.0, 3, 3.0, reached=True)], rival, loss=4.0)
+    assert (lost.case, lost.times_better) == ("a: not reached", None)
+    assert (won.case, won.times_better) == ("a", 5.0)
+
+
+@pytest.mark.parametrize("suite", ["pastiche", "startup", "memory"])
+def test_without_pastiche_one_line_says_so(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, suite: str
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "pastiche" else found(name)
+    )
+    done = invoke("bench", suite, "--size", 32, "--steps", 1, "--rounds", 1)
+    assert done.status == 1
+    assert done.error == (
+        f"impasto: error: suite {suite}: it runs the program pastiche, which is not installed;"
+        " install it with: pip install pastiche==1.6.0"
+    )
+
+
+def test_what_is_wrong_is_said_before_anything_is_measured(invoke: Invoke, tmp_path: Path) -> None:
+    unknown = invoke("bench", "hook")
+    assert unknown.status == 2
+    assert "unknown suite 'hook'; did you mean 'hooks'?" in unknown.error
+    one = invoke("bench", "--pair", "a.png")
+    assert one.error == (
+        "impasto: error: Invalid value for '--pair': 'a.png' is not two files with a comma between"
+    )
+    gone = invoke("bench", "--pair", f"{tmp_path / 'a.png'},b.png")
+    assert gone.error.endswith(f"'--pair': picture '{tmp_path / 'a.png'}' is not there")
+    nowhere = invoke("bench", "-o", tmp_path / "no" / "a.json")
+    assert nowhere.error == f"impasto: error: folder '{tmp_path / 'no'}' does not exist"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suite", ["pastiche", "startup", "memory"])
+def test_beside_the_real_program(invoke: Invoke, pair: Pair, tmp_path: Path, suite: str) -> None:
+    record = tmp_path / "record.json"
+    done = invoke("bench", suite, "--size", 48, "--steps", 3, "--rounds", 1, "-o", record,
+                  "--pair", f"{pair.content},{pair.style}")  # fmt: skip
+    assert done.status == 0, done.err
+    first = read(record).comparisons[0]
+    assert first.rival is not None
+    assert first.rival.name == "pastiche"
+    assert first.rival.median > 0
+    assert first.impasto.median > 0

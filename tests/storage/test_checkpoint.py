@@ -1,0 +1,222 @@
+"""Stopping and going on: the picture is, bit for bit, the one that never stopping gives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import impasto
+from helpers import SAME_THREADS, Invoke, Pair, drawn, refused, stopped_at
+from impasto.optimization.loop import paint
+from impasto.optimization.prepare import prepare
+from impasto.settings.settings import gather
+from impasto.storage.checkpoint import NAME, read_checkpoint
+
+GRAM = ["content:layers=conv1_2", "gram:layers=conv1_1"]
+RANDOM = ["sliced:layers=conv1_1,directions=8", "nearest:layers=conv1_1,samples=50"]
+
+FAST: dict[str, dict[str, object]] = {
+    "lbfgs": {"loss": GRAM},
+    "adam in a pyramid, averaged": {
+        "loss": GRAM, "optimizer": "adam", "scales": "24,32", "average": 0.9, "init": "noise",
+    },
+    "momentum and a schedule": {
+        "loss": GRAM, "optimizer": "torch.SGD:lr=0.1,momentum=0.9", "schedule": "CosineAnnealingLR",
+    },
+    "random losses, fourier": {
+        "loss": RANDOM, "optimizer": "lbfgs", "scales": "24,32", "canvas": "fourier",
+    },
+}  # fmt: skip
+SLOW: dict[str, dict[str, object]] = {
+    "lbfgs with a line search": {"loss": GRAM, "optimizer": "lbfgs:line_search=true"},
+    "one cycle": {
+        "loss": GRAM, "optimizer": "torch.Adam:lr=0.01", "schedule": "OneCycleLR:max_lr=0.05",
+    },
+    "a plateau": {
+        "loss": GRAM, "optimizer": "adam", "schedule": "ReduceLROnPlateau:patience=1",
+    },
+    "torch's own lbfgs": {"loss": GRAM, "optimizer": "torch.LBFGS:max_iter=2"},
+    "rprop": {"loss": GRAM, "optimizer": "torch.Rprop"},
+    "adagrad": {"loss": GRAM, "optimizer": "torch.Adagrad"},
+    "luminance alone": {"loss": GRAM, "colors": "luminance", "canvas": "pixels:clamp=true"},
+    "random losses, adam": {"loss": RANDOM, "optimizer": "adam"},
+    "compiled": {"loss": GRAM, "compile": "on"},
+}  # fmt: skip
+RUNS = {**FAST, **SLOW}
+
+
+@pytest.mark.parametrize(
+    "name", [*FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
+def test_a_resumed_run_gives_the_same_picture(pair: Pair, tmp_path: Path, name: str) -> None:
+    given: dict[str, object] = {
+        "content": str(pair.content), "style": str(pair.style), "size": 32, "steps": 5, "seed": 5,
+        **RUNS[name],
+    }  # fmt: skip
+    settings = gather(given, None, None)
+    whole = paint(prepare(settings))
+    # In the middle of a stage, and where there are two, at the end of the first.
+    for step in (8, 5) if "scales" in RUNS[name] else (3,):
+        folder = tmp_path / str(step)
+        stopped_at(step, folder, settings)
+        torch.manual_seed(99)
+        resumed = impasto.resume(folder)
+        assert torch.equal(resumed.image, whole.image), step
+        assert resumed.losses == whole.losses
+        assert resumed.terms == whole.terms
+        assert resumed.steps == whole.steps
+
+
+def run_to_a_checkpoint(invoke: Invoke, pair: Pair, folder: Path) -> bytes:
+    """A whole run by the command line, with a checkpoint; the bytes of its picture."""
+    out = folder.parent / "out.png"
+    done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 4,
+                  "--loss", "tv", "--checkpoint", folder, "--checkpoint-every", 0)  # fmt: skip
+    assert done.status == 0, done.err
+    return out.read_bytes()
+
+
+def test_a_finished_run_gives_its_picture_again(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    whole = run_to_a_checkpoint(invoke, pair, tmp_path / "kept")
+    (tmp_path / "out.png").unlink()
+    done = invoke("resume", tmp_path / "kept", "--json")
+    assert done.status == 0, done.err
+    assert json.loads(done.out)["steps"] == 4
+    assert (tmp_path / "out.png").read_bytes() == whole
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [NAME]
+
+
+def test_a_folder_with_a_checkpoint_is_not_written_over(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    run_to_a_checkpoint(invoke, pair, tmp_path / "kept")
+    line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / "other.png",
+                          "--size", 32, "--checkpoint", tmp_path / "kept"))  # fmt: skip
+    assert "has a checkpoint: impasto resume goes on from it, --force begins anew" in line
+
+
+def test_checkpoints_that_are_refused(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    assert refused(invoke("resume", kept)) == f"there is no checkpoint in '{kept}'"
+    run_to_a_checkpoint(invoke, pair, kept)
+    good = (kept / NAME).read_bytes()
+
+    def line(data: bytes) -> str:
+        (kept / NAME).write_bytes(data)
+        return refused(invoke("resume", kept))
+
+    assert "is cut short or damaged" in line(good[: len(good) // 2])
+    assert "is cut short or damaged" in line(b"")
+    assert "is damaged: its checksum does not fit" in line(good[:-1] + bytes([good[-1] ^ 1]))
+    version = b'{\\"checkpoint\\": \\"2\\"'
+    assert version in good
+    other = line(good.replace(version, version.replace(b"2", b"7")))
+    assert "is of another version: it was made with checkpoint 7, this is checkpoint 2" in other
+    (kept / NAME).write_bytes(good)
+    drawn(56, 56, seed=3).save(pair.style)
+    other = refused(invoke("resume", kept))
+    assert other == f"the style '{pair.style}' is not the one that the checkpoint was made with"
+    pair.content.unlink()
+    assert refused(invoke("resume", kept)) == f"picture '{pair.content}' does not exist"
+
+
+def test_bad_folders_and_pictures_in_memory_are_refused(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png",
+                          "--checkpoint", blocked))  # fmt: skip
+    assert line.startswith(f"folder '{blocked}': ")
+    with (
+        Image.open(pair.content) as content,
+        pytest.raises(impasto.SettingsError, match="needs pictures in files"),
+    ):
+        impasto.run(content, pair.style, checkpoint=str(tmp_path / "kept"))
+
+
+FAILS = """
+import impasto
+class Fails(impasto.Loss):
+    "Fails at its third evaluation."
+    calls = 0
+    def summarize(self, features):
+        return {}
+    def compare(self, summary, target):
+        type(self).calls += 1
+        if self.calls == 3:
+            raise RuntimeError("a defect")
+        return self.zero.sum()
+    def __init__(self):
+        super().__init__()
+        import torch
+        self.zero = torch.zeros(1)
+@impasto.hookimpl
+def impasto_losses():
+    return [impasto.Offer("fails", Fails)]
+"""
+
+
+def test_a_failure_leaves_the_state_of_the_last_whole_step(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    plugin, kept, out = tmp_path / "fails.py", tmp_path / "kept", tmp_path / "out.png"
+    plugin.write_text(FAILS)
+    done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 5,
+                  "--loss", "tv", "--loss", "fails", "--plugin", plugin,
+                  "--checkpoint", kept)  # fmt: skip
+    assert f"loss 'fails' of plugin 'fails' (file {plugin}) failed" in done.error
+    assert read_checkpoint(kept)["step"] == 2
+    plugin.write_text(FAILS.replace("== 3", "== 300"))
+    line = refused(invoke("resume", kept))
+    assert line.startswith(
+        f"the checkpoint needs the plugin '{plugin}', and loads no code by itself"
+    )
+    done = invoke("resume", kept, "--plugin", plugin)
+    assert done.status == 0, done.err
+    resumed = out.read_bytes()
+    done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 5,
+                  "--loss", "tv", "--loss", "fails", "--plugin", plugin, "--force")  # fmt: skip
+    assert out.read_bytes() == resumed
+
+
+SIGNALS = """
+import signal
+import impasto
+
+@impasto.hookimpl
+def impasto_after_step(run, step):
+    if step.number == 20 and not run.seconds_before:
+        signal.raise_signal(signal.{sent})
+"""
+
+
+@pytest.mark.parametrize(("sent", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_leaves_a_checkpoint_to_go_on_from(
+    invoke: Invoke, pair: Pair, tmp_path: Path, sent: str, status: int
+) -> None:
+    out, kept, plugin = tmp_path / "out.png", tmp_path / "kept", tmp_path / "signals.py"
+    plugin.write_text(SIGNALS.format(sent=sent))
+    # In the folder of the pictures, by relative paths, and resumed from elsewhere.
+    process = subprocess.run(
+        [sys.executable, "-m", "impasto", "run", "content.png", "style.png", "-o", "out.png",
+         "--size", "64", "--steps", "60", "--loss", "tv", "--plugin", "signals.py",
+         "--checkpoint", "kept", "--no-recipe"],
+        capture_output=True, text=True, cwd=tmp_path, check=False, env=SAME_THREADS,
+    )  # fmt: skip
+    assert process.returncode == status, process.stderr
+    assert read_checkpoint(kept)["step"] == 20
+    assert "stopping after this step; once more stops at once" in process.stderr
+    assert "the picture after 20 steps is in 'out.png'" in process.stderr
+    assert invoke("resume", kept, "--plugin", plugin).status == 0
+    resumed = out.read_bytes()
+    done = invoke("run", pair.content, pair.style, "-o", out, "--size", 64, "--steps", 60,
+                  "--loss", "tv", "--force", "--no-recipe")  # fmt: skip
+    assert done.status == 0
+    assert out.read_bytes() == resumed
