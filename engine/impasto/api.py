@@ -14,18 +14,18 @@ from PIL.Image import Image
 from impasto.errors import ImpastoError, SettingsError
 from impasto.host.trust import refuse_unnamed, where_they_are
 from impasto.images.tensors import Photo, check_output, photo_of
-from impasto.images.writing import Company, check_format, write_picture
+from impasto.images.writing import PictureMetadata, check_format, write_picture
 from impasto.jobs.checkpoints import Checkpoints
 from impasto.model.scopes import scope_of
 from impasto.optimization.loop import paint, result_of
-from impasto.optimization.memory import is_shortage, let_go, what_needs_less
+from impasto.optimization.memory import clear_frames, is_out_of_memory, out_of_memory_advice
 from impasto.optimization.prepare import prepare
-from impasto.optimization.saved_state import folder_of, settings_of, take_up
+from impasto.optimization.saved_state import folder_of, load_state, settings_of
 from impasto.optimization.state import Result, Run
 from impasto.settings.settings import Settings, gather
 from impasto.settings.style import Style
 from impasto.storage.checkpoint import read_checkpoint
-from impasto.storage.fallback import write_or_rescue
+from impasto.storage.fallback import write_or_keep_elsewhere
 from impasto.storage.recipe import recipe_of, with_recipe, without_recipe
 
 Picture = str | PathLike[str] | Image
@@ -136,7 +136,7 @@ def resume(
         if settings.output is not None:
             check_output(Path(settings.output), True, inputs_of(settings))
         prepared = prepare(watched(settings) if watched else settings)
-        take_up(prepared, state)
+        load_state(prepared, state)
         return finish(prepared, Checkpoints(folder, settings.checkpoint_every))
 
 
@@ -157,7 +157,7 @@ def finish(run: Run, checkpoints: Checkpoints | None) -> Result:
         checkpoints.signals_wait() if checkpoints is not None else nullcontext(),
     ):
         result = paint(run)
-    trouble = write_or_rescue(partial(write_result, run, result), output) if output else ""
+    trouble = write_or_keep_elsewhere(partial(write_result, run, result), output) if output else ""
     if trouble:
         resumable = checkpoints is not None and checkpoints.has_one()
         hint = "; impasto resume goes on from its checkpoint" if resumable else ""
@@ -176,8 +176,8 @@ def write_result(run: Run, result: Result, path: Path) -> None:
     if settings.recipe:
         xmp = with_recipe(xmp, recipe_of(run, result))
     profile, exif = (photo.profile, photo.exif) if photo is not None else (None, b"")
-    company = Company(result.alpha, profile, exif, xmp)
-    write_picture(path, result.image, company, settings.depth, settings.quality)
+    metadata = PictureMetadata(result.alpha, profile, exif, xmp)
+    write_picture(path, result.image, metadata, settings.depth, settings.quality)
 
 
 def inputs_of(settings: Settings) -> list[str]:
@@ -204,15 +204,15 @@ def keep_what_was_painted(run: Run, output: Path | None) -> Iterator[None]:
         if not run.step and isinstance(error, ImpastoError):
             raise
         reason = blame(run, error)
-        let_go(error)
+        clear_frames(error)
         so_far = result_of(run, stopped="failed")
         raise RunFailed(f"{reason}; {_keep(run, so_far, output)}", so_far) from error
 
 
 def blame(run: Run, error: Exception) -> str:
     """What failed in one line: for a plugin its kind, name and origin, as the scopes tell."""
-    if is_shortage(error):
-        return what_needs_less(run)
+    if is_out_of_memory(error):
+        return out_of_memory_advice(run)
     reason = " ".join(str(error).split()) or type(error).__name__
     reason = reason if isinstance(error, ImpastoError) else f"{type(error).__name__}: {reason}"
     where = (scope_of(error) or "").split("/")
@@ -235,7 +235,7 @@ def _keep(run: Run, result: Result, output: Path | None) -> str:
         return "no step was done, nothing is written"
     if output is None:
         return f"the picture after {result.steps} steps is in the error's result"
-    trouble = write_or_rescue(partial(write_result, run, result), output)
+    trouble = write_or_keep_elsewhere(partial(write_result, run, result), output)
     return trouble or f"the picture after {result.steps} steps is in '{output}'"
 
 

@@ -84,10 +84,10 @@ class Profile:
 
     @impasto.hookimpl
     def impasto_run_failed(self, run: impasto.Run, error: BaseException) -> None:
-        from impasto.optimization.memory import is_shortage
+        from impasto.optimization.memory import is_out_of_memory
         from impasto_profiling.out_of_memory import dump
 
-        if is_shortage(error):
+        if is_out_of_memory(error):
             path = dump(error, run.device, self.folder)
             logger.warning("out of memory: what was allocated is in '%s'", path)
         self.stop()

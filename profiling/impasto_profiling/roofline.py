@@ -22,7 +22,7 @@ FORWARD = (
 BACKWARD = ("aten::convolution_backward",)
 TURNED = ("_ConvolvedBackward", "impasto::convolve_back")
 """In them, plain and compiled, a convolution with the kernel turned is the way back; see
-:mod:`impasto_plugins.extractors.rectified_convolution`."""
+:mod:`impasto_plugins.extractors.relu_convolution`."""
 
 Shapes = tuple[tuple[int, ...], ...]
 

@@ -14,7 +14,7 @@ from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from helpers import Invoke, Pair, refused
 from impasto.host.host import Kind, build_host
 from impasto.images.tensors import check_output
-from impasto.optimization.initial_image import STARTS, Ingredients, make_start
+from impasto.optimization.initial_image import STARTS, InitialImageInputs, make_start
 from impasto.optimization.prepare import check_specs
 from impasto.optimization.schedule import advance, check_schedule, make_schedule, schedule_names
 from impasto.optimization.stages import plan_stages
@@ -107,7 +107,7 @@ def try_style(text: str) -> None:
 
 def try_init(text: str) -> None:
     picture = torch.rand(1, 3, 16, 16)
-    made = make_start(text, Ingredients(picture, picture, 16, 16, torch.Generator()))
+    made = make_start(text, InitialImageInputs(picture, picture, 16, 16, torch.Generator()))
     assert made.shape == picture.shape
 
 

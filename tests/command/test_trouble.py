@@ -13,7 +13,7 @@ from PIL import Image
 
 import impasto
 from helpers import Invoke, Pair, drawn, refused
-from impasto.optimization.memory import is_shortage
+from impasto.optimization.memory import is_out_of_memory
 from impasto.storage.recipe import read_recipe, sha256
 from impasto.storage.style_file import read_record
 
@@ -135,8 +135,8 @@ def test_memory_that_is_really_short(pair: Pair, tmp_path: Path) -> None:
 
 
 def test_other_errors_are_no_shortage() -> None:
-    assert not is_shortage(RuntimeError("shapes do not fit"))
-    assert not is_shortage(ValueError("out of memory, says a plugin of its option"))
+    assert not is_out_of_memory(RuntimeError("shapes do not fit"))
+    assert not is_out_of_memory(ValueError("out of memory, says a plugin of its option"))
 
 
 def run_with(invoke: Invoke, pair: Pair, out: Path, file: Path, *more: object) -> str:

@@ -24,7 +24,7 @@ from torch import Tensor
 from fuzzing import EDITS, FAST, Edit, edited, many, only_clear_lines, quiet
 from helpers import Invoke, Pair, drawn
 from impasto.images.reading import open_picture, photo_of
-from impasto.images.writing import Company, encoded
+from impasto.images.writing import PictureMetadata, encoded
 from impasto.storage.recipe import read_recipe, with_recipe
 
 __all__ = ["quiet"]
@@ -59,12 +59,12 @@ def make_samples() -> dict[str, bytes]:
     exif.update({0x010F: "Maker", 0x0112: 6})
     exif.get_ifd(0x8769).update({0x829A: (1, 125), 0x9286: b"ASCII\0\0\0words"})
     image = open_picture_of(picture)
-    company = Company(
+    metadata = PictureMetadata(
         profile=imagecodecs.cms_profile("adobergb"),
         exif=exif.tobytes(),
         xmp=with_recipe(b"", RECIPE),
     )
-    full = {"exif": exif, "icc_profile": company.profile}
+    full = {"exif": exif, "icc_profile": metadata.profile}
     pillow = {
         "gif": saved(picture, "GIF", save_all=True, append_images=[turned]),
         "apng": saved(picture, "PNG", save_all=True, append_images=[turned]),
@@ -103,7 +103,7 @@ def make_samples() -> dict[str, bytes]:
         "gray deep png": imagecodecs.png_encode(deep[..., 0].copy()),
     }
     ours = {
-        f"our {kind} {depth}": encoded(kind, image, company, depth, 90)
+        f"our {kind} {depth}": encoded(kind, image, metadata, depth, 90)
         for kind, depth in [("PNG", 8), ("PNG", 16), ("JPEG", 8), ("WEBP", 8), ("TIFF", 8), ("TIFF", 16)]
     }  # fmt: skip
     return {name: bytes(data) for name, data in {**pillow, **deeper, **ours}.items()}
@@ -189,7 +189,7 @@ def test_recipes_of_any_text(tmp_path: Path, text: str) -> None:
     path = tmp_path / "recipe.png"
     packet = with_recipe(b"", {}).replace(b"{}", text.encode("utf-8", "surrogatepass"))
     image = open_picture_of(drawn(24, 24, seed=1))
-    path.write_bytes(encoded("PNG", image, Company(xmp=packet), 8, 90))
+    path.write_bytes(encoded("PNG", image, PictureMetadata(xmp=packet), 8, 90))
     only_clear_lines(lambda: read_recipe(path))
 
 
@@ -197,7 +197,7 @@ def test_a_recipe_that_nests_without_end(tmp_path: Path, invoke: Invoke) -> None
     path = tmp_path / "deep.png"
     packet = with_recipe(b"", {}).replace(b"{}", b"[" * 100_000)
     image = open_picture_of(drawn(24, 24, seed=1))
-    path.write_bytes(encoded("PNG", image, Company(xmp=packet), 8, 90))
+    path.write_bytes(encoded("PNG", image, PictureMetadata(xmp=packet), 8, 90))
     assert invoke("show", path).error == f"impasto: error: the recipe in '{path}' is damaged"
 
 

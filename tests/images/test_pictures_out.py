@@ -18,7 +18,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from helpers import Invoke, Pair, drawn
 from impasto.images.reading import open_picture
-from impasto.images.writing import Company, write_picture
+from impasto.images.writing import PictureMetadata, write_picture
 
 UNTOUCHED = ("--loss", "tv:weight=0", "--steps", 1, "--size", "original", "--init", "content")
 """Options of a run that gives the content picture back as it was read."""
@@ -211,7 +211,7 @@ def test_a_disk_that_is_really_full(pair: Pair, tmp_path: Path) -> None:
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
         with pytest.raises(impasto.PictureError, match="cannot be written: File too large"):
-            write_picture(out, image, Company())
+            write_picture(out, image, PictureMetadata())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)

@@ -33,7 +33,7 @@ def loaded(pair: Pair) -> tuple[Tensor, Tensor]:
     return to_tensor(open_picture(pair.content)), to_tensor(open_picture(pair.style))
 
 
-@pytest.mark.parametrize("more", [{}, {"canvas": "fourier"}, {"average": 0.5, "optimizer": "adam"}])
+@pytest.mark.parametrize("more", [{}, {"canvas": "fourier"}, {"ema": 0.5, "optimizer": "adam"}])
 def test_luminance_mode_keeps_the_chroma(pair: Pair, more: dict[str, object]) -> None:
     content = yiq(loaded(pair)[0])
     kept, free = yiq(painted(pair, "luminance", **more)), yiq(painted(pair, "style", **more))

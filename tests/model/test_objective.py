@@ -99,7 +99,7 @@ def objective() -> Objective:
         "tv": TotalVariation(0.1),
     }
     made = Objective(TwoLayers(), losses)
-    made.aim(picture(1), [picture(2)], [1.0])
+    made.set_targets(picture(1), [picture(2)], [1.0])
     return made
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import impasto
 from helpers import SHALLOW, Invoke, Pair
 from impasto.host.host import Host, build_host
-from impasto.optimization.ema import Average
+from impasto.optimization.ema import EMA
 from impasto_plugins.canvases.pixels import Pixels
 
 
@@ -51,7 +51,7 @@ def watched(
 def test_the_picture_is_the_weighted_mean_of_the_stages_pictures(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, decay: float
 ) -> None:
-    watch, result = watched(pair, monkeypatch, steps="3,4", scales=[24], average=decay)
+    watch, result = watched(pair, monkeypatch, steps="3,4", scales=[24], ema=decay)
     assert watch.stages == [0] * 3 + [1] * 4
     last = torch.stack(watch.canvases[3:]).double()
     shares = torch.tensor([decay**age for age in (3, 2, 1, 0)], dtype=torch.float64)
@@ -70,7 +70,7 @@ def test_without_averaging_the_last_picture_is_the_result(
 
 
 def test_values_that_are_no_numbers_do_not_stay_in_the_average() -> None:
-    average, canvas = Average(0.9), Pixels(torch.full((1, 3, 2, 2), 0.5))
+    average, canvas = EMA(0.9), Pixels(torch.full((1, 3, 2, 2), 0.5))
     average.update(canvas)
     with torch.no_grad():
         canvas.pixels[0, 0, 0, 0] = torch.nan
@@ -88,9 +88,9 @@ def test_average_on_the_command_line(invoke: Invoke, pair: Pair, tmp_path: Path)
     for decay in (0, 0.99):
         out = tmp_path / f"{decay}.png"
         done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 5, *SHALLOW,
-                      "--optimizer", "adam:rate=0.1", "--average", decay, "--quiet")  # fmt: skip
+                      "--optimizer", "adam:rate=0.1", "--ema", decay, "--quiet")  # fmt: skip
         assert done.status == 0, done.err
         pictures.append(numpy.asarray(Image.open(out), dtype=float))
     assert numpy.abs(pictures[0] - pictures[1]).mean() > 1
-    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "x.png", "--average", 1)
-    assert done.error == "impasto: error: setting 'average': must be less than 1, not '1'"
+    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "x.png", "--ema", 1)
+    assert done.error == "impasto: error: setting 'ema': must be less than 1, not '1'"

@@ -16,18 +16,18 @@ PIECE = 16 * 2**20
 PROGRAM = f"""
 import torch
 from impasto.jobs.estimate import resident_bytes
-from impasto.optimization.memory import settle
+from impasto.optimization.memory import configure_malloc
 
 def piece():
     return torch.ones({PIECE // 4})
 
-settle({{pixels}})
+configure_malloc({{pixels}})
 piece()
 pieces = [piece() for _ in range({MANY})]
 before = resident_bytes()
 del pieces[::2]
 freed = before - resident_bytes()
-settle(1)
+configure_malloc(1)
 print(freed, before - resident_bytes())
 """
 
@@ -35,9 +35,9 @@ print(freed, before - resident_bytes())
 AGAIN = f"""
 import torch
 from resource import RUSAGE_SELF, getrusage
-from impasto.optimization.memory import settle
+from impasto.optimization.memory import configure_malloc
 
-settle({{pixels}})
+configure_malloc({{pixels}})
 for _ in range(3):
     before = getrusage(RUSAGE_SELF).ru_minflt
     pieces = [torch.ones({PIECE // 4}) for _ in range({MANY})]

@@ -24,7 +24,7 @@ RANDOM = ["sliced:layers=conv1_1,directions=8", "nearest:layers=conv1_1,samples=
 FAST: dict[str, dict[str, object]] = {
     "lbfgs": {"loss": GRAM},
     "adam in a pyramid, averaged": {
-        "loss": GRAM, "optimizer": "adam", "scales": "24,32", "average": 0.9, "init": "noise",
+        "loss": GRAM, "optimizer": "adam", "scales": "24,32", "ema": 0.9, "init": "noise",
     },
     "momentum and a schedule": {
         "loss": GRAM, "optimizer": "torch.SGD:lr=0.1,momentum=0.9", "schedule": "CosineAnnealingLR",

@@ -70,7 +70,7 @@ def kept(pair: Pair, tmp_path: Path, options: dict[str, Any]) -> Path:
     folder = tmp_path / "kept"
     impasto.run(
         pair.content, pair.style, output=tmp_path / "out.png", checkpoint=str(folder),
-        checkpoint_every=0, average=0.5, schedule="StepLR:step_size=1", **options,
+        checkpoint_every=0, ema=0.5, schedule="StepLR:step_size=1", **options,
     )  # fmt: skip
     return folder
 

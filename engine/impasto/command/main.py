@@ -13,7 +13,7 @@ import click
 
 from impasto import __version__
 from impasto.errors import ImpastoError, unknown
-from impasto.optimization.memory import is_shortage
+from impasto.optimization.memory import is_out_of_memory
 
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
@@ -106,7 +106,7 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _unforeseen(error: Exception) -> str:
-    if is_shortage(error):
+    if is_out_of_memory(error):
         return "out of memory: smaller pictures, and a smaller --size, need less"
     hint = "" if _debugging() else " (a defect; --debug shows the traceback)"
     return f"{type(error).__name__}: {' '.join(str(error).split())}{hint}"

@@ -10,7 +10,7 @@ import click
 
 from impasto.command.options import settings_options
 
-OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "average", "canvas", "callback", "init",
+OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "ema", "canvas", "callback", "init",
                  "compile", "colors", "side", "style_fit")  # fmt: skip
 """Settings that have no part in what a style is."""
 

@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 
 from impasto.errors import PictureError, unknown
 from impasto.images.reading import MAX_MEGAPIXELS, Photo, open_picture, photo_of
-from impasto.images.writing import SUFFIXES, Company, write_picture, written_whole
+from impasto.images.writing import SUFFIXES, PictureMetadata, write_picture, written_whole
 
 __all__ = [
     "MAX_MEGAPIXELS",
@@ -100,4 +100,4 @@ def save(picture: Image.Image, path: Path) -> None:
         PictureError: it cannot be written; what stood there before is still there.
     """
     photo = photo_of(picture)
-    write_picture(path, photo.image, Company(photo.alpha))
+    write_picture(path, photo.image, PictureMetadata(photo.alpha))

@@ -50,7 +50,7 @@ logger = logging.getLogger("impasto")
 
 
 @dataclass(frozen=True)
-class Company:
+class PictureMetadata:
     """What goes into a file beside its colors."""
 
     alpha: Tensor | None = None
@@ -79,14 +79,14 @@ def check_format(path: Path, depth: int, width: int, height: int) -> None:
 
 
 def write_picture(
-    path: Path, image: Tensor, company: Company, depth: int = 8, quality: int = 95
+    path: Path, image: Tensor, metadata: PictureMetadata, depth: int = 8, quality: int = 95
 ) -> None:
     """Write a picture in the format of its suffix; see :func:`written_whole`.
 
     Args:
         path: with one of ``SUFFIXES``.
         image: (1, 3, H, W) sRGB; values are clipped to [0, 1].
-        company: what goes with it. JPEG has no alpha: there the picture is laid on white.
+        metadata: what goes with it. JPEG has no alpha: there the picture is laid on white.
         depth: bits for each color; 16 in PNG and TIFF only.
         quality: of JPEG and WebP, 1 to 100.
 
@@ -95,20 +95,20 @@ def write_picture(
     """
     kind = SUFFIXES[path.suffix.lower()]
     try:
-        data = encoded(kind, image, company, depth, quality)
+        data = encoded(kind, image, metadata, depth, quality)
     except (OSError, ValueError, RuntimeError, MemoryError, struct.error) as error:
         raise PictureError(f"'{path}' cannot be written: {error}") from None
     with written_whole(path) as part:
         part.write_bytes(data)
 
 
-def encoded(kind: str, image: Tensor, company: Company, depth: int, quality: int) -> bytes:
+def encoded(kind: str, image: Tensor, metadata: PictureMetadata, depth: int, quality: int) -> bytes:
     """The bytes of a file; see :func:`write_picture`."""
     height, width = image.shape[2:]
-    exif, xmp = exif_for(company.exif, width, height), company.xmp
-    profile = company.profile or srgb()
+    exif, xmp = exif_for(metadata.exif, width, height), metadata.xmp
+    profile = metadata.profile or srgb()
     samples = _samples(image)
-    alpha = None if company.alpha is None else _samples(company.alpha)
+    alpha = None if metadata.alpha is None else _samples(metadata.alpha)
     if kind == "JPEG":
         exif, xmp = _fitting_jpeg(exif, "EXIF"), _fitting_jpeg(xmp, "XMP")
         if alpha is not None:

@@ -89,7 +89,7 @@ def compare(
         sized(picture, *style_shape(picture, style, size)) for style, picture in styles.items()
     ]
     target = sized(content, *shape).to(where)
-    objective.aim(target, [image.to(where) for image in of_style], shares(list(styles)))
+    objective.set_targets(target, [image.to(where) for image in of_style], shares(list(styles)))
     pictures = {"content": content, "style": next(iter(styles.values())), **results}
     scale = {
         layer: feature.square().mean().item()

@@ -192,7 +192,7 @@ def without_numbers(run: Run, shapes: Objective) -> None:
     run.start = run.start.to("meta")
     run.styles = [one.to("meta") if isinstance(one, Tensor) else one for one in run.styles]
     run.style_masks = [None if mask is None else mask.to("meta") for mask in run.style_masks]
-    run.canvas = run.optimizer = run.average = None
+    run.canvas = run.optimizer = run.ema = None
 
 
 def resident_bytes() -> int:

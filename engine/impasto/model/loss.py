@@ -84,7 +84,7 @@ class Loss(nn.Module):
         self.layers = tuple(layers)
         self.layer_weights = tuple(layer_weights) or (1.0 / len(self.layers),) * len(self.layers)
 
-    def share_at(self, length: int) -> float:
+    def scale_at(self, length: int) -> float:
         """Factor of the term for a picture with this longer side in pixels, in (0, 1]."""
         return float(max(1.0, length / FADES_FROM) ** -self.fade)
 

@@ -13,7 +13,7 @@ from impasto.model.loss import Loss, Summary, mix
 from impasto.model.masks import Region, at_layers
 from impasto.model.scopes import part, scope
 
-StyleSummaries = dict[str, dict[str, Summary]]
+StyleStatistics = dict[str, dict[str, Summary]]
 """What the objective keeps of a style picture: summaries by term and layer."""
 
 
@@ -45,7 +45,7 @@ class Objective(nn.Module):
         """Of each region that has one, by layer."""
 
     @torch.no_grad()
-    def learn(self, style: Tensor, mask: Tensor | None = None) -> StyleSummaries:
+    def learn(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
         """Summarize a style picture, for each term that compares with a style.
 
         Args:
@@ -54,7 +54,7 @@ class Objective(nn.Module):
         """
         features = self.features(style)
         masks = None if mask is None else at_layers(mask, features)
-        learned: StyleSummaries = {}
+        learned: StyleStatistics = {}
         for name in self.names:
             loss = self.loss(name)
             if loss.target == "style":
@@ -63,10 +63,10 @@ class Objective(nn.Module):
         return learned
 
     @torch.no_grad()
-    def aim(
+    def set_targets(
         self,
         content: Tensor,
-        styles: Sequence[Tensor | StyleSummaries],
+        styles: Sequence[Tensor | StyleStatistics],
         weights: Sequence[float],
         regions: Sequence[Region] = (),
     ) -> None:
@@ -86,7 +86,7 @@ class Objective(nn.Module):
         of_styles = [self.learn(style) if torch.is_tensor(style) else style for style in styles]
         for name in self.names:
             loss = self.loss(name)
-            self.shares[name] = content.new_tensor(loss.share_at(max(content.shape[2:])))
+            self.shares[name] = content.new_tensor(loss.scale_at(max(content.shape[2:])))
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [Target(1.0, loss.summarize(of_content))]

@@ -17,7 +17,7 @@ from torch import Tensor
 from impasto.model.canvas import Canvas
 
 
-class Average:
+class EMA:
     """Exponential average of pictures, free of bias.
 
     After t pictures x₁ … xₜ it is Σ dᵗ⁻ⁱ xᵢ / Σ dᵗ⁻ⁱ, with d the decay.
@@ -46,7 +46,7 @@ class Average:
         self.sum = self.decay * self.sum + torch.where(picture.isfinite(), picture, known)
         self.count = self.decay * self.count + 1
 
-    def take_up(self, state: Mapping[str, Any], like: Tensor) -> None:
+    def load_state(self, state: Mapping[str, Any], like: Tensor) -> None:
         """Go on from ``sum`` and ``count`` of another one.
 
         Args:
@@ -58,7 +58,7 @@ class Average:
         """
         total, count = state["sum"], float(state["count"])
         if total is not None and not (0 < count < math.inf and total.shape == like.shape):
-            raise ValueError("average")
+            raise ValueError("ema")
         self.count, self.sum = count, None if total is None else total.to(like)
 
     def picture(self) -> Tensor | None:

@@ -124,7 +124,7 @@ class Guard:
         numbers |= {"worst": self.worst, "gained": self.gained}
         return {"best": self.best, "returns": self.returns, "told": self.told, **numbers}
 
-    def take_up(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state` gave."""
         for best, kept in zip(self.best, state["best"], strict=True):
             best.copy_(kept)

@@ -20,7 +20,7 @@ Share = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class InitialImageInputs:
     """What a start can be made from."""
 
     content: Tensor
@@ -47,17 +47,17 @@ class Ingredients:
         return self.style
 
 
-def content(given: Ingredients) -> Tensor:
+def content(given: InitialImageInputs) -> Tensor:
     """The content picture."""
     return resized(given.content, given.height, given.width)
 
 
-def style(given: Ingredients) -> Tensor:
+def style(given: InitialImageInputs) -> Tensor:
     """The first style picture, stretched."""
     return resized(given.painting(), given.height, given.width)
 
 
-def noise(given: Ingredients, colors: Literal["gray", "style"] = "gray") -> Tensor:
+def noise(given: InitialImageInputs, colors: Literal["gray", "style"] = "gray") -> Tensor:
     """White noise: about gray with a deviation of 0.1, or with the style picture's mean and covariance."""
     drawn = torch.randn(1, 3, given.height, given.width, generator=given.generator)
     if colors == "gray":
@@ -69,7 +69,7 @@ def noise(given: Ingredients, colors: Literal["gray", "style"] = "gray") -> Tens
 
 
 def blend(
-    given: Ingredients, content: Share = 0.0, style: Share = 0.0, noise: Share = 0.0
+    given: InitialImageInputs, content: Share = 0.0, style: Share = 0.0, noise: Share = 0.0
 ) -> Tensor:
     """A mean of these, by weights relative to each other.
 
@@ -96,7 +96,7 @@ STARTS: dict[str, Callable[..., Tensor]] = {
 """Starts by name; parameters after the first are their options."""
 
 
-def make_start(init: str, given: Ingredients) -> Tensor:
+def make_start(init: str, given: InitialImageInputs) -> Tensor:
     """The first canvas, (1, 3, H, W) sRGB in [0, 1].
 
     Args:

@@ -13,11 +13,11 @@ from torch import Tensor
 from impasto.images.tensors import resized, to_picture
 from impasto.model.color import LuminanceCanvas, gray
 from impasto.model.scopes import scope
-from impasto.optimization.ema import Average
+from impasto.optimization.ema import EMA
 from impasto.optimization.guard import EVERY, Guard
 from impasto.optimization.hardware import precision_name
-from impasto.optimization.memory import settle
-from impasto.optimization.saved_state import take_up_stage
+from impasto.optimization.memory import configure_malloc
+from impasto.optimization.saved_state import load_stage_state
 from impasto.optimization.schedule import advance, make_schedule
 from impasto.optimization.stages import carry_over
 from impasto.optimization.state import Result, Run, Stage, Step
@@ -64,7 +64,7 @@ def begin(run: Run, stage: Stage) -> None:
     only_luminance = settings.colors == "luminance"
     regions = [region.at(*size).to(run.device) for region in run.regions]
     target = gray(content) if only_luminance else content
-    run.objective.aim(target, styles, shares(settings.style), regions)
+    run.objective.set_targets(target, styles, shares(settings.style), regions)
     start = resized(run.picture().to(run.device), *size)
     canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
     run.canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
@@ -74,14 +74,14 @@ def begin(run: Run, stage: Stage) -> None:
     if run.optimizer is not None:
         carry_over(run.optimizer, optimizer)
     run.optimizer, run.stage = optimizer, stage
-    run.average = Average(settings.average) if settings.average else None
+    run.ema = EMA(settings.ema) if settings.ema else None
     run.schedule = None
     if settings.schedule is not None:
         run.schedule = make_schedule(settings.schedule, optimizer, stage.steps)
     if run.resumed:
-        take_up_stage(run, run.resumed)
+        load_stage_state(run, run.resumed)
         run.resumed = None
-    settle(stage.width * stage.height)
+    configure_malloc(stage.width * stage.height)
     run.whole = True
 
 
@@ -113,8 +113,8 @@ def take_step(run: Run, stage: Stage) -> Step:
         canvas.project()
     run.step += 1
     total, terms = evaluations[0]
-    if run.average is not None:
-        run.average.update(canvas)
+    if run.ema is not None:
+        run.ema.update(canvas)
     if run.schedule is not None:
         advance(run.schedule, total)
     guard.note(total)

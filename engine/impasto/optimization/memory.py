@@ -24,7 +24,7 @@ MAPPED_FROM, TRIMMED_FROM = -3, -1
 """``M_MMAP_THRESHOLD`` and ``M_TRIM_THRESHOLD`` of ``malloc.h``."""
 
 
-def settle(pixels: int) -> None:
+def configure_malloc(pixels: int) -> None:
     """Ready the C library for a stage: a small one keeps what it frees, a large one gives it back.
 
     What goes back to the system has to be cleared before it can be had again. Measured at 512 × 384 pixels,
@@ -50,24 +50,24 @@ def settle(pixels: int) -> None:
     library.malloc_trim(0)
 
 
-def is_shortage(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error, or one that it came from, says that memory has run out."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     told = isinstance(error, (RuntimeError, OSError)) and any(
         words in str(error).lower() for words in WORDS
     )
-    return told or (error.__cause__ is not None and is_shortage(error.__cause__))
+    return told or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
 
 
-def let_go(error: BaseException) -> None:
+def clear_frames(error: BaseException) -> None:
     """Free what the frames of an error hold, so that the picture can be kept."""
     traceback.clear_frames(error.__traceback__)
     if error.__cause__ is not None:
-        let_go(error.__cause__)
+        clear_frames(error.__cause__)
 
 
-def what_needs_less(run: Run) -> str:
+def out_of_memory_advice(run: Run) -> str:
     """One line on the stage that memory did not suffice for, and on what needs about half as much.
 
     Memory grows with the number of pixels, so half as much takes sides shorter by √2.

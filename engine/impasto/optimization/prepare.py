@@ -19,7 +19,7 @@ from impasto.model.masks import check_masks, open_mask, plan_regions
 from impasto.model.objective import Objective
 from impasto.optimization.compiling import choose_compile
 from impasto.optimization.hardware import choose_device, choose_precision
-from impasto.optimization.initial_image import Ingredients, make_start
+from impasto.optimization.initial_image import InitialImageInputs, make_start
 from impasto.optimization.schedule import check_schedule
 from impasto.optimization.stages import plan_stages
 from impasto.optimization.state import Run, Stage
@@ -61,7 +61,9 @@ def prepare(
         for picture in style_pictures
     ]
     size = (stages[0].height, stages[0].width)
-    given = Ingredients(content_image, style_images[0], *size, generator, settings.max_megapixels)
+    given = InitialImageInputs(
+        content_image, style_images[0], *size, generator, settings.max_megapixels
+    )
     start = make_start(settings.init, given)
     objective, host, device, precision = assemble(settings)
     check_sides(settings, stages, style_pictures, objective.extractor.smallest_side)

@@ -18,7 +18,7 @@ from impasto.settings.settings import Settings, validate
 from impasto.storage.checkpoint import sum_of
 
 if TYPE_CHECKING:
-    from impasto.storage.style_file import LearnedStyle
+    from impasto.storage.style_file import SavedStyleStatistics
 
 logger = logging.getLogger("impasto")
 
@@ -52,7 +52,7 @@ def state_of(run: Run, inputs: Mapping[str, str], random: Mapping[str, Tensor]) 
         "canvas": dict(run.canvas.state_dict()),
         "optimizer": run.optimizer.state_dict(),
         "schedule": simple(vars(run.schedule)) if run.schedule else None,
-        "average": vars(run.average) if run.average else None,
+        "ema": vars(run.ema) if run.ema else None,
         "guard": run.guard.state() if run.guard else None,
         "random": random,
     }
@@ -82,7 +82,7 @@ def folder_of(state: Mapping[str, Any]) -> Path:
     return folder
 
 
-def take_up(run: Run, state: Mapping[str, Any]) -> None:
+def load_state(run: Run, state: Mapping[str, Any]) -> None:
     """Make a prepared run go on from a checkpoint; its first stage takes up the rest.
 
     Raises:
@@ -115,7 +115,7 @@ def take_up(run: Run, state: Mapping[str, Any]) -> None:
     run.resumed = state
 
 
-def take_up_stage(run: Run, state: Mapping[str, Any]) -> None:
+def load_stage_state(run: Run, state: Mapping[str, Any]) -> None:
     """Give canvas, optimizer, schedule, guard, average and random numbers the state that they had.
 
     Raises:
@@ -129,9 +129,9 @@ def take_up_stage(run: Run, state: Mapping[str, Any]) -> None:
         if run.schedule is not None:
             run.schedule.__dict__.update(simple(state["schedule"]))
         if run.guard is not None:
-            run.guard.take_up(state["guard"])
-        if run.average is not None:
-            run.average.take_up(state["average"], run.canvas.picture())
+            run.guard.load_state(state["guard"])
+        if run.ema is not None:
+            run.ema.load_state(state["ema"], run.canvas.picture())
         set_random_state(run, state["random"])
     except MISFITS as error:
         raise _misfit(error) from None
@@ -158,7 +158,7 @@ def masks_of(run: Run) -> dict[str, Tensor]:
     return {str(number): mask for number, mask in enumerate(masks) if mask is not None}
 
 
-def sum_of_style(style: Tensor | LearnedStyle) -> str:
+def sum_of_style(style: Tensor | SavedStyleStatistics) -> str:
     """Checksum of a style picture, or of what the style file in its place holds."""
     return sum_of("", {"": style} if isinstance(style, Tensor) else style.tensors)
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from impasto.host.host import Host
     from impasto.model.canvas import Canvas
     from impasto.model.masks import Region
-    from impasto.model.objective import Objective, StyleSummaries
-    from impasto.optimization.ema import Average
+    from impasto.model.objective import Objective, StyleStatistics
+    from impasto.optimization.ema import EMA
     from impasto.optimization.guard import Guard
     from impasto.optimization.schedule import Schedule
     from impasto.settings.settings import Settings
     from impasto.settings.style import Style
-    from impasto.storage.style_file import LearnedStyle
+    from impasto.storage.style_file import SavedStyleStatistics
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Run:
     precision: torch.dtype
     content: Tensor
     """(1, 3, H, W) sRGB in [0, 1], at its own size, on the CPU."""
-    styles: list[Tensor | LearnedStyle]
+    styles: list[Tensor | SavedStyleStatistics]
     """Like ``content``, one for each style picture; or what a style file has in its place."""
     regions: list[Region]
     """Which styles paint where, masks at their own size."""
@@ -172,7 +172,7 @@ class Run:
     """Of the optimizer's rate; None keeps it."""
     guard: Guard | None = None
     """Of the stage: sends the canvas back to its best picture should the loss explode."""
-    average: Average | None = None
+    ema: EMA | None = None
     """Of the stage's pictures; None where the last one counts."""
     whole: bool = False
     """Between two steps of a stage; while a step changes the state it is neither old nor new."""
@@ -210,17 +210,17 @@ class Run:
 
     def picture(self) -> Tensor:
         """The picture so far, averaged if so asked: (1, 3, H, W) float32 sRGB in [0, 1]."""
-        averaged = self.average.picture() if self.average is not None else None
+        averaged = self.ema.picture() if self.ema is not None else None
         if averaged is not None:
             return averaged
         return self.start if self.canvas is None else self.canvas.picture()
 
-    def styles_at(self, stage: Stage) -> list[Tensor | StyleSummaries]:
+    def styles_at(self, stage: Stage) -> list[Tensor | StyleStatistics]:
         """The style pictures at the size that they have in a stage, or their summaries, on the device.
 
         What a mask leaves of a picture is summarized here, as are style files.
         """
-        at_size: list[Tensor | StyleSummaries] = []
+        at_size: list[Tensor | StyleStatistics] = []
         for image, mask, style in zip(
             self.styles, self.style_masks, self.settings.style, strict=True
         ):
@@ -242,7 +242,7 @@ class Run:
         return torch.stack(self.loss_tensors).tolist() if self.loss_tensors else []
 
 
-def on_device(summaries: StyleSummaries, device: torch.device) -> StyleSummaries:
+def on_device(summaries: StyleStatistics, device: torch.device) -> StyleStatistics:
     """The same summaries, on a device."""
     return {
         term: {

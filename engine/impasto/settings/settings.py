@@ -129,7 +129,7 @@ class Settings:
     schedule: OneSpecOrNone = None
     """Learning-rate schedule of torch, by its name there, over each stage: CosineAnnealingLR,
     OneCycleLR:max_lr=0.1 …; none keeps the rate."""
-    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the running average of a stage's pictures, which then is what is shown and saved:
     with 0.99 about the last hundred steps count. 0 takes the last picture alone."""
     canvas: OneSpec = Field(default_factory=lambda: Spec("pixels"))

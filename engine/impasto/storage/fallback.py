@@ -10,7 +10,9 @@ from pathlib import Path
 from impasto.errors import PictureError
 
 
-def write_or_rescue(write: Callable[[Path], None], path: Path, what: str = "picture") -> str:
+def write_or_keep_elsewhere(
+    write: Callable[[Path], None], path: Path, what: str = "picture"
+) -> str:
     """Write a result to its place; or, if that fails, into a new folder for temporary files.
 
     Args:
@@ -36,12 +38,12 @@ def write_or_rescue(write: Callable[[Path], None], path: Path, what: str = "pict
 
 
 def keep(write: Callable[[Path], None], path: Path, what: str = "picture") -> None:
-    """Write a result to its place, or to one that the error names; see :func:`write_or_rescue`.
+    """Write a result to its place, or to one that the error names; see :func:`write_or_keep_elsewhere`.
 
     Raises:
         PictureError: it is not in its place.
     """
-    trouble = write_or_rescue(write, path, what)
+    trouble = write_or_keep_elsewhere(write, path, what)
     if trouble:
         raise PictureError(trouble)
 

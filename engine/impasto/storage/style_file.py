@@ -26,7 +26,7 @@ from impasto.host.host import GIVEN_BY_HOST, Host, Kind
 from impasto.images.tensors import written_whole
 from impasto.model.extractor import IMAGE
 from impasto.model.loss import Loss
-from impasto.model.objective import Objective, StyleSummaries
+from impasto.model.objective import Objective, StyleStatistics
 from impasto.optimization.hardware import precision_name
 from impasto.optimization.state import Stage
 from impasto.settings.options import complaint, options_of
@@ -53,7 +53,7 @@ logger = logging.getLogger("impasto")
 
 
 @dataclass(frozen=True)
-class LearnedStyle:
+class SavedStyleStatistics:
     """What a style file holds for a run that it fits; the file itself is not needed any more."""
 
     tensors: Mapping[str, Tensor]
@@ -61,10 +61,10 @@ class LearnedStyle:
     terms: Mapping[str, str]
     """Term of the run → term of the file."""
 
-    def at(self, stage: Stage) -> StyleSummaries:
+    def at(self, stage: Stage) -> StyleStatistics:
         """Summaries for a stage, on the CPU."""
         length = max(stage.width, stage.height)
-        summaries: StyleSummaries = {term: {} for term in self.terms}
+        summaries: StyleStatistics = {term: {} for term in self.terms}
         for term, stored in self.terms.items():
             for name, value in beginning(f"{length}/{stored}/", self.tensors).items():
                 layer, key = name.rsplit("/", 1)
@@ -161,7 +161,7 @@ def beginning(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def fitting(
     style: Style, settings: Settings, host: Host, objective: Objective, stages: Sequence[Stage]
-) -> LearnedStyle:
+) -> SavedStyleStatistics:
     """A style file, checked against the run that is to use it.
 
     Raises:
@@ -196,7 +196,7 @@ def fitting(
             " slightly from its painting's",
             path, record["precision"], precision,
         )  # fmt: skip
-    return LearnedStyle(tensors, terms)
+    return SavedStyleStatistics(tensors, terms)
 
 
 def check_network(

@@ -18,7 +18,7 @@ from torch.nn.functional import relu
 import impasto
 from impasto.model.scopes import part
 from impasto_plugins.extractors.max_pooling import max_pooled
-from impasto_plugins.extractors.rectified_convolution import RectifiedConvolution
+from impasto_plugins.extractors.relu_convolution import ReLUConvolution
 from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for
 
 Pooling = Annotated[
@@ -65,7 +65,7 @@ class VGG(impasto.Extractor):
         for layer in names:
             kernel, bias = weights.kernels[layer], weights.biases[layer]
             mode = MODES[padding] if layer == names[0] else "zeros"
-            convolution = RectifiedConvolution(kernel.shape[1], kernel.shape[0], mode)
+            convolution = ReLUConvolution(kernel.shape[1], kernel.shape[0], mode)
             convolution.weight = nn.Parameter(kernel * (before / factors[layer]), False)
             convolution.bias = nn.Parameter(bias / factors[layer], False)
             self.convolutions[layer] = convolution

@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, relu
 
-from impasto_plugins.extractors.laid_out import can_lay_out
-from impasto_plugins.extractors.rectified_convolution import (
+from impasto_plugins.extractors.prepacked import can_prepack
+from impasto_plugins.extractors.relu_convolution import (
     PaddingMode,
-    RectifiedConvolution,
+    ReLUConvolution,
     _compiled,
 )
 
 PRECISIONS = [torch.float32, torch.bfloat16]
 
 
-def layer(precision: torch.dtype, padding_mode: PaddingMode = "zeros") -> RectifiedConvolution:
+def layer(precision: torch.dtype, padding_mode: PaddingMode = "zeros") -> ReLUConvolution:
     torch.manual_seed(0)
-    made = RectifiedConvolution(6, 16, padding_mode).requires_grad_(False)
+    made = ReLUConvolution(6, 16, padding_mode).requires_grad_(False)
     return made.to(precision, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
@@ -43,7 +43,7 @@ def test_values_and_gradients_are_those_of_two_operations(
     precision: torch.dtype, height: int, width: int
 ) -> None:
     convolution, feature = layer(precision), picture(precision, height, width)
-    assert can_lay_out(feature) or precision != torch.float32
+    assert can_prepack(feature) or precision != torch.float32
     mine = convolution(feature)
     plain = relu(conv2d(feature, convolution.weight, convolution.bias, padding=1))
     bound = 1e-5 if precision == torch.float32 else 1.6e-2

@@ -155,7 +155,7 @@ def objective(text: str) -> Objective:
     torch.manual_seed(0)
     made_objective = Objective(Small(), {"term": made(text)})
     styles = [torch.rand(1, 3, 20, 24, generator=random) for _ in range(2)]
-    made_objective.aim(torch.rand(1, 3, 16, 20, generator=random), styles, [0.25, 0.75])
+    made_objective.set_targets(torch.rand(1, 3, 16, 20, generator=random), styles, [0.25, 0.75])
     return made_objective
 
 

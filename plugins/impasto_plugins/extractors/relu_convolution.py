@@ -17,18 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from impasto_plugins.extractors.laid_out import (
-    LaidOut,
-    can_lay_out,
+from impasto_plugins.extractors.prepacked import (
+    Prepacked,
+    can_prepack,
     convolved,
-    lay_out,
     passed_back,
+    prepack,
 )
 
 PaddingMode = Literal["zeros", "replicate", "reflect"]
 
 
-class RectifiedConvolution(nn.Conv2d):
+class ReLUConvolution(nn.Conv2d):
     """3 × 3 convolution, padded by one pixel, then the rectifier; no gradient for weights."""
 
     def __init__(self, incoming: int, outgoing: int, padding_mode: PaddingMode = "zeros") -> None:
@@ -40,42 +40,42 @@ class RectifiedConvolution(nn.Conv2d):
             padding_mode: torch's name of it: ``zeros``, ``replicate`` or ``reflect``.
         """
         super().__init__(incoming, outgoing, 3, padding=1, padding_mode=padding_mode)
-        self.laid_out: LaidOut | None = None
+        self.prepacked: Prepacked | None = None
         self.number = _numbered(self)
 
     def forward(self, feature: Tensor, rectify: bool = True) -> Tensor:
         """relu(conv(x)), or conv(x): (1, incoming, h, w) → (1, outgoing, h, w)."""
-        if self.padding_mode != "zeros" or not can_lay_out(feature):
+        if self.padding_mode != "zeros" or not can_prepack(feature):
             output = super().forward(feature)
             return relu(output) if rectify else output
         made: Tensor = (
             _compiled(feature, self.number, rectify)
             if torch.compiler.is_compiling()
-            else _Convolved.apply(feature, self.laid_out_for(feature.shape), rectify)
+            else _Convolved.apply(feature, self.prepacked_for(feature.shape), rectify)
         )
         return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # A copy has weights of its own.
-        super().__setstate__({**state, "laid_out": None})  # type: ignore[no-untyped-call]
+        super().__setstate__({**state, "prepacked": None})  # type: ignore[no-untyped-call]
         self.number = _numbered(self)
 
-    def laid_out_for(self, size: torch.Size) -> LaidOut:
+    def prepacked_for(self, size: torch.Size) -> Prepacked:
         """The weights for an input of this size; laid out if the last one had another size."""
-        if self.laid_out is None or self.laid_out.size != size:
+        if self.prepacked is None or self.prepacked.size != size:
             assert self.bias is not None
-            self.laid_out = lay_out(self.weight.detach(), self.bias.detach(), size)
-        return self.laid_out
+            self.prepacked = prepack(self.weight.detach(), self.bias.detach(), size)
+        return self.prepacked
 
-    def _apply(self, *given: Any, **options: Any) -> RectifiedConvolution:
+    def _apply(self, *given: Any, **options: Any) -> ReLUConvolution:
         # Moved, or of another precision: to be laid out anew.
-        self.laid_out = None
-        return cast("RectifiedConvolution", super()._apply(*given, **options))  # type: ignore[no-untyped-call]
+        self.prepacked = None
+        return cast("ReLUConvolution", super()._apply(*given, **options))  # type: ignore[no-untyped-call]
 
 
 class _Convolved(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, feature: Tensor, weights: LaidOut, rectify: bool) -> Tensor:
+    def forward(ctx: Any, feature: Tensor, weights: Prepacked, rectify: bool) -> Tensor:
         output = _forward(feature, weights, rectify)
         ctx.save_for_backward(output if rectify else None)
         ctx.weights = weights
@@ -86,23 +86,23 @@ class _Convolved(torch.autograd.Function):
         return _backward(gradients[0], ctx.saved_tensors[0], ctx.weights), None, None
 
 
-def _forward(feature: Tensor, weights: LaidOut, rectify: bool) -> Tensor:
+def _forward(feature: Tensor, weights: Prepacked, rectify: bool) -> Tensor:
     output = convolved(feature, weights)
     # oneDNN could rectify on the way, but would turn what is no number into zero, and hide it.
     return output.relu_() if rectify else output
 
 
-def _backward(gradient: Tensor, rectified: Tensor | None, weights: LaidOut) -> Tensor:
+def _backward(gradient: Tensor, rectified: Tensor | None, weights: Prepacked) -> Tensor:
     if rectified is not None:
         gradient = torch.ops.aten.threshold_backward(gradient, rectified, 0)
     return passed_back(gradient, weights)
 
 
-_layers: WeakValueDictionary[int, RectifiedConvolution] = WeakValueDictionary()
+_layers: WeakValueDictionary[int, ReLUConvolution] = WeakValueDictionary()
 _numbers = itertools.count()
 
 
-def _numbered(layer: RectifiedConvolution) -> int:
+def _numbered(layer: ReLUConvolution) -> int:
     number = next(_numbers)
     _layers[number] = layer
     return number
@@ -112,14 +112,14 @@ def _numbered(layer: RectifiedConvolution) -> int:
 # for weights that were laid out and need a gradient to pass, and would compile its own for each size.
 @torch.library.custom_op("impasto::convolve", mutates_args=())
 def _compiled(feature: Tensor, number: int, rectify: bool) -> Tensor:
-    return _forward(feature, _layers[number].laid_out_for(feature.shape), rectify)
+    return _forward(feature, _layers[number].prepacked_for(feature.shape), rectify)
 
 
 @torch.library.custom_op("impasto::convolve_back", mutates_args=())
 def _compiled_back(gradient: Tensor, rectified: Tensor | None, number: int) -> Tensor:
     layer = _layers[number]
     size = torch.Size((gradient.shape[0], layer.in_channels, *gradient.shape[2:]))
-    return _backward(gradient, rectified, layer.laid_out_for(size))
+    return _backward(gradient, rectified, layer.prepacked_for(size))
 
 
 @_compiled.register_fake

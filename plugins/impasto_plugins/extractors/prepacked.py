@@ -20,7 +20,7 @@ BFLOAT16 = ABLE and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 @dataclass(frozen=True)
-class LaidOut:
+class Prepacked:
     """Weights in the processor's own layout."""
 
     size: torch.Size
@@ -31,7 +31,7 @@ class LaidOut:
     bias: Tensor
 
 
-def can_lay_out(feature: Tensor) -> bool:
+def can_prepack(feature: Tensor) -> bool:
     """Whether this processor has layouts of its own for this precision.
 
     Tensors of other classes only stand for some, as where operations are counted.
@@ -41,7 +41,7 @@ def can_lay_out(feature: Tensor) -> bool:
     return BFLOAT16 if feature.dtype == torch.bfloat16 else ABLE and feature.dtype == torch.float32
 
 
-def lay_out(kernel: Tensor, bias: Tensor, size: torch.Size) -> LaidOut:
+def prepack(kernel: Tensor, bias: Tensor, size: torch.Size) -> Prepacked:
     """Weights of a convolution, laid out for one size of input.
 
     Args:
@@ -51,15 +51,15 @@ def lay_out(kernel: Tensor, bias: Tensor, size: torch.Size) -> LaidOut:
     """
     turned = kernel.flip(2, 3).transpose(0, 1).contiguous()
     of_output = [size[0], kernel.shape[0], *size[2:]]
-    return LaidOut(size, _reordered(kernel, list(size)), _reordered(turned, of_output), bias)
+    return Prepacked(size, _reordered(kernel, list(size)), _reordered(turned, of_output), bias)
 
 
-def convolved(feature: Tensor, weights: LaidOut) -> Tensor:
+def convolved(feature: Tensor, weights: Prepacked) -> Tensor:
     """The convolution: (1, incoming, h, w) → (1, outgoing, h, w)."""
     return _convolution(feature, weights.forwards, weights.bias)
 
 
-def passed_back(gradient: Tensor, weights: LaidOut) -> Tensor:
+def passed_back(gradient: Tensor, weights: Prepacked) -> Tensor:
     """The gradient of its output → that of its input."""
     return _convolution(gradient, weights.backwards, None)
 
