@@ -37,8 +37,8 @@ IN_MEMORY = "(a picture in memory)"
 class RunFailed(ImpastoError):
     """A run that ended with an error after it began; its picture so far is kept."""
 
-    def __init__(self, message: str, result: Result) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, result: Result, settings: Sequence[str] = ()) -> None:
+        super().__init__(message, settings=settings)
         self.result = result
         """The run as far as it came."""
 
@@ -206,7 +206,8 @@ def keep_what_was_painted(run: Run, output: Path | None) -> Iterator[None]:
         reason = blame(run, error)
         clear_frames(error)
         so_far = result_of(run, stopped="failed")
-        raise RunFailed(f"{reason}; {_keep(run, so_far, output)}", so_far) from error
+        line = f"{reason}; {_keep(run, so_far, output)}"
+        raise RunFailed(line, so_far, getattr(error, "settings", ())) from error
 
 
 def blame(run: Run, error: Exception) -> str:

@@ -1,4 +1,15 @@
-"""What can go wrong for a user, each as one line that says what was wrong and what is allowed."""
+"""What can go wrong for a user, each as one line that says what was wrong and what is allowed.
+
+The engine is called from Python, from TOML and from the command line, so its messages name settings as
+they are called everywhere (``size``, ``max_megapixels``) and never an option of the command line. An error
+carries the settings that would help, and the command line adds their options in brackets::
+
+    raise SettingsError("output 'a.png' exists; set force to overwrite it", settings=("force",))
+    # impasto: error: output 'a.png' exists; set force to overwrite it (--force)
+
+A warning does the same by ``logger.warning("…", extra={"settings": ("precision",)})``. A setting that
+the command at hand has no option for is left out. Whoever raises an error anew passes its ``settings`` on.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +23,15 @@ LONGEST = 800
 class ImpastoError(Exception):
     """Base of every error that is meant for the user: its text is one clear line."""
 
-    def __init__(self, message: str = "") -> None:
-        """Take the text; what would break the line, or steer a terminal, is escaped."""
+    def __init__(self, message: str = "", *, settings: Iterable[str] = ()) -> None:
+        """Take the text, and which settings it is about.
+
+        Args:
+            message: one line; what would break it, or steer a terminal, is escaped.
+            settings: names of the settings that would help, the most helpful first.
+        """
         super().__init__(one_line(message))
+        self.settings = tuple(settings)
 
 
 class SettingsError(ImpastoError):

@@ -61,7 +61,7 @@ def test_an_output_that_exists_is_kept_without_force(
     out = tmp_path / "out.png"
     out.write_bytes(b"precious")
     run = ("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 1, *SHALLOW)
-    assert refused(invoke(*run)) == f"output '{out}' exists; --force overwrites it"
+    assert refused(invoke(*run)) == f"output '{out}' exists; set force to overwrite it (--force)"
     assert out.read_bytes() == b"precious"
     assert invoke(*run, "--force").status == 0
     with Image.open(out) as picture:

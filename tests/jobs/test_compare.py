@@ -76,7 +76,7 @@ def test_table_and_sheet(invoke: Invoke, pair: Pair, blends: list[Path], tmp_pat
         assert sheet.width > 3 * 320
     again = invoke("compare", *blends, "--content", pair.content, "--style", pair.style, *LAYERS,
                    "-o", out)  # fmt: skip
-    assert "exists; --force overwrites it" in again.error
+    assert "exists; set force to overwrite it (--force)" in again.error
 
 
 def test_no_loss_has_one_of_the_layers_by_default() -> None:

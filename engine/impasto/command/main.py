@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import traceback
+from collections.abc import Iterable
 from contextlib import suppress
 
 import click
@@ -43,6 +44,15 @@ TERMINATED = "terminated"
 class LazyGroup(click.Group):
     """A group whose commands are imported only when one is called."""
 
+    called: click.Command | None = None
+    """The command that was called; its options are the ones that a hint may name."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, self.called, rest = super().resolve_command(ctx, args)
+        return name, self.called, rest
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -64,7 +74,8 @@ class TerminalHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        _say(f"impasto: {prefix}{record.getMessage()}")
+        hint = with_options("", getattr(record, "settings", ()))
+        _say(f"impasto: {prefix}{record.getMessage()}{hint}")
         if record.exc_info:
             _say("".join(traceback.format_exception(*record.exc_info)))
 
@@ -92,12 +103,32 @@ def main() -> None:
     except click.ClickException as error:
         status = _fail(error.format_message(), error.exit_code)
     except ImpastoError as error:
-        status = _fail(str(error), 1)
+        status = _fail(with_options(str(error), error.settings), 1)
     except BrokenPipeError:
         status = 1
     except Exception as error:
         status = _fail(_unforeseen(error), 1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def with_options(message: str, settings: Iterable[str]) -> str:
+    """A message of the engine, with the options of the command that was called for some settings.
+
+    >>> with_options("the picture is too large", ["no_such_setting"])
+    'the picture is too large'
+    """
+    options = [f"--{name.replace('_', '-')}" for name in settings]
+    known = [option for option in options if option in _options_of(group.called)]
+    return f"{message} ({', '.join(known)})" if known else message
+
+
+def _options_of(command: click.Command | None) -> set[str]:
+    # A group within a group has the options of its commands: the error is of one of them.
+    if command is None:
+        return set()
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*map(_options_of, inner))
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -90,7 +90,9 @@ def check_output(
     if any(os.path.realpath(path) == os.path.realpath(given) for given in inputs):
         raise PictureError(f"output '{path}' is one of the inputs")
     if os.path.exists(path) and not force:
-        raise PictureError(f"output '{path}' exists; --force overwrites it")
+        raise PictureError(
+            f"output '{path}' exists; set force to overwrite it", settings=("force",)
+        )
 
 
 def save(picture: Image.Image, path: Path) -> None:
