@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from helpers import drawn
+from impasto.builtin import BUILT_IN
+from impasto.command.main import COMMANDS
 
 Maker = Callable[[Path], object]
 """Writes a file to its path."""
@@ -139,10 +141,11 @@ def ended(
 def processes() -> Any:
     """What starts processes: a server of this session, which has imported all that a command needs."""
     context = multiprocessing.get_context("forkserver")
+    commands = [home.partition(":")[0] for home, _ in COMMANDS.values() if "bench" not in home]
+    jobs = [f"impasto.jobs.{name}" for name in ("sweep", "rerun", "estimate", "learn", "compare")]
     context.set_forkserver_preload(
-        ["impasto.api", "impasto.jobs.sweep", "impasto.jobs.rerun", "impasto.jobs.estimate",
-         "impasto.jobs.learn", "impasto.jobs.compare", "impasto.command.run", "impasto.host.host"]
-    )  # fmt: skip
+        ["impasto.api", *jobs, *commands, *BUILT_IN, "torch._dynamo", "attacks.attack"]
+    )
     return context
 
 
