@@ -35,8 +35,8 @@ class Profile:
         warmup: Annotated[int, Field(ge=0, description="steps to record and throw away")] = 2,
         active: Annotated[int, Field(ge=1, description="steps to record")] = 5,
         repeat: Annotated[int, Field(ge=1, description="how often, in each stage")] = 1,
-        memory: Annotated[bool, Field(description="record allocations, too")] = False,
-        stacks: Annotated[bool, Field(description="record Python functions, too")] = False,
+        profile_memory: Annotated[bool, Field(description="record allocations, too")] = False,
+        with_stack: Annotated[bool, Field(description="record Python functions, too")] = False,
     ) -> None:
         """Take the options.
 
@@ -47,7 +47,7 @@ class Profile:
             require(package, "profiling", "callback 'profile'")
         make_folder("profile", folder)
         self.folder = folder
-        self.plan = Plan(wait, warmup, active, repeat, memory, stacks)
+        self.plan = Plan(wait, warmup, active, repeat, profile_memory, with_stack)
         self.recordings: list[Recording] = []
         self.going: Recording | None = None
 

@@ -28,9 +28,9 @@ class Plan:
     """Steps that are recorded."""
     repeat: int
     """How many times."""
-    memory: bool = False
+    profile_memory: bool = False
     """Record allocations, too."""
-    stacks: bool = False
+    with_stack: bool = False
     """Record the Python functions that called, too."""
 
     @property
@@ -64,8 +64,8 @@ class Recording:
                 ),
                 on_trace_ready=self.keep,
                 record_shapes=True,
-                profile_memory=plan.memory,
-                with_stack=plan.stacks,
+                profile_memory=plan.profile_memory,
+                with_stack=plan.with_stack,
             )
             self.profiler.start()
         self.before = time.perf_counter()

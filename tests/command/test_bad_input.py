@@ -91,7 +91,7 @@ def test_an_input_is_never_overwritten(invoke: Invoke, pair: Pair) -> None:
         (["--extractor", "vgg19:pooling=mean"], "unknown value for option 'pooling': 'mean'"),
         (["--extractor", "vgg91"], "unknown extractor 'vgg91'; did you mean 'vgg19'?"),
         (["--optimizer", "adm"], "unknown optimizer 'adm'; did you mean 'adam'?"),
-        (["--optimizer", "adam:rate=0"], "option 'rate': must be greater than 0, not '0'"),
+        (["--optimizer", "adam:lr=0"], "option 'rate': must be greater than 0, not '0'"),
         (["--optimizer", "adam:betas=0.9"], "optimizer 'adam': option 'betas'"),
         (["--canvas", "pixel"], "unknown canvas 'pixel'; did you mean 'pixels'?"),
         (["--callback", "snapshots"], "callback 'snapshots': the option 'folder' must be given"),

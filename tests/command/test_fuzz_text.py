@@ -147,7 +147,7 @@ size = 64
 steps = [3, 4]
 scales = "32,64"
 seed = 7
-optimizer = "adam:rate=0.05"
+optimizer = "adam:lr=0.05"
 colors = "match"
 
 [[style]]
@@ -235,7 +235,7 @@ LONG = "a" * 5000
     "options",
     [
         ("--loss", LONG), ("--loss", "gram:weight=" + "9" * 5000), ("--loss", "gram:layers="),
-        ("--loss", "gram:layers=,"), ("--loss", "gram:weight='"), ("--optimizer", "adam:rate=1e400"),
+        ("--loss", "gram:layers=,"), ("--loss", "gram:weight='"), ("--optimizer", "adam:lr=1e400"),
         ("--canvas", "fourier:power=\n"), ("--schedule", "StepLR:step_size=0"),
         ("--schedule", "CyclicLR:base_lr=x,max_lr=1"), ("--style", "b.png:weight=-1"),
         ("--style", f"{LONG}.png"), ("--init", LONG), ("--init", "noise:colors=blue"),

@@ -58,14 +58,14 @@ def test_losses_that_keep_tensors_and_masks_are_gone_through(
 def test_optimizer_state_is_counted(invoke: Invoke, pair: Pair) -> None:
     numbers = 3 * 64 * 48 * 4
     kept = {}
-    for optimizer in ("lbfgs:history=6", "adam", "torch.LBFGS"):
+    for optimizer in ("lbfgs:history_size=6", "adam", "torch.LBFGS"):
         done = invoke("run", pair.content, pair.style, "--loss", "tv", "--size", 64, "--scales",
                       "single", "--steps", 50, "--optimizer", optimizer, "--dry-run", "--json")  # fmt: skip
         assert done.status == 0, done.err
         kept[optimizer] = json.loads(done.out)["parts_bytes"]["optimizer"]
     assert kept["adam"] == 2 * numbers
     # Twice the history; and the last point and gradient, and the best ones.
-    assert kept["lbfgs:history=6"] == (2 * 6 + 4) * numbers
+    assert kept["lbfgs:history_size=6"] == (2 * 6 + 4) * numbers
     assert kept["torch.LBFGS"] > 3 * numbers
 
 

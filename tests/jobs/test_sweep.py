@@ -47,18 +47,18 @@ def test_keys_reach_settings_and_options_of_plugins() -> None:
     settings = gather({"content": "a", "style": "b", "optimizer": "adam"}, None, None)
     varies = [
         Vary.parse("scales=single;64,128"),
-        Vary.parse("optimizer.rate=0.1"),
+        Vary.parse("optimizer.lr=0.1"),
         Vary.parse("loss.gram.layers=conv1_1,conv2_1;conv3_1"),
     ]
     made = combinations(settings, varies)
     assert len(made) == 4
     label, last = made[-1]
-    assert label == "scales=64,128 optimizer.rate=0.1 loss.gram.layers=conv3_1"
+    assert label == "scales=64,128 optimizer.lr=0.1 loss.gram.layers=conv3_1"
     assert last.scales == (64, 128)
-    assert last.optimizer == Spec("adam", {"rate": "0.1"})
+    assert last.optimizer == Spec("adam", {"lr": "0.1"})
     assert [spec.options.get("layers") for spec in last.loss if spec.name == "gram"] == ["conv3_1"]
-    named = combinations(settings, [Vary.parse("optimizer.adam.rate=1,2")])
-    assert [one.optimizer.options["rate"] for _, one in named] == ["1", "2"]
+    named = combinations(settings, [Vary.parse("optimizer.adam.lr=1,2")])
+    assert [one.optimizer.options["lr"] for _, one in named] == ["1", "2"]
 
 
 def test_a_failing_combination_is_shown_as_that(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def watched(
         return host
 
     monkeypatch.setattr("impasto.optimization.prepare.build_host", with_watch)
-    given = {"size": 32, "loss": list(SHALLOW[1::2]), "optimizer": "adam:rate=0.1", **given}
+    given = {"size": 32, "loss": list(SHALLOW[1::2]), "optimizer": "adam:lr=0.1", **given}
     return watch, impasto.run(pair.content, pair.style, preset="quick", config=None, **given)
 
 
@@ -88,7 +88,7 @@ def test_average_on_the_command_line(invoke: Invoke, pair: Pair, tmp_path: Path)
     for decay in (0, 0.99):
         out = tmp_path / f"{decay}.png"
         done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 5, *SHALLOW,
-                      "--optimizer", "adam:rate=0.1", "--ema", decay, "--quiet")  # fmt: skip
+                      "--optimizer", "adam:lr=0.1", "--ema", decay, "--quiet")  # fmt: skip
         assert done.status == 0, done.err
         pictures.append(numpy.asarray(Image.open(out), dtype=float))
     assert numpy.abs(pictures[0] - pictures[1]).mean() > 1

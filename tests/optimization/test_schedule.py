@@ -79,7 +79,7 @@ def test_a_schedule_changes_the_picture(invoke: Invoke, pair: Pair, tmp_path: Pa
     for file, text in zip(files, ("", "ExponentialLR:gamma=0.5", "none"), strict=True):
         more = ["--schedule", text] if text else []
         done = invoke("run", pair.content, pair.style, "-o", file, "--size", 32, "--steps", 4, *SHALLOW,
-                      "--no-recipe", "--optimizer", "adam:rate=0.1", *more)  # fmt: skip
+                      "--no-recipe", "--optimizer", "adam:lr=0.1", *more)  # fmt: skip
         assert done.status == 0, done.err
     plain, scheduled, none = (file.read_bytes() for file in files)
     assert plain != scheduled

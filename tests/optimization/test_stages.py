@@ -62,7 +62,7 @@ def test_a_term_fades_in_finer_stages(pair: Pair, name: str) -> None:
         result = impasto.run(
             pair.content, pair.style, size=size, scales=(32, 64), steps=1, init="style", seed=1,
             extractor="random", loss=[f"{name}{more}fade={fade}", "gram:layers=conv1_1"],
-            optimizer="adam:rate=1e-6", precision="float32",
+            optimizer="adam:lr=1e-6", precision="float32",
         )  # fmt: skip
         return list(result.terms.values())
 

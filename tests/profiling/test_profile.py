@@ -67,7 +67,7 @@ def profiled(tmp_path_factory: pytest.TempPathFactory) -> Profiled:
     impasto.run(
         folder / "content.png", folder / "style.png", size=64, scales="48", steps=9, loss=LOSSES,
         extractor="random", optimizer="adam", plugin=[str(folder / "clock.py")],
-        callback=[f"profile:folder={folder / 'log'},memory=true", f"timer:file={folder / 'ticks'}"],
+        callback=[f"profile:folder={folder / 'log'},profile_memory=true", f"timer:file={folder / 'ticks'}"],
     )  # fmt: skip
     ticks, slept = json.loads((folder / "ticks").read_text(encoding="utf-8"))
     traces = [
@@ -145,7 +145,7 @@ def test_layers_have_their_rate_and_agree_with_their_scopes(profiled: Profiled) 
         parts = {part.name: part for part in stage.parts}
         for one in stage.layers:
             part = parts[f"extractor/{one.layer}"]
-            # The layer is its convolution, and a rectification that it is scaled for.
+            # The layer is its convolution, and a ReLU that it is scaled for.
             assert 0 < one.seconds <= part.seconds * 1.01
             assert min(one.forward_rate, one.backward_rate) > 0
             assert one.of_ceiling == pytest.approx(one.rate / profiled.report.ceiling)

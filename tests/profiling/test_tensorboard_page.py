@@ -49,7 +49,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name, seed in (("content", 1), ("style", 2)):
         drawn(64, 48, seed).save(folder / f"{name}.png")
     log = folder / "log"
-    callbacks = [f"profile:folder={log},active=2,memory=true", f"tensorboard:folder={log}"]
+    callbacks = [f"profile:folder={log},active=2,profile_memory=true", f"tensorboard:folder={log}"]
     pictures = folder / "content.png", folder / "style.png"
     impasto.run(*pictures, size=48, steps=6, loss=["tv", "range"], callback=callbacks)
     port = free_port()

@@ -39,7 +39,7 @@ def run_network(network: nn.Sequential, normalized: Tensor) -> dict[str, Tensor]
     for position, layer in enumerate(network):
         feature = layer(feature)
         if position in names:
-            # The rectifier that follows works in place, so this is what a notebook gets as well.
+            # The ReLU that follows works in place, so this is what a notebook gets as well.
             features[names[position]] = feature.relu()
     return features
 

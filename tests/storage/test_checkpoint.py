@@ -19,7 +19,7 @@ from impasto.settings.settings import gather
 from impasto.storage.checkpoint import NAME, read_checkpoint
 
 GRAM = ["content:layers=conv1_2", "gram:layers=conv1_1"]
-RANDOM = ["sliced:layers=conv1_1,directions=8", "nearest:layers=conv1_1,samples=50"]
+RANDOM = ["sliced:layers=conv1_1,projections=8", "nearest:layers=conv1_1,samples=50"]
 
 FAST: dict[str, dict[str, object]] = {
     "lbfgs": {"loss": GRAM},
@@ -34,7 +34,7 @@ FAST: dict[str, dict[str, object]] = {
     },
 }  # fmt: skip
 SLOW: dict[str, dict[str, object]] = {
-    "lbfgs with a line search": {"loss": GRAM, "optimizer": "lbfgs:line_search=true"},
+    "lbfgs with a line search": {"loss": GRAM, "optimizer": "lbfgs:line_search_fn=strong_wolfe"},
     "one cycle": {
         "loss": GRAM, "optimizer": "torch.Adam:lr=0.01", "schedule": "OneCycleLR:max_lr=0.05",
     },

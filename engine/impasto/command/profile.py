@@ -70,7 +70,7 @@ def profile(
     schedule = {"wait": wait, "warmup": warmup, "active": active, "repeat": repeat}
     settings = settings.without("profile").observed_by("tensorboard", folder=str(folder))
     settings = settings.observed_by(
-        "profile", folder=str(folder), **schedule, memory=memory, stacks=stacks
+        "profile", folder=str(folder), **schedule, profile_memory=memory, with_stack=stacks
     )
     result = run_settings(settings if quiet else settings.observed_by("progress"))
     report(result, as_json=False)

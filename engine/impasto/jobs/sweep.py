@@ -30,7 +30,7 @@ class Vary:
     """One setting, and the values that it takes."""
 
     key: str
-    """A setting (``optimizer``), or an option of a plugin (``loss.gram.weight``, ``optimizer.rate``)."""
+    """A setting (``optimizer``), or an option of a plugin (``loss.gram.weight``, ``optimizer.lr``)."""
     values: tuple[str, ...]
     """As they are typed."""
 

@@ -25,7 +25,7 @@ class Film:
     """Pixels; pictures of another size are scaled to it."""
     height: int
     """Pixels."""
-    rate: float
+    fps: float
     """Frames a second."""
     hold: float
     """Seconds that the last frame stays, beyond its turn."""
@@ -39,7 +39,7 @@ class Film:
 
     def milliseconds(self, count: int) -> list[int]:
         """How long each of so many frames is shown."""
-        turn = round(1000 / self.rate)
+        turn = round(1000 / self.fps)
         return [turn] * (count - 1) + [turn + round(1000 * self.hold)]
 
 
@@ -81,15 +81,15 @@ def write_mp4(path: Path, pictures: Sequence[Path], film: Film) -> None:
     import av  # Takes a while, and only this format needs it.
     from av.video.reformatter import ColorRange, Colorspace
 
-    even = Film(even_side(film.width), even_side(film.height), film.rate, film.hold)
+    even = Film(even_side(film.width), even_side(film.height), film.fps, film.hold)
     with av.open(path, "w", format="mp4", options={"movflags": "faststart"}) as container:
-        rate = Fraction(film.rate).limit_denominator(1000)
+        rate = Fraction(film.fps).limit_denominator(1000)
         stream = container.add_stream("libx264", rate, options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = even.width, even.height, "yuv420p"
         # Players take small pictures without a mark for BT.601, which shifts their colors.
         stream.codec_context.colorspace = Colorspace.ITU709
         stream.codec_context.color_range = ColorRange.MPEG
-        for picture in held(even.frames(pictures), round(film.hold * film.rate)):
+        for picture in held(even.frames(pictures), round(film.hold * film.fps)):
             frame = av.VideoFrame.from_ndarray(numpy.asarray(picture), "rgb24").reformat(
                 format="yuv420p",
                 dst_colorspace=Colorspace.ITU709,

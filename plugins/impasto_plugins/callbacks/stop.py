@@ -13,7 +13,7 @@ import impasto
 class Stop:
     """End the run early: on a time budget, on a loss, or on a plateau; whichever comes first.
 
-    Time counts over all stages, and over what was done before a resume. ``loss`` and ``plateau`` look at
+    Time counts over all stages, and over what was done before a resume. ``loss`` and ``patience`` look at
     the last stage only: the loss of a smaller picture says nothing about that of the result, and a run
     that ended there would leave a picture smaller than was asked for.
     """
@@ -27,21 +27,22 @@ class Stop:
             float | None,
             Field(ge=0, description="total loss that is low enough, in the last stage"),
         ] = None,
-        plateau: Annotated[
+        patience: Annotated[
             int | None,
             Field(ge=1, description="steps of the last stage without an improvement of the loss"),
         ] = None,
-        improvement: Annotated[
-            float, Field(ge=0, lt=1, description="share of the loss that counts as an improvement")
+        threshold: Annotated[
+            float,
+            Field(ge=0, lt=1, description="fraction of the loss that counts as an improvement"),
         ] = 0.001,
     ) -> None:
-        if seconds is None and loss is None and plateau is None:
+        if seconds is None and loss is None and patience is None:
             raise impasto.SettingsError(
-                "callback 'stop': nothing to stop at is given; give seconds, loss or plateau,"
+                "callback 'stop': nothing to stop at is given; give seconds, loss or patience,"
                 " e.g. stop:seconds=60"
             )
         self.seconds, self.loss = seconds, loss
-        self.plateau, self.improvement = plateau, improvement
+        self.patience, self.threshold = patience, threshold
 
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
@@ -61,11 +62,11 @@ class Stop:
         # Reading the loss waits for the device: a time budget alone does without.
         if self.loss is not None and step.loss <= self.loss:
             run.stop(f"the loss is {step.loss:.4g}, {self.loss:g} or less")
-        if self.plateau is not None:
+        if self.patience is not None:
             self.follow(step.loss)
-            if self.waited >= self.plateau:
+            if self.waited >= self.patience:
                 run.stop(
-                    f"{self.plateau} steps without an improvement of the loss by {self.improvement:.3g}"
+                    f"{self.patience} steps without an improvement of the loss by {self.threshold:.3g}"
                 )
 
     def time_is_up(self, run: impasto.Run, stage: impasto.Stage) -> str:
@@ -79,9 +80,9 @@ class Stop:
         )
 
     def follow(self, loss: float) -> None:
-        """Count the steps since the loss was last lower by a share of the lowest before."""
+        """Count the steps since the loss was last lower by the threshold, a fraction of the lowest before."""
         # Measured from the last improvement, so that many small ones add up to one.
-        if loss < self.best * (1 - self.improvement):
+        if loss < self.best * (1 - self.threshold):
             self.best, self.waited = loss, 0
         else:
             self.waited += 1

@@ -33,7 +33,7 @@ class Timelapse:
             Path, Field(description="film to write, .gif, .webp or .mp4; one there is replaced")
         ],
         every: Annotated[int, Field(ge=1, description="steps between frames")] = 5,
-        rate: Annotated[float, Field(ge=1, le=60, description="frames a second")] = 15.0,
+        fps: Annotated[float, Field(ge=1, le=60, description="frames a second")] = 15.0,
         hold: Annotated[
             float, Field(ge=0, le=60, description="seconds that the last frame stays")
         ] = 2.0,
@@ -43,12 +43,12 @@ class Timelapse:
         ] = None,
     ) -> None:
         check_file("timelapse", file, FORMATS)
-        if file.suffix.lower() == ".gif" and rate > FASTEST_GIF:
+        if file.suffix.lower() == ".gif" and fps > FASTEST_GIF:
             raise impasto.SettingsError(
-                f"callback 'timelapse': option 'rate': GIF shows {FASTEST_GIF} frames a second at"
-                f" most, not {rate:g}; .webp and .mp4 show more"
+                f"callback 'timelapse': option 'fps': GIF shows {FASTEST_GIF} frames a second at"
+                f" most, not {fps:g}; .webp and .mp4 show more"
             )
-        self.path, self.every, self.rate, self.hold, self.size = file, every, rate, hold, size
+        self.path, self.every, self.fps, self.hold, self.size = file, every, fps, hold, size
         self.folder: Path | None = None
 
     @impasto.hookimpl
@@ -111,7 +111,7 @@ class Timelapse:
         width, height = last.width, last.height
         if self.size is not None:
             width, height = fitted(width, height, self.size)
-        film = Film(width, height, self.rate, self.hold)
+        film = Film(width, height, self.fps, self.hold)
         write_film(self.path, list(self.frames().values()), film)
 
     def clear(self) -> None:

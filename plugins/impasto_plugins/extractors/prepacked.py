@@ -1,4 +1,4 @@
-"""Convolutions with weights in the processor's own layout, as oneDNN wants them.
+"""Convolutions with prepacked weights: in the memory layout that oneDNN wants for this processor.
 
 torch has no public names for these; not every build has them.
 """
@@ -21,10 +21,10 @@ BFLOAT16 = ABLE and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 @dataclass(frozen=True)
 class Prepacked:
-    """Weights in the processor's own layout."""
+    """Prepacked weights of one convolution, and of its backward pass."""
 
     size: torch.Size
-    """Of the input that they are laid out for."""
+    """Shape of the input that they are prepacked for."""
     forwards: Tensor
     backwards: Tensor
     """From the gradient of the output to that of the input."""
@@ -32,9 +32,9 @@ class Prepacked:
 
 
 def can_prepack(feature: Tensor) -> bool:
-    """Whether this processor has layouts of its own for this precision.
+    """Whether weights can be prepacked for features of this device and precision.
 
-    Tensors of other classes only stand for some, as where operations are counted.
+    Not for subclasses of Tensor, such as fake tensors: the operators take plain tensors only.
     """
     if feature.device.type != "cpu" or type(feature) is not Tensor:
         return False
@@ -42,7 +42,7 @@ def can_prepack(feature: Tensor) -> bool:
 
 
 def prepack(kernel: Tensor, bias: Tensor, size: torch.Size) -> Prepacked:
-    """Weights of a convolution, laid out for one size of input.
+    """Prepack the weights of a convolution for one size of input.
 
     Args:
         kernel: (outgoing, incoming, 3, 3).

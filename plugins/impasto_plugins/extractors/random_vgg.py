@@ -13,7 +13,7 @@ class RandomVGG(VGG):
     """VGG-19's shape with random weights (He et al. 2016); they follow from --seed."""
 
     def __init__(
-        self, pooling: Pooling = "max", padding: Padding = "zero", scale: Scale = True
+        self, pooling: Pooling = "max", padding: Padding = "zeros", scale: Scale = True
     ) -> None:
         super().__init__(random_weights("vgg19"), pooling, padding, scale)
 

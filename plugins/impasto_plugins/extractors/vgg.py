@@ -1,4 +1,4 @@
-"""VGG networks: layers by the paper's names, rectified. What the extractors of this family share.
+"""VGG networks: layers by the paper's names, after their ReLU. What the extractors of this family share.
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR
 2015; used as in Gatys, Ecker and Bethge, CVPR 2016, section 2, with weights scaled so that the mean
@@ -18,27 +18,18 @@ from torch.nn.functional import relu
 import impasto
 from impasto.model.scopes import part
 from impasto_plugins.extractors.max_pooling import max_pooled
-from impasto_plugins.extractors.relu_convolution import ReLUConvolution
+from impasto_plugins.extractors.relu_convolution import PaddingMode, ReLUConvolution
 from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for
 
 Pooling = Annotated[
     Literal["max", "average", "l2"], Field(description="the paper prefers average for pictures")
 ]
-Padding = Annotated[
-    Literal["zero", "replicate", "reflect"], Field(description="around the first convolution")
-]
+Padding = Annotated[PaddingMode, Field(description="around the first convolution")]
 Scale = Annotated[bool, Field(description="scale to a mean activation of one")]
-
-MODES: dict[str, Literal["zeros", "replicate", "reflect"]] = {
-    "zero": "zeros",
-    "replicate": "replicate",
-    "reflect": "reflect",
-}
-"""torch's names of the paddings."""
 
 
 class VGG(impasto.Extractor):
-    """A VGG by the paper's layer names, rectified; runs no further than the deepest layer."""
+    """A VGG by the paper's layer names, after their ReLU; runs no further than the deepest layer."""
 
     mean: Tensor
 
@@ -49,7 +40,7 @@ class VGG(impasto.Extractor):
             weights: its convolutions.
             pooling: ``max``; ``average``; or ``l2``, the root of the mean square, which keeps the
                 scale of activations as an average does, and strong ones as the maximum does.
-            padding: of the first convolution: ``zero`` as trained, ``replicate`` or ``reflect``
+            padding: of the first convolution: ``zeros`` as trained, ``replicate`` or ``reflect``
                 against the dark rim that zeros can leave.
             scale: divide each layer by its mean activation.
         """
@@ -64,7 +55,7 @@ class VGG(impasto.Extractor):
         before = 1.0
         for layer in names:
             kernel, bias = weights.kernels[layer], weights.biases[layer]
-            mode = MODES[padding] if layer == names[0] else "zeros"
+            mode = padding if layer == names[0] else "zeros"
             convolution = ReLUConvolution(kernel.shape[1], kernel.shape[0], mode)
             convolution.weight = nn.Parameter(kernel * (before / factors[layer]), False)
             convolution.bias = nn.Parameter(bias / factors[layer], False)
@@ -108,18 +99,18 @@ class VGG(impasto.Extractor):
 
     def _step(self, layer: str, feature: Tensor, following: str) -> Tensor:
         if layer.startswith("pool"):
-            # Rectified again where the convolution left it out; otherwise that changes nothing.
+            # The ReLU that the convolution left out; where it did not, a second one changes nothing.
             return (
                 relu(max_pooled(feature))
                 if self.pooling == "max"
                 else pooled(feature, self.pooling)
             )
-        # The rectifier commutes with the maximum, after which it has a quarter of the work and keeps a
-        # quarter of the memory.
+        # ReLU commutes with the maximum, after which it has a quarter of the work and keeps a quarter
+        # of the memory.
         later = (
             following.startswith("pool") and self.pooling == "max" and layer not in self.selected
         )
-        output: Tensor = self.convolutions[layer](feature, rectify=not later)
+        output: Tensor = self.convolutions[layer](feature, with_relu=not later)
         return output
 
 

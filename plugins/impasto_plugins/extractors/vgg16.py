@@ -13,7 +13,7 @@ from impasto_plugins.extractors.vgg_weights import load_weights
 
 
 class VGG16(VGG):
-    """VGG-16 by the paper's layer names, rectified; runs no further than the deepest layer."""
+    """VGG-16 by the paper's layer names, after ReLU; runs no further than the deepest layer."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class VGG16(VGG):
             str, Field(description="torchvision (its hub), or a file of it")
         ] = "torchvision",
         pooling: Pooling = "max",
-        padding: Padding = "zero",
+        padding: Padding = "zeros",
         scale: Scale = True,
     ) -> None:
         """Load the weights.

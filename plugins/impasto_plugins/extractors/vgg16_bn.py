@@ -13,7 +13,7 @@ from impasto_plugins.extractors.vgg_weights import load_weights
 
 
 class VGG16BatchNorm(VGG):
-    """VGG-16 with batch normalization, by the paper's layer names, rectified."""
+    """VGG-16 with batch normalization, by the paper's layer names, after ReLU."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class VGG16BatchNorm(VGG):
             str, Field(description="torchvision (its hub), or a file of it")
         ] = "torchvision",
         pooling: Pooling = "max",
-        padding: Padding = "zero",
+        padding: Padding = "zeros",
         scale: Scale = True,
     ) -> None:
         """Load the weights.

@@ -13,7 +13,7 @@ from impasto_plugins.extractors.vgg_weights import load_weights
 
 
 class VGG19(VGG):
-    """VGG-19 by the paper's layer names, rectified; runs no further than the deepest layer."""
+    """VGG-19 by the paper's layer names, after ReLU; runs no further than the deepest layer."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class VGG19(VGG):
             str, Field(description="oxford (bundled), torchvision (its hub), or a file of either")
         ] = "oxford",
         pooling: Pooling = "max",
-        padding: Padding = "zero",
+        padding: Padding = "zeros",
         scale: Scale = True,
     ) -> None:
         """Load the weights.

@@ -13,7 +13,7 @@ from impasto_plugins.extractors.vgg_weights import load_weights
 
 
 class VGG19BatchNorm(VGG):
-    """VGG-19 with batch normalization, by the paper's layer names, rectified."""
+    """VGG-19 with batch normalization, by the paper's layer names, after ReLU."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class VGG19BatchNorm(VGG):
             str, Field(description="torchvision (its hub), or a file of it")
         ] = "torchvision",
         pooling: Pooling = "max",
-        padding: Padding = "zero",
+        padding: Padding = "zeros",
         scale: Scale = True,
     ) -> None:
         """Load the weights.

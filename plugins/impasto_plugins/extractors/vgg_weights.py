@@ -60,7 +60,7 @@ def pooled(feature: Tensor, pooling: str) -> Tensor:
         pooling: ``max``, ``average``, or ``l2`` (root of the mean square).
     """
     if pooling == "l2":
-        # The root has no gradient at zero, where most of a rectified map is.
+        # The root has no gradient at zero, where most of a map is after ReLU.
         return (avg_pool2d(feature.square(), 2) + 1e-6).sqrt()
     return (max_pool2d if pooling == "max" else avg_pool2d)(feature, 2)
 
@@ -92,7 +92,7 @@ def load_weights(source: str, network: Network = "vgg19") -> Weights:
 
 
 def random_weights(network: Network) -> Weights:
-    """Random weights of deviation √(2 / inputs), which keep the scale of rectified activations.
+    """Random weights of deviation √(2 / inputs), which keep the scale of activations through ReLUs.
 
     He, Zhang, Ren and Sun, "Delving Deep into Rectifiers", ICCV 2015, eq. 10; used for style
     transfer in He, Wang and Hopcroft, "A Powerful Generative Model Using Random Weights for the Deep
@@ -174,7 +174,7 @@ def convolutions(network: Network) -> list[str]:
 def positions(network: Network) -> dict[str, int]:
     """Where each convolution stands in torchvision's ``features``.
 
-    Normalizations, rectifiers and poolings lie between them and count too.
+    Normalizations, ReLUs and poolings lie between them and count too.
     """
     found, position, stride = {}, 0, 3 if network.endswith("_bn") else 2
     for block, count in enumerate(DEPTHS[network.removesuffix("_bn")], 1):
@@ -222,7 +222,7 @@ def scales_for(weights: Weights, pooling: str) -> dict[str, float]:
 
 @torch.no_grad()
 def mean_activations(weights: Weights, pooling: str, pictures: list[Tensor]) -> dict[str, float]:
-    """Mean over channels, positions and pictures of each rectified layer, before any scaling.
+    """Mean over channels, positions and pictures of each layer after its ReLU, before any scaling.
 
     Args:
         weights: of the network.

@@ -31,14 +31,14 @@ class LaplacianLoss(impasto.Loss):
     def __init__(
         self,
         weight: impasto.Weight = 5.0,
-        pools: Annotated[
+        pool_sizes: Annotated[
             tuple[Annotated[int, Field(ge=1)], ...],
             Field(min_length=1, description="pixels that are averaged first, for each Laplacian"),
         ] = (4,),
         fade: impasto.Fade = 0.0,
     ) -> None:
         super().__init__(weight)
-        self.pools, self.fade = pools, fade
+        self.pool_sizes, self.fade = pool_sizes, fade
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """By size of pool: the Laplacian summed over red, green and blue, (1, 1, h, w).
@@ -46,12 +46,12 @@ class LaplacianLoss(impasto.Loss):
         Raises:
             SettingsError: the picture is smaller than three pools.
         """
-        if min(feature.shape[2:]) < 3 * max(self.pools):
+        if min(feature.shape[2:]) < 3 * max(self.pool_sizes):
             raise impasto.SettingsError(
-                f"loss 'laplacian': pools={max(self.pools)} needs a picture of at least"
-                f" {3 * max(self.pools)} pixels each way"
+                f"loss 'laplacian': pool_sizes={max(self.pool_sizes)} needs a picture of at least"
+                f" {3 * max(self.pool_sizes)} pixels each way"
             )
-        return {str(pool): laplacian(avg_pool2d(feature, pool)) for pool in self.pools}
+        return {str(pool): laplacian(avg_pool2d(feature, pool)) for pool in self.pool_sizes}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """Mean squared difference over the content's mean square: 0 or more, mean over the pools."""

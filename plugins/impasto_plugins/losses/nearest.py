@@ -30,7 +30,7 @@ class NearestLoss(impasto.Loss):
         weight: impasto.Weight = 30.0,
         layers: impasto.Layers = ("conv3_1", "conv4_1"),
         layer_weights: impasto.LayerWeights = (),
-        patch: Annotated[
+        patch_size: Annotated[
             int, Field(ge=1, description="side of a patch, in pixels of its layer")
         ] = 3,
         distance: Annotated[Distance, Field(description="how alike two patches are")] = "squared",
@@ -44,7 +44,7 @@ class NearestLoss(impasto.Loss):
             weight: factor of the term.
             layers: layers that are compared.
             layer_weights: one for each layer.
-            patch: side of a patch; 1 compares features pixel by pixel, as NNST.
+            patch_size: side of a patch; 1 compares features pixel by pixel, as NNST.
             distance: ``squared``: chosen by cosine, then pulled by the squared distance, relative to
                 the style's mean square (CNNMRF); ``cosine`` (NNST), or ``contextual`` (cosine about
                 the style's mean, as in the contextual loss). The last two do not see how strong a
@@ -53,7 +53,7 @@ class NearestLoss(impasto.Loss):
                 same ones during a run.
         """
         super().__init__(weight, layers, layer_weights)
-        self.patch, self.distance = patch, distance
+        self.patch_size, self.distance = patch_size, distance
         self.register_buffer("places", spread(samples), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
@@ -62,13 +62,13 @@ class NearestLoss(impasto.Loss):
         Raises:
             SettingsError: the layer is smaller than a patch.
         """
-        height, width = (side - self.patch + 1 for side in feature.shape[2:])
+        height, width = (side - self.patch_size + 1 for side in feature.shape[2:])
         if min(height, width) < 1:
             raise impasto.SettingsError(
-                f"loss 'nearest': a patch of {self.patch} does not fit a layer of"
+                f"loss 'nearest': a patch of {self.patch_size} does not fit a layer of"
                 f" {feature.shape[3]} × {feature.shape[2]} pixels"
             )
-        return {"patches": unfold(feature, self.patch).reshape(1, -1, height, width)}
+        return {"patches": unfold(feature, self.patch_size).reshape(1, -1, height, width)}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """Mean distance of the picture's patches from their nearest: 0 or more; cosine at most 2."""

@@ -31,19 +31,23 @@ class SlicedLoss(impasto.Loss):
         weight: impasto.Weight = 100.0,
         layers: impasto.Layers = STYLE_LAYERS,
         layer_weights: impasto.LayerWeights = (),
-        directions: Annotated[
-            int, Field(ge=0, description="projections of each layer; 0 is as many as its channels")
+        projections: Annotated[
+            int,
+            Field(
+                ge=0,
+                description="directions that each layer is projected on; 0 is as many as its channels",
+            ),
         ] = 0,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
-        self.number = directions
+        self.projections = projections
         self.seed = torch.initial_seed()
         self.drawn: dict[int, Tensor] = {}
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``ranked``: the projections on each direction, ascending, (directions, pixels)."""
-        projections = self.directions(feature) @ rows(feature).T
-        return {"ranked": projections.sort(1).values}
+        projected = self.directions(feature) @ rows(feature).T
+        return {"ranked": projected.sort(1).values}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """The distance divided by the mean square of the style's projections: 0 or more."""
@@ -55,7 +59,7 @@ class SlicedLoss(impasto.Loss):
         # Targets are summarized first, so the compiled objective finds them drawn.
         if channels not in self.drawn:
             generator = torch.Generator().manual_seed(self.seed)
-            empty = torch.empty(self.number or channels, channels)
+            empty = torch.empty(self.projections or channels, channels)
             drawn = normalize(nn.init.orthogonal_(empty, generator=generator))
             self.drawn[channels] = drawn.to(feature)
         return self.drawn[channels]

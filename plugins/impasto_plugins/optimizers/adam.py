@@ -1,4 +1,4 @@
-"""Adam, with a rate that suits pixels in [0, 1].
+"""Adam, with a learning rate that suits pixels in [0, 1].
 
 Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015.
 """
@@ -19,13 +19,13 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 
 def adam(
     parameters: list[Tensor],
-    rate: Annotated[float, Field(gt=0, description="largest change of a pixel in a step")] = 0.02,
+    lr: Annotated[float, Field(gt=0, description="largest change of a pixel in a step")] = 0.02,
     betas: Annotated[
         tuple[Beta, Beta], Field(description="decay of the gradient's mean and of its square")
     ] = (0.9, 0.99),
 ) -> torch.optim.Optimizer:
     """Adam; each step is one evaluation."""
-    return torch.optim.Adam(parameters, lr=rate, betas=betas)
+    return torch.optim.Adam(parameters, lr=lr, betas=betas)
 
 
 @impasto.hookimpl

@@ -5,7 +5,7 @@ recursion is algorithm 7.4 of Nocedal and Wright, "Numerical Optimization", 2nd 
 
 Departures, since a style objective is not convex and is computed in low precision: pairs whose
 curvature is not clearly positive are dropped; without a line search, a loss that explodes or is no
-number sends the canvas back to the best picture so far, with an empty history and half the rate.
+number sends the canvas back to the best picture so far, with an empty history and half the learning rate.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -25,6 +25,8 @@ from impasto_plugins.optimizers.strong_wolfe import line_search as strong_wolfe
 
 logger = logging.getLogger("impasto")
 
+LineSearch = Literal["strong_wolfe"]
+
 SMALLEST_COSINE = 1e-4
 """Between a step and its change of gradient; below it the curvature is rounding, not knowledge."""
 EXPLOSION = 10.0
@@ -34,7 +36,7 @@ NEGLIGIBLE = 1e-2
 PATIENCE = 5
 """Returns to the best picture, with no better one found in between, after which it gives up."""
 REGAIN = 1.25
-"""Factor by which a reduced rate grows with every better picture, until it is whole again."""
+"""Factor by which a reduced learning rate grows with every better picture, until it is whole again."""
 
 
 class LBFGS(torch.optim.Optimizer):
@@ -50,27 +52,29 @@ class LBFGS(torch.optim.Optimizer):
         self,
         parameters: Iterable[Tensor],
         lr: float = 1.0,
-        history: int = 20,
-        line_search: bool = False,
-        longest: float = math.inf,
-        first: float = 0.0,
+        history_size: int = 20,
+        line_search_fn: LineSearch | None = None,
+        max_step: float = math.inf,
+        first_step: float = 0.0,
     ) -> None:
         """Take the parameters, which must be contiguous.
 
         Args:
             parameters: real tensors; optimized together as one flat vector of n numbers.
             lr: length of a step, in units of the quasi-Newton step; a line search starts from it.
-            history: pairs of steps and changes of gradient that are kept: 2 · history · n numbers.
-            line_search: find a length that meets the strong Wolfe conditions.
-            longest: root mean square of the longest step, in units of the parameters.
-            first: the same of the first step, times ``lr``; 0 takes torch's rule, in which all
+            history_size: pairs of steps and changes of gradient that are kept; they take
+                2 · history_size · n numbers.
+            line_search_fn: ``strong_wolfe`` finds a length that meets the strong Wolfe conditions; None
+                takes the step as it is.
+            max_step: root mean square of the longest step, in units of the parameters.
+            first_step: the same of the first step, times ``lr``; 0 takes torch's rule, in which all
                 parameters together move by one at most.
         """
         super().__init__(parameters, {"lr": lr})
         if len(self.param_groups) != 1:
             raise ValueError("L-BFGS takes one group of parameters")
-        self.history, self.line_search = history, line_search
-        self.longest, self.first = longest, first
+        self.history_size, self.line_search_fn = history_size, line_search_fn
+        self.max_step, self.first_step = max_step, first_step
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
@@ -103,7 +107,7 @@ class LBFGS(torch.optim.Optimizer):
             direction = self._direction(gradient)
             slope = float(gradient @ direction)
         length = self._first_length(direction, gradient)
-        if self.line_search and slope < 0:
+        if self.line_search_fn is not None and slope < 0:
             length = self._search(closure, point, direction, value, slope, length)
         memory["point"], memory["gradient"] = point, gradient
         self._put(point + length * direction)
@@ -125,9 +129,9 @@ class LBFGS(torch.optim.Optimizer):
             size = sum(parameter.numel() for parameter in self._parameters)
             memory.update(pairs=0, newest=-1, returns=0, shrink=1.0, first=math.nan, best=math.inf)
             # One block each, filled in turn: no memory is moved or asked for after the first step.
-            memory["moves"] = first.new_zeros(self.history, size)
-            memory["changes"] = first.new_zeros(self.history, size)
-            memory["curvatures"] = first.new_zeros(self.history)
+            memory["moves"] = first.new_zeros(self.history_size, size)
+            memory["changes"] = first.new_zeros(self.history_size, size)
+            memory["curvatures"] = first.new_zeros(self.history_size)
         return memory
 
     def _learn(self, point: Tensor, gradient: Tensor) -> None:
@@ -141,8 +145,8 @@ class LBFGS(torch.optim.Optimizer):
         curvature, move_square, change_square = numbers
         if curvature <= SMALLEST_COSINE * math.sqrt(move_square * change_square):
             return
-        slot = memory["newest"] = (memory["newest"] + 1) % self.history
-        memory["pairs"] = min(memory["pairs"] + 1, self.history)
+        slot = memory["newest"] = (memory["newest"] + 1) % self.history_size
+        memory["pairs"] = min(memory["pairs"] + 1, self.history_size)
         memory["moves"][slot], memory["changes"][slot] = move, change
         memory["curvatures"][slot] = curvature
         memory["scale"] = curvature / change_square
@@ -151,7 +155,7 @@ class LBFGS(torch.optim.Optimizer):
         """The quasi-Newton direction, by the two-loop recursion; minus the gradient without pairs."""
         memory = self._memory()
         direction = -gradient
-        slots = [(memory["newest"] - age) % self.history for age in range(memory["pairs"])]
+        slots = [(memory["newest"] - age) % self.history_size for age in range(memory["pairs"])]
         shares = {}
         for slot in slots:
             shares[slot] = memory["moves"][slot] @ direction / memory["curvatures"][slot]
@@ -170,8 +174,8 @@ class LBFGS(torch.optim.Optimizer):
         if not memory["pairs"]:
             # Nothing is known of the curvature. A step that is lost in the rounding teaches nothing.
             torchs = min(1.0, 1 / max(float(gradient.abs().sum()), 1e-30))
-            length *= self.first / reach if self.first else torchs
-        return length * min(1.0, self.longest / max(length * reach, 1e-30))
+            length *= self.first_step / reach if self.first_step else torchs
+        return length * min(1.0, self.max_step / max(length * reach, 1e-30))
 
     def _search(
         self, closure: Callable[[], Any], point: Tensor, direction: Tensor, value: float,
@@ -215,12 +219,12 @@ class LBFGS(torch.optim.Optimizer):
             raise impasto.ImpastoError(
                 f"the loss went from {memory['best']:.4g} to {value:.4g}, for the"
                 f" {memory['returns']}th time with no gain in between; the picture is the best one:"
-                " give line_search=true, a smaller rate, or --precision float32"
+                " give line_search_fn=strong_wolfe, a smaller lr, or --precision float32"
             )
         if not memory.get("told"):
             logger.warning(
                 "lbfgs: the loss went from %.4g to %.4g; back to the best picture, with half the"
-                " rate (said once)", memory["best"], value,
+                " learning rate (said once)", memory["best"], value,
             )  # fmt: skip
         memory.update(told=True, pairs=0, shrink=memory["shrink"] / 2)
         return memory["best"], point, gradient
@@ -237,20 +241,23 @@ class LBFGS(torch.optim.Optimizer):
 
 def lbfgs(
     parameters: list[Tensor],
-    rate: Annotated[float, Field(gt=0, description="length of a step")] = 1.0,
-    history: Annotated[int, Field(ge=1, description="pairs of steps that are remembered")] = 20,
-    line_search: Annotated[
-        bool, Field(description="strong Wolfe line search: two or more evaluations a step")
-    ] = False,
-    longest: Annotated[
+    lr: Annotated[float, Field(gt=0, description="length of a step")] = 1.0,
+    history_size: Annotated[
+        int, Field(ge=1, description="pairs of steps that are remembered")
+    ] = 20,
+    line_search_fn: Annotated[
+        LineSearch | None,
+        Field(description="a line search takes two or more evaluations a step; none does without"),
+    ] = None,
+    max_step: Annotated[
         float, Field(gt=0, description="root mean square of the longest step, in pixel values")
     ] = 0.05,
-    first: Annotated[
+    first_step: Annotated[
         float, Field(ge=0, description="the same of the first step; 0 takes torch's rule")
     ] = 0.003,
 ) -> torch.optim.Optimizer:
     """L-BFGS, which returns to the best picture should the loss explode."""
-    return LBFGS(parameters, rate, history, line_search, longest, first)
+    return LBFGS(parameters, lr, history_size, line_search_fn, max_step, first_step)
 
 
 @impasto.hookimpl

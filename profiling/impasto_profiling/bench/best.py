@@ -27,4 +27,4 @@ def for_a_long_race(size: int) -> dict[str, object]:
     """
     coarse = {size // by: steps for by, steps in COARSE_STEPS.items() if size // by >= SMALLEST}
     stages = {"scales": [*coarse], "steps": [*coarse.values(), 1]} if coarse else {}
-    return {**FASTEST, "optimizer": "lbfgs:history=100", **stages}
+    return {**FASTEST, "optimizer": "lbfgs:history_size=100", **stages}

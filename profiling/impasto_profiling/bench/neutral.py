@@ -25,7 +25,7 @@ PASTICHE_STYLE_WEIGHT = 10.0
 
 
 class PlainVGG:
-    """VGG-19 as torchvision shapes it: sixteen convolutions and rectifiers, five poolings; NCHW, eager."""
+    """VGG-19 as torchvision shapes it: sixteen convolutions with ReLU, five poolings; NCHW, eager."""
 
     def __init__(self, scaled: bool) -> None:
         """Load the bundled weights.
@@ -44,7 +44,7 @@ class PlainVGG:
             before = factors[layer]
 
     def features(self, image: Tensor, layers: Collection[str] = LAYERS) -> dict[str, Tensor]:
-        """Rectified features of the layers; the whole network is run, as notebooks do.
+        """Features of the layers after ReLU; the whole network is run, as notebooks do.
 
         Args:
             image: (1, 3, H, W) sRGB in [0, 1].

@@ -66,7 +66,7 @@ def ways(size: int) -> dict[str, dict[str, object]]:
     """
     return {
         "Fourier coefficients": {"canvas": "fourier"},
-        "a history of 100": {"optimizer": "lbfgs:history=100"},
+        "a history of 100": {"optimizer": "lbfgs:history_size=100"},
         "from a coarse start, history 100": for_a_long_race(size),
         "Adam": {"optimizer": "adam"},
     }

@@ -67,13 +67,13 @@ def test_on_a_plateau(pair: Pair) -> None:
             expected = number
             break
     assert 4 < expected < 60
-    stopped = painted(pair, "stop:plateau=3,improvement=0.15")
+    stopped = painted(pair, "stop:patience=3,threshold=0.15")
     assert stopped.steps == expected
     assert stopped.stopped == "3 steps without an improvement of the loss by 0.15"
 
 
 def test_many_small_improvements_are_no_plateau() -> None:
-    stop = Stop(plateau=10, improvement=0.01)
+    stop = Stop(patience=10, threshold=0.01)
     stop.best, stop.waited = float("inf"), 0
     for step in range(200):
         stop.follow(0.998**step)
@@ -81,7 +81,7 @@ def test_many_small_improvements_are_no_plateau() -> None:
 
 
 def test_a_loss_that_is_no_number_is_no_improvement() -> None:
-    stop = Stop(plateau=3)
+    stop = Stop(patience=3)
     stop.best, stop.waited = 1.0, 0
     for _ in range(3):
         stop.follow(float("nan"))
@@ -89,7 +89,7 @@ def test_a_loss_that_is_no_number_is_no_improvement() -> None:
 
 
 def test_the_first_of_several_ends_the_run(pair: Pair) -> None:
-    result = painted(pair, "stop:loss=1000,plateau=50,seconds=1000")
+    result = painted(pair, "stop:loss=1000,patience=50,seconds=1000")
     assert result.steps == 1
     assert result.stopped.endswith("1000 or less")
 
@@ -123,7 +123,7 @@ def test_on_time_in_a_small_stage_says_how_large_the_picture_is(
 def test_loss_and_plateau_look_at_the_last_stage_only(pair: Pair) -> None:
     result = painted(pair, "stop:loss=1000", scales=[24, 32], steps=[4, 9])
     assert (result.steps, result.picture.size) == (5, (32, 24))
-    result = painted(pair, "stop:plateau=2,improvement=0.9", scales=[24, 32], steps=[4, 9])
+    result = painted(pair, "stop:patience=2,threshold=0.9", scales=[24, 32], steps=[4, 9])
     assert (result.steps, result.picture.size) == (4 + 3, (32, 24))
 
 
@@ -136,7 +136,7 @@ def test_a_resumed_run_stops_where_it_would_have(
 ) -> None:
     """The steps before the interruption, after the second one, count toward the plateau."""
     arguments = ("run", pair.content, pair.style, "--size", 32, "--steps", 30, "--loss", "tv",
-                 "--callback", "stop:plateau=4,improvement=0.9", "--json")  # fmt: skip
+                 "--callback", "stop:patience=4,threshold=0.9", "--json")  # fmt: skip
     whole = invoke(*arguments, "-o", tmp_path / "whole.png")
     assert whole.status == 0, whole.err
     first = invoke(*arguments, "-o", tmp_path / "out.png", *interrupt,
@@ -168,15 +168,15 @@ def test_a_resumed_run_counts_the_time_before(
     [
         (
             "",
-            "callback 'stop': nothing to stop at is given; give seconds, loss or plateau,"
+            "callback 'stop': nothing to stop at is given; give seconds, loss or patience,"
             " e.g. stop:seconds=60",
         ),
-        (":improvement=0.1", "callback 'stop': nothing to stop at is given; give seconds, loss or"
-         " plateau, e.g. stop:seconds=60"),
+        (":threshold=0.1", "callback 'stop': nothing to stop at is given; give seconds, loss or"
+         " patience, e.g. stop:seconds=60"),
         (
             ":time=60",
             "callback 'stop': unknown option 'time'."
-            " Allowed: improvement, loss, plateau, seconds",
+            " Allowed: loss, patience, seconds, threshold",
         ),
     ],
 )  # fmt: skip

@@ -21,7 +21,7 @@ def painted(
 ) -> int:
     done = invoke("run", pair.content, pair.style, "-o", film.with_name("out.png"), "--force",
                   "--size", size, "--steps", "4", "--loss", "tv", "--quiet",
-                  "--optimizer", "adam:rate=0.05",
+                  "--optimizer", "adam:lr=0.05",
                   "--callback", f"timelapse:file={film}{options}", *more)  # fmt: skip
     assert "warning" not in done.err
     return done.status
@@ -50,7 +50,7 @@ def test_start_steps_and_result_in_one_size(
 ) -> None:
     """Two stages of four steps, every second one: the start, 2, 4, 6, 8."""
     film = tmp_path / f"film{suffix}"
-    options = ",every=2,rate=10,hold=0.5"
+    options = ",every=2,fps=10,hold=0.5"
     assert painted(invoke, pair, film, "--scales", "24,48", options=options, size=48) == 0
     frames, times = shown(film)
     assert {frame.shape for frame in frames} == {(36, 48, 3)}
@@ -86,7 +86,7 @@ def test_colors_are_kept(suffix: str, tmp_path: Path) -> None:
     for number, color in enumerate(colors):
         pictures.append(tmp_path / f"{number}.png")
         Image.new("RGB", (32, 32), color).save(pictures[-1])
-    write_film(tmp_path / f"film{suffix}", pictures, Film(32, 32, rate=10, hold=0))
+    write_film(tmp_path / f"film{suffix}", pictures, Film(32, 32, fps=10, hold=0))
     frames, _ = shown(tmp_path / f"film{suffix}")
     assert len(frames) == 8
     for frame, color in zip(frames, colors, strict=True):
@@ -95,7 +95,7 @@ def test_colors_are_kept(suffix: str, tmp_path: Path) -> None:
 
 def test_an_mp4_is_what_browsers_play(tmp_path: Path) -> None:
     drawn(40, 30, seed=3).save(tmp_path / "a.png")
-    write_film(tmp_path / "film.mp4", [tmp_path / "a.png"], Film(40, 30, rate=12.5, hold=1))
+    write_film(tmp_path / "film.mp4", [tmp_path / "a.png"], Film(40, 30, fps=12.5, hold=1))
     with av.open(tmp_path / "film.mp4") as container:
         context = container.streams.video[0].codec_context
         assert (context.name, context.pix_fmt) == ("h264", "yuv420p")
@@ -153,7 +153,7 @@ def test_a_film_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         old = tmp_path / f"film{suffix}"
         old.write_bytes(b"the old one")
         with pytest.raises(impasto.PictureError, match="cannot be written"):
-            write_film(old, [tmp_path / "a.png", broken], Film(16, 16, rate=10, hold=0))
+            write_film(old, [tmp_path / "a.png", broken], Film(16, 16, fps=10, hold=0))
         assert old.read_bytes() == b"the old one"
     assert not list(tmp_path.glob(".*part*"))
 
@@ -167,8 +167,8 @@ def test_a_film_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
             " Allowed: .gif, .mp4, .webp",
         ),
         (
-            "film.gif,rate=60",
-            "callback 'timelapse': option 'rate': GIF shows 50 frames a second at most, not 60;"
+            "film.gif,fps=60",
+            "callback 'timelapse': option 'fps': GIF shows 50 frames a second at most, not 60;"
             " .webp and .mp4 show more",
         ),
         (

@@ -143,7 +143,7 @@ def test_random_weights_follow_from_the_seed_and_keep_the_scale(
     torch.manual_seed(1)
     extractor = RandomVGG(scale=False)
     for layer, feature in prepared(extractor, extractor.layers)(torch.rand(1, 3, 96, 96)).items():
-        # He et al. 2015: the mean square of rectified features neither grows nor fades.
+        # He et al. 2015: the mean square of features after ReLU neither grows nor fades.
         assert 0.02 < feature.square().mean() < 20, layer
     pictures = []
     for number, seed in enumerate((1, 1, 2)):
@@ -181,7 +181,7 @@ def test_a_backbone_of_torchvision_by_node_names(
     extractor = prepared(
         TorchvisionModel("resnet18", str(path)), ("bn1", "layer1.0.relu_1", "layer2.1.conv2")
     )
-    # bn1 is rectified in place, and layer1.0 adds in place: what was asked for is still there.
+    # The ReLU after bn1 works in place, and layer1.0 adds in place: what was asked for is still there.
     wanted = resnet_layers(network, (image - MEAN) / DEVIATION)
     found = extractor(image)
     assert wanted["bn1"].min() < 0

@@ -1,4 +1,4 @@
-"""Convolution and rectifier in one: against torch's own, which are two."""
+"""Convolution and ReLU in one: against torch's own, which are two."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def test_gradient_by_finite_differences() -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_without_the_rectifier(precision: torch.dtype) -> None:
+def test_without_relu(precision: torch.dtype) -> None:
     convolution, feature = layer(precision), picture(precision)
-    mine = convolution(feature, rectify=False)
+    mine = convolution(feature, with_relu=False)
     plain = conv2d(feature, convolution.weight, convolution.bias, padding=1)
     assert (mine < 0).any()
     bound = 1e-5 if precision == torch.float32 else 1.6e-2
@@ -99,13 +99,13 @@ def test_without_the_rectifier(precision: torch.dtype) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch reads it in its own checks
-@pytest.mark.parametrize("rectify", [True, False])
-def test_what_the_compiler_sees_of_it_is_the_same(rectify: bool) -> None:
+@pytest.mark.parametrize("with_relu", [True, False])
+def test_what_the_compiler_sees_of_it_is_the_same(with_relu: bool) -> None:
     convolution, feature = layer(torch.float32), picture(torch.float32)
     # Checks shapes, layouts and gradients of the operation as it is declared.
-    torch.library.opcheck(_compiled, (feature, convolution.number, rectify))
-    declared = _compiled(feature, convolution.number, rectify)
-    plain = convolution(feature, rectify)
+    torch.library.opcheck(_compiled, (feature, convolution.number, with_relu))
+    declared = _compiled(feature, convolution.number, with_relu)
+    plain = convolution(feature, with_relu)
     assert torch.equal(declared, plain)
     gradients = gradient_of(declared, feature), gradient_of(plain, feature)
     assert torch.equal(*gradients)

@@ -21,7 +21,7 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
 
 def of_torchvision(network: nn.Sequential, image: Tensor, pooling: str) -> dict[str, Tensor]:
-    """Every rectified and pooled layer by the paper's name, from torchvision's modules."""
+    """Every layer after ReLU or pooling by the paper's name, from torchvision's modules."""
     features, feature, block, convolution = {}, (image - MEAN) / DEVIATION, 1, 0
     for layer in network:
         if isinstance(layer, nn.MaxPool2d):

@@ -15,7 +15,7 @@ random = torch.Generator().manual_seed(12)
 
 
 def compared(feature: Tensor, content: Tensor, pools: Sequence[int]) -> float:
-    loss = LaplacianLoss(pools=tuple(pools))
+    loss = LaplacianLoss(pool_sizes=tuple(pools))
     return loss.compare_layer(loss.summarize_layer(feature), loss.summarize_layer(content)).item()
 
 
@@ -57,7 +57,9 @@ def test_twice_the_contrast_counts_one() -> None:
 
 def test_a_picture_too_small_for_its_pools_is_refused() -> None:
     with pytest.raises(impasto.SettingsError) as refused:
-        LaplacianLoss(pools=(4, 16)).summarize_layer(torch.rand(1, 3, 40, 90, generator=random))
+        LaplacianLoss(pool_sizes=(4, 16)).summarize_layer(
+            torch.rand(1, 3, 40, 90, generator=random)
+        )
     assert str(refused.value) == (
-        "loss 'laplacian': pools=16 needs a picture of at least 48 pixels each way"
+        "loss 'laplacian': pool_sizes=16 needs a picture of at least 48 pixels each way"
     )

@@ -54,7 +54,7 @@ def expected(feature: Tensor, style: Tensor, side: int, distance: Distance) -> f
 @pytest.mark.parametrize("distance", ["cosine", "contextual", "squared"])
 def test_value_by_plain_loops(side: int, distance: Distance) -> None:
     feature, style = drawn(1, 3, 5, 4), drawn(1, 3, 4, 6)
-    loss = NearestLoss(patch=side, distance=distance)
+    loss = NearestLoss(patch_size=side, distance=distance)
     assert compared(loss, feature, style) == pytest.approx(expected(feature, style, side, distance))
 
 
@@ -67,14 +67,14 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_rearranged_style_has_no_distance() -> None:
     style = drawn(1, 4, 6, 6)
-    assert compared(NearestLoss(patch=1), style.flip(2), style) == pytest.approx(0, abs=1e-12)
-    assert compared(NearestLoss(patch=3), style.flip(2), style) > 1e-3
+    assert compared(NearestLoss(patch_size=1), style.flip(2), style) == pytest.approx(0, abs=1e-12)
+    assert compared(NearestLoss(patch_size=3), style.flip(2), style) > 1e-3
 
 
 def test_a_sample_of_the_style_can_only_be_farther() -> None:
     feature, style = drawn(1, 3, 8, 8), drawn(1, 3, 16, 16)
     few, many = (
-        compared(NearestLoss(patch=1, distance="cosine", samples=n), feature, style)
+        compared(NearestLoss(patch_size=1, distance="cosine", samples=n), feature, style)
         for n in (8, 4096)
     )
     assert many < few
@@ -82,7 +82,7 @@ def test_a_sample_of_the_style_can_only_be_farther() -> None:
 
 def test_a_patch_larger_than_its_layer_is_refused() -> None:
     with pytest.raises(impasto.SettingsError) as refused:
-        NearestLoss(patch=5).summarize_layer(drawn(1, 3, 4, 9))
+        NearestLoss(patch_size=5).summarize_layer(drawn(1, 3, 4, 9))
     assert str(refused.value) == (
         "loss 'nearest': a patch of 5 does not fit a layer of 9 × 4 pixels"
     )

@@ -22,7 +22,7 @@ def test_a_run_with_it_stays_nearer_to_what_can_be_shown(pair: Pair) -> None:
     outside = {}
     for weight in (1e-3, 1e3):
         result = impasto.run(
-            pair.content, pair.style, size=48, steps=15, init="noise", optimizer="adam:rate=0.1",
+            pair.content, pair.style, size=48, steps=15, init="noise", optimizer="adam:lr=0.1",
             loss=["gram:layers=conv1_1,conv2_1", {"name": "range", "weight": weight}],
         )  # fmt: skip
         outside[weight] = result.terms["range"] / weight

@@ -21,13 +21,13 @@ STYLE = ("moments", "wasserstein", "sliced", "histogram", "nearest", "relaxed_em
 CONTENT = ("self_similarity", "laplacian")
 FORMS = ("tv", "tv:form=absolute", "tv:form=nine_point", "range")
 CHOICES = (
-    "nearest:patch=1",
+    "nearest:patch_size=1",
     "nearest:distance=contextual",
     "nearest:distance=cosine",
     "relaxed_emd:distance=contextual",
     "relaxed_emd:distance=squared",
-    "sliced:directions=3",
-    "laplacian:pools=1,2",
+    "sliced:projections=3",
+    "laplacian:pool_sizes=1,2",
 )
 EVERY = (*STYLE, *CONTENT, *FORMS, *CHOICES)
 
@@ -140,7 +140,7 @@ def test_several_styles(text: str, pair: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["nearest:samples=20", "relaxed_emd:samples=20", "sliced:directions=2"]
+    "text", ["nearest:samples=20", "relaxed_emd:samples=20", "sliced:projections=2"]
 )
 def test_what_is_drawn_follows_the_seed(text: str, pair: Pair) -> None:
     first, again, other = (
@@ -209,8 +209,8 @@ WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
         )
         for name in (*STYLE, "self_similarity")
     },
-    ("sliced", "directions"): (4, -2, "must be greater than or equal to 0"),
-    ("nearest", "patch"): (2, 0, "must be greater than or equal to 1"),
+    ("sliced", "projections"): (4, -2, "must be greater than or equal to 0"),
+    ("nearest", "patch_size"): (2, 0, "must be greater than or equal to 1"),
     ("nearest", "distance"): ("cosine", "cosin", "did you mean 'cosine'?"),
     ("nearest", "samples"): (9, 0, "must be greater than or equal to 1"),
     ("relaxed_emd", "distance"): ("contextual", "cosin", "did you mean 'cosine'?"),
@@ -218,7 +218,7 @@ WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
     ("self_similarity", "samples"): (9, 1, "must be greater than or equal to 2"),
     ("self_similarity", "fade"): (2, 5, "must be less than or equal to 4"),
     ("laplacian", "fade"): (2, -1, "must be greater than or equal to 0"),
-    ("laplacian", "pools"): ([2, 4], [0], "must be greater than or equal to 1"),
+    ("laplacian", "pool_sizes"): ([2, 4], [0], "must be greater than or equal to 1"),
     ("tv", "form"): ("nine_point", "nine", "Allowed: absolute, nine_point, squared"),
 }
 """By loss and option: a value that fits, one that does not, and what the error says."""
@@ -271,7 +271,7 @@ def test_option_by_all_three_doors(
         assert status == 1
         assert complaint.format(name=name, bad=bad) in error or complaint in error, error
     with pytest.raises(
-        impasto.SettingsError, match=option.rstrip("s") if option != "pools" else "pools"
+        impasto.SettingsError, match=option.rstrip("s") if option != "pool_sizes" else "pool_sizes"
     ) as refused:
         python(bad)
     assert name in str(refused.value) or option in ("layers", "layer_weights")

@@ -36,11 +36,11 @@ def test_where_features_lie_does_not_matter() -> None:
 def test_correlation_counts_which_histograms_of_channels_do_not_show() -> None:
     line = drawn(1, 1, 8, 8)
     same, opposite = torch.cat([line, line], 1), torch.cat([line, line.flip(3)], 1)
-    assert compared(SlicedLoss(directions=32), same, opposite) > 0.05
+    assert compared(SlicedLoss(projections=32), same, opposite) > 0.05
 
 
 def test_value_by_a_plain_loop() -> None:
-    loss = SlicedLoss(directions=7)
+    loss = SlicedLoss(projections=7)
     feature, style = drawn(1, 3, 4, 4), drawn(1, 3, 4, 4)
     above = below = 0.0
     for direction in loss.directions(feature):
@@ -65,7 +65,7 @@ def test_style_of_another_size_is_taken_at_even_ranks() -> None:
 
 @pytest.mark.parametrize("number", [0, 3, 5, 12])
 def test_directions_have_length_one(number: int) -> None:
-    directions = SlicedLoss(directions=number).directions(drawn(1, 5, 2, 2))
+    directions = SlicedLoss(projections=number).directions(drawn(1, 5, 2, 2))
     assert directions.shape == (number or 5, 5)
     torch.testing.assert_close(directions.norm(dim=1), torch.ones(number or 5).double())
 

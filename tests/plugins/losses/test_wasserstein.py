@@ -121,7 +121,7 @@ def test_gradient_vanishes_at_its_own_target_in_float32() -> None:
 
 
 def sparse(channels: int) -> Tensor:
-    """Rectified features that are mostly zero."""
+    """Features after ReLU that are mostly zero."""
     return (drawn(1, channels, 12, 12).float() - 2).relu()
 
 

@@ -42,14 +42,14 @@ def iterates(
     return path
 
 
-@pytest.mark.parametrize("history", [3, 20])
-def test_iterates_equal_torchs_on_a_convex_quadratic(history: int) -> None:
+@pytest.mark.parametrize("history_size", [3, 20])
+def test_iterates_equal_torchs_on_a_convex_quadratic(history_size: int) -> None:
     start, loss_of = bowl()
     mine, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
     reference = torch.optim.LBFGS(
-        [theirs], lr=1, max_iter=1, history_size=history, tolerance_grad=0, tolerance_change=0
+        [theirs], lr=1, max_iter=1, history_size=history_size, tolerance_grad=0, tolerance_change=0
     )
-    found = iterates(LBFGS([mine], history=history), mine, loss_of, 15)
+    found = iterates(LBFGS([mine], history_size=history_size), mine, loss_of, 15)
     expected = iterates(reference, theirs, loss_of, 15)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
@@ -90,7 +90,7 @@ def test_line_search_lowers_a_hard_function_at_every_step() -> None:
     def rosenbrock(x: Tensor) -> Tensor:
         return 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
 
-    path = iterates(LBFGS([point], line_search=True), point, rosenbrock, 60)
+    path = iterates(LBFGS([point], line_search_fn="strong_wolfe"), point, rosenbrock, 60)
     values = [float(rosenbrock(x.detach())) for x in path]
     assert values == sorted(values, reverse=True)
     assert values[-1] < 1e-8
@@ -106,7 +106,7 @@ def test_pairs_of_negative_curvature_are_dropped() -> None:
 def test_the_first_step_has_the_length_asked_for() -> None:
     start, loss_of = bowl()
     point = start.clone().requires_grad_()
-    (moved,) = iterates(LBFGS([point], lr=0.5, first=0.02), point, loss_of, 1)
+    (moved,) = iterates(LBFGS([point], lr=0.5, first_step=0.02), point, loss_of, 1)
     assert float((moved - start).square().mean().sqrt()) == pytest.approx(0.01)
 
 
@@ -193,13 +193,13 @@ def test_its_state_is_tensors_and_numbers_and_goes_on_as_if_never_stopped() -> N
 def test_options_from_the_command_line(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     base = ("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32,
             "--steps", 4, "--force", *SHALLOW, "--optimizer")  # fmt: skip
-    good = "lbfgs:rate=0.8,history=5,line_search=true,longest=0.1,first=0.02"
+    good = "lbfgs:lr=0.8,history_size=5,line_search_fn=strong_wolfe,max_step=0.1,first_step=0.02"
     assert invoke(*base, good).status == 0
     for bad, complaint in {
-        "lbfgs:history=0": "option 'history': must be greater than or equal to 1",
-        "lbfgs:longest=0": "option 'longest': must be greater than 0",
-        "lbfgs:first=-1": "option 'first': must be greater than or equal to 0",
-        "lbfgs:line_search=maybe": "option 'line_search'",
+        "lbfgs:history_size=0": "option 'history_size': must be greater than or equal to 1",
+        "lbfgs:max_step=0": "option 'max_step': must be greater than 0",
+        "lbfgs:first_step=-1": "option 'first_step': must be greater than or equal to 0",
+        "lbfgs:line_search_fn=maybe": "option 'line_search_fn'",
     }.items():
         done = invoke(*base, bad)
         assert done.status == 1
