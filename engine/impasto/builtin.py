@@ -1,10 +1,7 @@
 """The plugins that Impasto ships with: ordinary modules that use the public hooks only."""
 
 BUILT_IN = (
-    "impasto_plugins.extractors.vgg19",
-    "impasto_plugins.extractors.vgg16",
-    "impasto_plugins.extractors.vgg19_bn",
-    "impasto_plugins.extractors.vgg16_bn",
+    "impasto_plugins.extractors.trained_vgg",
     "impasto_plugins.extractors.random_vgg",
     "impasto_plugins.extractors.torchvision_models",
     "impasto_plugins.losses.content",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy
@@ -17,21 +16,14 @@ import impasto
 from helpers import Invoke, Pair
 from impasto_plugins.extractors.random_vgg import RandomVGG
 from impasto_plugins.extractors.torchvision_models import TorchvisionModel
-from impasto_plugins.extractors.vgg import VGG
-from impasto_plugins.extractors.vgg16 import VGG16
-from impasto_plugins.extractors.vgg16_bn import VGG16BatchNorm
-from impasto_plugins.extractors.vgg19 import VGG19
-from impasto_plugins.extractors.vgg19_bn import VGG19BatchNorm
-from impasto_plugins.extractors.vgg_weights import pooled
+from impasto_plugins.extractors.trained_vgg import NETWORKS, trained_vgg
+from impasto_plugins.extractors.vgg_weights import Network, pooled
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 
-KINDS: dict[str, Callable[..., VGG]] = {
-    "vgg16": VGG16,
-    "vgg16_bn": VGG16BatchNorm,
-    "vgg19_bn": VGG19BatchNorm,
-}
+KINDS = [network for network in NETWORKS if network != "vgg19"]
+"""``test_vgg19.py`` has the other one."""
 
 
 def prepared(extractor: impasto.Extractor, layers: tuple[str, ...]) -> impasto.Extractor:
@@ -55,17 +47,17 @@ def trained(name: str) -> nn.Module:
 @pytest.fixture(scope="module", params=KINDS)
 def saved(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, nn.Module, Path]:
+) -> tuple[Network, nn.Module, Path]:
     network = trained(request.param)
     path = tmp_path_factory.mktemp("weights") / f"{request.param}.pth"
     torch.save({f"features.{key}": value for key, value in network.state_dict().items()}, path)
     return request.param, network, path
 
 
-def test_vggs_equal_torchvisions_layer_by_layer(saved: tuple[str, nn.Sequential, Path]) -> None:
+def test_vggs_equal_torchvisions_layer_by_layer(saved: tuple[Network, nn.Sequential, Path]) -> None:
     name, network, path = saved
     image = torch.rand(1, 3, 48, 32)
-    extractor = KINDS[name](str(path), scale=False)
+    extractor = trained_vgg(name, str(path), scale=False)
     actual = prepared(extractor, extractor.layers)(image)
     feature, expected = (image - MEAN) / DEVIATION, []
     for layer in network:
@@ -79,7 +71,7 @@ def test_vggs_equal_torchvisions_layer_by_layer(saved: tuple[str, nn.Sequential,
 
 
 def test_a_run_with_each_and_weights_of_the_wrong_kind(
-    saved: tuple[str, nn.Module, Path], invoke: Invoke, pair: Pair, tmp_path: Path
+    saved: tuple[Network, nn.Module, Path], invoke: Invoke, pair: Pair, tmp_path: Path
 ) -> None:
     name, _, path = saved
     spec = f"{name}:weights={path}"
@@ -102,7 +94,7 @@ def test_a_run_with_each_and_weights_of_the_wrong_kind(
 @pytest.mark.parametrize(("padding", "mode"), [("replicate", "edge"), ("reflect", "reflect")])
 def test_padding_of_the_first_convolution(padding: str, mode: str) -> None:
     image = torch.rand(1, 3, 20, 24)
-    plain, other = VGG19(), VGG19(padding=padding)  # type: ignore[arg-type]
+    plain, other = trained_vgg("vgg19", "oxford"), trained_vgg("vgg19", "oxford", padding=padding)  # type: ignore[arg-type]
     layer = ("conv1_1",)
     found = prepared(other, layer)(image)["conv1_1"]
     wide = numpy.pad(image.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode=mode)  # type: ignore[call-overload]
@@ -130,7 +122,7 @@ def test_activations_keep_their_scale_with_each_pooling(pooling: str) -> None:
     from impasto.demo import CONTENT
     from impasto.images.tensors import open_picture, resized, to_tensor
 
-    extractor = VGG19(pooling=pooling)  # type: ignore[arg-type]
+    extractor = trained_vgg("vgg19", "oxford", pooling=pooling)  # type: ignore[arg-type]
     layers = tuple(layer for layer in extractor.layers if layer.startswith("conv"))
     picture = resized(to_tensor(open_picture(CONTENT)), 192, 256)
     for layer, feature in prepared(extractor, layers)(picture).items():

@@ -13,7 +13,7 @@ from torchvision.models import VGG19_Weights
 import impasto
 from helpers import Invoke, Pair
 from impasto_plugins.extractors import vgg_weights as ours
-from impasto_plugins.extractors.vgg19 import VGG19
+from impasto_plugins.extractors.trained_vgg import trained_vgg
 from impasto_plugins.extractors.vgg_weights import convolutions, load_weights
 
 MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
@@ -41,7 +41,7 @@ def test_features_equal_torchvisions_layer_by_layer(
     network: nn.Sequential, weights: Path, pooling: str
 ) -> None:
     image = torch.rand(1, 3, 64, 48)
-    extractor = VGG19(weights=str(weights), pooling=pooling, scale=False)  # type: ignore[arg-type]
+    extractor = trained_vgg("vgg19", str(weights), pooling=pooling, scale=False)  # type: ignore[arg-type]
     extractor.select(extractor.layers)
     extractor.prepare(torch.device("cpu"), torch.float32)
     expected, actual = of_torchvision(network, image, pooling), extractor(image)
@@ -52,7 +52,10 @@ def test_features_equal_torchvisions_layer_by_layer(
 
 def test_scaling_divides_each_layer_by_one_factor(network: nn.Sequential, weights: Path) -> None:
     image = torch.rand(1, 3, 48, 48)
-    plain, scaled = VGG19(str(weights), scale=False), VGG19(str(weights), scale=True)
+    plain, scaled = (
+        trained_vgg("vgg19", str(weights), scale=False),
+        trained_vgg("vgg19", str(weights), scale=True),
+    )
     for extractor in (plain, scaled):
         extractor.select(["conv1_1", "conv2_2", "conv3_1"])
         extractor.prepare(torch.device("cpu"), torch.float32)
@@ -66,7 +69,7 @@ def test_mean_activations_over_a_photograph_like_picture_are_about_one() -> None
     from impasto.demo import CONTENT
     from impasto.images.tensors import open_picture, resized, to_tensor
 
-    extractor = VGG19()
+    extractor = trained_vgg("vgg19", "oxford")
     extractor.select(convolutions("vgg19"))
     extractor.prepare(torch.device("cpu"), torch.float32)
     picture = resized(to_tensor(open_picture(CONTENT)), 192, 256)
@@ -75,7 +78,7 @@ def test_mean_activations_over_a_photograph_like_picture_are_about_one() -> None
 
 
 def test_it_runs_no_further_than_the_deepest_layer() -> None:
-    extractor = VGG19()
+    extractor = trained_vgg("vgg19", "oxford")
     extractor.select(["conv2_1", "pool1", "image"])
     assert list(extractor.convolutions) == ["conv1_1", "conv1_2", "conv2_1"]
     extractor.prepare(torch.device("cpu"), torch.float32)
@@ -146,7 +149,7 @@ def test_what_else_is_asked_for_changes_no_feature_and_no_gradient() -> None:
     image = torch.rand(1, 3, 20, 26)
     found = []
     for layers in (["conv3_1"], ["conv1_2", "pool1", "conv2_2", "conv3_1"]):
-        extractor, given = VGG19(), image.clone().requires_grad_()
+        extractor, given = trained_vgg("vgg19", "oxford"), image.clone().requires_grad_()
         extractor.select(layers)
         feature = extractor(given)["conv3_1"]
         (gradient,) = torch.autograd.grad(feature.square().sum(), given)
