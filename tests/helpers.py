@@ -14,8 +14,8 @@ from PIL import Image
 
 import impasto
 from impasto.jobs.checkpoints import Checkpoints
+from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import paint
-from impasto.optimization.prepare import prepare
 
 THREADS = 1
 torch.set_num_threads(THREADS)
@@ -107,7 +107,7 @@ class StopAt:
 
 def stopped_at(step: int, folder: Path, settings: impasto.Settings) -> None:
     """Do a run up to a step, as if Ctrl-C came then."""
-    run = prepare(settings)
+    run = prepare_run(settings)
     run.host.register(StopAt(step), "stop", "this test")
     run.host.register(Checkpoints(folder, every=1e9), "checkpoint", "this test")
     with pytest.raises(KeyboardInterrupt):

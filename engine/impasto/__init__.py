@@ -9,10 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from impasto.hookspecs import Offer, hookimpl
+from impasto.host.offer import Offer, hookimpl
 
 if TYPE_CHECKING:
-    from impasto.api import Interrupted, RunFailed, resume, run
+    from impasto.api import run
     from impasto.errors import (
         CheckpointError,
         ImpastoError,
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from impasto.jobs.learn import learn
+    from impasto.jobs.resume import resume
     from impasto.model.canvas import Canvas
     from impasto.model.extractor import Extractor, Features
     from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
-    from impasto.optimization.state import Result, Run, Stage, Step
+    from impasto.optimization.result import Interrupted, Result, RunFailed, Step
+    from impasto.optimization.stages import Stage
+    from impasto.optimization.state import Run
     from impasto.settings.settings import Settings
     from impasto.settings.spec import Spec
     from impasto.settings.style import Style
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "impasto.api": ("Interrupted", "RunFailed", "resume", "run"),
+    "impasto.api": ("run",),
+    "impasto.jobs.resume": ("resume",),
     "impasto.model.canvas": ("Canvas",),
     "impasto.errors": (
         "CheckpointError",
@@ -44,7 +48,9 @@ _HOME = {
     "impasto.model.extractor": ("Extractor", "Features"),
     "impasto.jobs.learn": ("learn",),
     "impasto.model.loss": ("Fade", "LayerWeights", "Layers", "Loss", "Summary", "Weight"),
-    "impasto.optimization.state": ("Result", "Run", "Stage", "Step"),
+    "impasto.optimization.result": ("Interrupted", "Result", "RunFailed", "Step"),
+    "impasto.optimization.stages": ("Stage",),
+    "impasto.optimization.state": ("Run",),
     "impasto.settings.settings": ("Settings",),
     "impasto.settings.spec": ("Spec",),
     "impasto.settings.style": ("Style",),

@@ -1,4 +1,12 @@
-"""The plugins that Impasto ships with: ordinary modules that use the public hooks only."""
+"""The plugins that Impasto ships with, and the host that has them: they use the public hooks only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from impasto import hookspecs
+from impasto.host.host import Host
 
 BUILT_IN = (
     "impasto_plugins.extractors.trained_vgg",
@@ -32,3 +40,26 @@ BUILT_IN = (
     "impasto_plugins.callbacks.tensorboard",
     "impasto_profiling.profile",
 )
+
+
+def build_host(load: str = "all", plugins: Iterable[str] = ()) -> Host:
+    """A host with the built-in plugins, the installed ones, and those given by file or module.
+
+    Args:
+        load: which installed third-party plugins: ``all``, ``none``, or names with commas between.
+        plugins: paths of Python files (they end in ``.py``), or names of modules.
+
+    Raises:
+        PluginError: one that was given by file or module does not load.
+        SettingsError: ``load`` names a plugin that is not installed.
+    """
+    host = Host(hookspecs)
+    for module_name in BUILT_IN:
+        host.load_module(module_name, module_name.removeprefix("impasto_plugins."), "built in")
+    host.load_entry_points(load)
+    for given in plugins:
+        if given.endswith(".py"):
+            host.load_file(Path(given))
+        else:
+            host.load_module(given, given, f"module {given}")
+    return host

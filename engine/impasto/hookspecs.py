@@ -12,34 +12,19 @@ registered later are called first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import pluggy
 
+from impasto.host.offer import Offer
+
 if TYPE_CHECKING:
-    from impasto.optimization.state import Result, Run, Stage, Step
+    from impasto.optimization.result import Result, Step
+    from impasto.optimization.stages import Stage
+    from impasto.optimization.state import Run
 
 hookspec = pluggy.HookspecMarker("impasto")
-hookimpl = pluggy.HookimplMarker("impasto")
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A thing that a plugin offers under a name.
-
-    Its options are the parameters of ``factory``: names, types and defaults are read from the
-    signature. The factories of optimizers and canvases take one more parameter first, which the
-    engine gives (see the hooks).
-    """
-
-    name: str
-    """What users type. Letters, digits, ``_``, ``-`` and ``.``; no other plugin of the kind may have it."""
-    factory: Callable[..., Any]
-    """Makes the thing from its options."""
-    help: str = ""
-    """One line; empty takes the first line of the factory's docstring."""
 
 
 @hookspec

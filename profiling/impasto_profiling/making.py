@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 import impasto
-from impasto.optimization.hardware import precision_name
+from impasto.model.precision import precision_name
 from impasto.optimization.state import Run
 from impasto_plugins.callbacks.statistics import peak_memory
 from impasto_profiling.ceiling import copy_rate, matrix_rate
@@ -32,7 +32,7 @@ def make_report(run: Run, recordings: Sequence[Recording], folder: Path) -> Repo
     """
     most = peak_memory(run.device)
     ceiling = matrix_rate(run.precision, run.device)
-    compiled = run.evaluate is not run.objective
+    compiled = run.prepared.compiled
     stages = stage_reports(run, recordings, ceiling, compiled)
     return Report(
         name=folder.name,

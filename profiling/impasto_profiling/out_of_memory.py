@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from impasto.model.precision import precision_name
 from impasto.model.scopes import scope_of
-from impasto.optimization.hardware import precision_name
 from impasto_plugins.callbacks.statistics import peak_memory
 from impasto_profiling.memory import MIB
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from impasto.optimization.state import Stage
+from impasto.optimization.stages import Stage
 from impasto_profiling.ceiling import synchronize
 from impasto_profiling.trace import SUFFIX
 

@@ -32,12 +32,11 @@ from rich.console import Console
 from rich.table import Table
 
 import impasto
-from impasto.api import run_settings
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import open_picture, save, to_picture
 from impasto.jobs.compare import compare
+from impasto.jobs.run import prepare_run, run_settings
 from impasto.optimization.loop import begin, take_step
-from impasto.optimization.prepare import prepare
 from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.machine import commit
 from impasto_profiling.bench.pastiche_program import Job
@@ -105,13 +104,13 @@ def paint(case: Case, folder: Path) -> Painted:
 
 def steps_for(settings: Settings, seconds: float) -> tuple[int, ...]:
     """The preset's steps, all multiplied by one factor, so that they take this time."""
-    run = prepare(settings)
+    run = prepare_run(settings)
     each = []
     for stage in run.stages:
         begin(run, stage)
-        take_step(run, stage)
+        take_step(run)
         started = time.perf_counter()
-        losses = [take_step(run, stage).loss for _ in range(TRIAL_STEPS)]
+        losses = [take_step(run).loss for _ in range(TRIAL_STEPS)]
         each.append((time.perf_counter() - started) / len(losses))
     planned = [stage.steps for stage in run.stages]
     factor = seconds / sum(steps * one for steps, one in zip(planned, each, strict=True))

@@ -21,10 +21,10 @@ from rich.table import Table
 from torch import Tensor
 
 import impasto
-from impasto.api import run_settings
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import open_picture, resized, save, to_picture, to_tensor
 from impasto.jobs.compare import compare
+from impasto.jobs.run import run_settings
 from impasto.settings.settings import gather
 from impasto_profiling.pairs import check_pairs
 

@@ -12,16 +12,22 @@ from hypothesis import strategies as st
 
 from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from helpers import Invoke, Pair, refused
-from impasto.host.host import Kind, build_host
+from impasto.builtin import build_host
+from impasto.host.host import Kind
 from impasto.images.tensors import check_output
-from impasto.optimization.initial_image import STARTS, InitialImageInputs, make_start
-from impasto.optimization.prepare import check_specs
+from impasto.optimization.checks import check_specs
+from impasto.optimization.initial_image import (
+    INITIAL_IMAGES,
+    InitialImageInputs,
+    make_initial_image,
+)
+from impasto.optimization.inputs import InputFiles
 from impasto.optimization.schedule import advance, check_schedule, make_schedule, schedule_names
 from impasto.optimization.stages import plan_stages
+from impasto.settings.input_files import option_texts, picture_files
 from impasto.settings.settings import Settings, gather, validate
 from impasto.settings.spec import Spec
 from impasto.settings.style import Style
-from impasto.storage.recipe import checksums, stamps
 
 __all__ = ["quiet"]
 
@@ -78,7 +84,7 @@ PLUGINS = st.one_of(
 SCHEDULES = specs(schedule_names(), ["T_max", "max_lr", "total_steps", "gamma", "step_size", "patience",
                                      "milestones", "base_lr", "T_0", "power", "epochs"])  # fmt: skip
 STYLES = specs(["a.png", "/no/such", "", "C:\\a.png"], ["weight", "scale", "size", "content_mask"])
-INITS = specs([*STARTS, "a.png"], ["colors", "content", "style", "noise"])
+INITS = specs([*INITIAL_IMAGES, "a.png"], ["colors", "content", "style", "noise"])
 
 
 def try_plugin(text: str) -> None:
@@ -107,7 +113,7 @@ def try_style(text: str) -> None:
 
 def try_init(text: str) -> None:
     picture = torch.rand(1, 3, 16, 16)
-    made = make_start(text, InitialImageInputs(picture, picture, 16, 16, torch.Generator()))
+    made = make_initial_image(text, InitialImageInputs(picture, picture, 16, 16, torch.Generator()))
     assert made.shape == picture.shape
 
 
@@ -182,8 +188,10 @@ def try_settings(settings: Settings) -> None:
     """All that a run does with its settings before it reads pictures."""
     if settings.output is not None:
         check_output(Path(settings.output), settings.force, [settings.content])
-    checksums(settings)
-    stamps(settings)
+    with InputFiles(settings.max_megapixels).read_by_plugins(
+        [*option_texts(settings), *picture_files(settings)]
+    ):
+        pass
     plan_stages(settings, 64, 48)
     check_specs(HOST, settings)
     assert validate(settings.as_table()).loss == settings.loss

@@ -107,16 +107,16 @@ def test_python_interrupt_carries_the_picture(pair: Pair) -> None:
             if step.number == 2:
                 raise KeyboardInterrupt
 
-    from impasto.api import keep_what_was_painted
+    from impasto.jobs.run import prepare_run
+    from impasto.jobs.saving import keep_what_was_painted
     from impasto.optimization.loop import paint
-    from impasto.optimization.prepare import prepare
 
     settings = gather(
         {"content": str(pair.content), "style": str(pair.style), "size": 32, "loss": "tv"},
         None,
         None,
     )
-    run = prepare(settings)
+    run = prepare_run(settings)
     run.host.register(Stop(), "stop", "this test")
     with (
         pytest.raises(impasto.Interrupted, match="after 2 steps") as caught,
@@ -207,12 +207,12 @@ def test_compiled_objective_equals_eager_without_a_graph_break(pair: Pair) -> No
 def test_the_loop_never_waits_for_the_device_unless_somebody_listens(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from impasto.jobs.run import prepare_run
     from impasto.optimization.loop import begin, take_step
-    from impasto.optimization.prepare import prepare
 
     given = {"content": str(pair.content), "style": str(pair.style), "size": 32}
     given |= {"loss": ["content:layers=conv1_1", "gram:layers=conv1_1"], "optimizer": "torch.SGD"}
-    run = prepare(gather(given, None, None))
+    run = prepare_run(gather(given, None, None))
     begin(run, run.stages[0])
     waits: list[str] = []
 
@@ -227,7 +227,7 @@ def test_the_loop_never_waits_for_the_device_unless_somebody_listens(
 
     for name in ("item", "tolist", "__float__", "__bool__", "numpy"):
         monkeypatch.setattr(torch.Tensor, name, listened(name))
-    steps = [take_step(run, run.stages[0]) for _ in range(3)]
+    steps = [take_step(run) for _ in range(3)]
     assert waits == []
     assert steps[-1].loss > 0
     assert waits, "reading the loss is what waits"

@@ -13,9 +13,10 @@ from PIL import Image
 
 import impasto
 from helpers import Invoke, Pair, drawn, refused
+from impasto.optimization.inputs import sha256
 from impasto.optimization.memory import is_out_of_memory
-from impasto.storage.recipe import read_recipe, sha256
-from impasto.storage.style_file import read_record
+from impasto.storage.recipe import read_recipe
+from impasto.storage.style_file import read_style_file
 
 SHORT = """
 import impasto
@@ -220,7 +221,7 @@ def test_a_folder_that_vanishes_while_a_style_is_learned(
     assert before.startswith(f"'{results / 'out.style'}' cannot be written: ")
     path = Path(place.strip("'"))
     assert path.is_relative_to(temporary)
-    assert read_record(str(path))["sizes"] == [48]
+    assert read_style_file(str(path)).record["sizes"] == [48]
 
 
 @pytest.mark.usefixtures("temporary")

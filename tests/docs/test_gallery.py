@@ -10,11 +10,11 @@ from typing import Any
 import click
 import pytest
 
+from impasto.builtin import build_host
 from impasto.command.main import group
 from impasto.command.run import given_on_the_line
-from impasto.host.host import build_host
 from impasto.jobs.sweep import Vary, combinations
-from impasto.optimization.prepare import check_specs
+from impasto.optimization.checks import check_specs
 from impasto.settings.settings import gather
 
 GALLERY = Path(__file__).parents[2] / "plugins" / "gallery"

@@ -9,7 +9,8 @@ import pytest
 
 import impasto
 from helpers import Invoke, Pair
-from impasto.host.host import Kind, Offered, build_host
+from impasto.builtin import build_host
+from impasto.host.host import Kind, Offered
 from impasto.settings.options import Option
 
 HOST = build_host("none")

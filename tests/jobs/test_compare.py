@@ -80,7 +80,7 @@ def test_table_and_sheet(invoke: Invoke, pair: Pair, blends: list[Path], tmp_pat
 
 
 def test_no_loss_has_one_of_the_layers_by_default() -> None:
-    from impasto.host.host import build_host
+    from impasto.builtin import build_host
 
     host = build_host("none")
     used = {

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import impasto
 from helpers import SHALLOW, Invoke, Pair, drawn
-from impasto.optimization.state import Stage
+from impasto.optimization.stages import Stage
 from impasto.settings.settings import gather, validate
 
 LOSSES = ["content:layers=conv1_1", "gram:layers=conv1_1,conv2_1"]

@@ -12,7 +12,7 @@ import impasto
 from helpers import SHALLOW, Invoke, Pair
 from impasto.optimization import compiling
 from impasto.optimization.compiling import Measured, weighed
-from impasto.optimization.state import Stage
+from impasto.optimization.stages import Stage
 
 CPU = torch.device("cpu")
 

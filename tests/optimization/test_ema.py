@@ -11,7 +11,8 @@ from PIL import Image
 
 import impasto
 from helpers import SHALLOW, Invoke, Pair
-from impasto.host.host import Host, build_host
+from impasto.builtin import build_host
+from impasto.host.host import Host
 from impasto.optimization.ema import EMA
 from impasto_plugins.canvases.pixels import Pixels
 
@@ -42,7 +43,7 @@ def watched(
         host.register(watch, "watch", "test")
         return host
 
-    monkeypatch.setattr("impasto.optimization.prepare.build_host", with_watch)
+    monkeypatch.setattr("impasto.jobs.run.build_host", with_watch)
     given = {"size": 32, "loss": list(SHALLOW[1::2]), "optimizer": "adam:lr=0.1", **given}
     return watch, impasto.run(pair.content, pair.style, preset="quick", config=None, **given)
 

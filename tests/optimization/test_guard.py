@@ -139,8 +139,8 @@ def test_a_resumed_run_remembers_it_bit_for_bit(
     # The spoilt steps depend on the run's own counter, which a process that resumes begins anew: so the
     # loss breaks by what the canvas is, not by when.
     from helpers import stopped_at
+    from impasto.jobs.run import prepare_run
     from impasto.optimization.loop import paint
-    from impasto.optimization.prepare import prepare
 
     given = {
         "content": str(pair.content), "style": str(pair.style), "size": 32, "steps": 24,
@@ -149,7 +149,7 @@ def test_a_resumed_run_remembers_it_bit_for_bit(
     breaking.write_text(BREAKING.replace('"breaking"', '"breaking_below"').replace(
         "self.calls in self.at", "bool(summary['mean'] < 0.01)"), encoding="utf-8")  # fmt: skip
     settings = gather(given, None, None)
-    whole = paint(prepare(settings))
+    whole = paint(prepare_run(settings))
     for step in (9, 10, 13):
         stopped_at(step, tmp_path / str(step), settings)
         resumed = impasto.resume(tmp_path / str(step), plugins=[str(breaking)])

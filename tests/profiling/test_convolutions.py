@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from impasto.host.host import build_host
+from impasto.builtin import build_host
 from impasto.model.extractor import Extractor
 from impasto.settings.spec import Spec
 from impasto_profiling import ceiling

@@ -13,8 +13,8 @@ from PIL import Image
 
 import impasto
 from helpers import SAME_THREADS, Invoke, Pair, drawn, refused, stopped_at
+from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import paint
-from impasto.optimization.prepare import prepare
 from impasto.settings.settings import gather
 from impasto.storage.checkpoint import NAME, read_checkpoint
 
@@ -60,7 +60,7 @@ def test_a_resumed_run_gives_the_same_picture(pair: Pair, tmp_path: Path, name: 
         **RUNS[name],
     }  # fmt: skip
     settings = gather(given, None, None)
-    whole = paint(prepare(settings))
+    whole = paint(prepare_run(settings))
     # In the middle of a stage, and where there are two, at the end of the first.
     for step in (8, 5) if "scales" in RUNS[name] else (3,):
         folder = tmp_path / str(step)
@@ -114,14 +114,14 @@ def test_checkpoints_that_are_refused(invoke: Invoke, pair: Pair, tmp_path: Path
     assert "is cut short or damaged" in line(good[: len(good) // 2])
     assert "is cut short or damaged" in line(b"")
     assert "is damaged: its checksum does not fit" in line(good[:-1] + bytes([good[-1] ^ 1]))
-    version = b'{\\"checkpoint\\": \\"2\\"'
+    version = b'{\\"checkpoint\\": \\"3\\"'
     assert version in good
-    other = line(good.replace(version, version.replace(b"2", b"7")))
-    assert "is of another version: it was made with checkpoint 7, this is checkpoint 2" in other
+    other = line(good.replace(version, version.replace(b"3", b"7")))
+    assert "is of another version: it was made with checkpoint 7, this is checkpoint 3" in other
     (kept / NAME).write_bytes(good)
     drawn(56, 56, seed=3).save(pair.style)
     other = refused(invoke("resume", kept))
-    assert other == f"the style '{pair.style}' is not the one that the checkpoint was made with"
+    assert other == f"the input '{pair.style}' is not the one that the checkpoint was made with"
     pair.content.unlink()
     assert refused(invoke("resume", kept)) == f"picture '{pair.content}' does not exist"
 
@@ -180,6 +180,7 @@ def test_a_failure_leaves_the_state_of_the_last_whole_step(
     )
     done = invoke("resume", kept, "--plugin", plugin)
     assert done.status == 0, done.err
+    assert f"warning: the input '{plugin}' is not the one that the checkpoint was" in done.err
     resumed = out.read_bytes()
     done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 5,
                   "--loss", "tv", "--loss", "fails", "--plugin", plugin, "--force")  # fmt: skip

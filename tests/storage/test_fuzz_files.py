@@ -17,7 +17,8 @@ from safetensors.torch import save_file
 import impasto
 from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from helpers import Invoke, Pair, refused
-from impasto.storage.checkpoint import NAME, read_checkpoint, sum_of
+from impasto.storage.checkpoint import NAME, read_checkpoint
+from impasto.storage.safetensors_file import sum_of
 from impasto.storage.style_file import read_style_file
 
 __all__ = ["quiet"]

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from helpers import SHALLOW, Invoke, Pair, drawn
-from impasto.storage.recipe import read_recipe, sha256, with_recipe, without_recipe
+from impasto.optimization.inputs import sha256
+from impasto.storage.recipe import read_recipe, with_recipe, without_recipe
 
 SUFFIXES = ("png", "jpg", "webp", "tiff")
 

@@ -8,13 +8,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from impasto.command.malloc import before_stage
 from impasto.jobs.estimate import Estimate, estimate
 from impasto.settings.settings import Settings
 
 
 def foretell(settings: Settings, as_json: bool) -> None:
     """Print the estimate, as one JSON record or for people."""
-    made = estimate(settings)
+    made = estimate(settings, before_stage)
     if as_json:
         click.echo(json.dumps(made.as_record()))
     else:

@@ -9,9 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from impasto.builtin import build_host
 from impasto.command.new_plugin import write_package
 from impasto.errors import SettingsError, unknown
-from impasto.host.host import Host, Offered, build_host
+from impasto.host.host import Host, Offered
 from impasto.settings.options import Option
 
 

@@ -62,7 +62,8 @@ def profile(
     assert settings.output is not None
     folder = Path(trace_dir or f"{settings.output.rpartition('.')[0]}_profile")
     # Imported here, since they bring torch, and what is wrong above is said without that wait.
-    from impasto.api import run_settings
+    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.run import run_settings
     from impasto_profiling.report import read_report
     from impasto_profiling.versus import print_comparison
 
@@ -72,7 +73,9 @@ def profile(
     settings = settings.observed_by(
         "profile", folder=str(folder), **schedule, profile_memory=memory, with_stack=stacks
     )
-    result = run_settings(settings if quiet else settings.observed_by("progress"))
+    result = run_settings(
+        settings if quiet else settings.observed_by("progress"), observers=[ConfigureMalloc()]
+    )
     report(result, as_json=False)
     this = read_report(folder)
     if compared is not None:

@@ -57,6 +57,7 @@ def rerun(
     Its inputs must be as they were; their checksums are compared. On the same machine it gives the
     same picture. Code comes from --plugin alone, never from the picture; callbacks are left out.
     """
+    from impasto.command.malloc import ConfigureMalloc
     from impasto.jobs.rerun import rerun as run_again
 
     path = Path(result)
@@ -66,7 +67,13 @@ def rerun(
         return watched(settings, quiet)
 
     again = run_again(
-        path, target, found=found, plugins=plugins, force=force, watched=with_progress
+        path,
+        target,
+        found=found,
+        plugins=plugins,
+        force=force,
+        watched=with_progress,
+        observers=[ConfigureMalloc()],
     )
     report(again, as_json)
 

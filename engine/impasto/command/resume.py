@@ -20,12 +20,14 @@ def resume(folder: str, plugins: tuple[str, ...], as_json: bool, quiet: bool) ->
     It ends with the picture that the run would have given without a stop, bit for bit on the same
     machine, and writes it to the run's output. Code comes from --plugin alone, never from the checkpoint.
     """
-    from impasto.api import resume as resume_run
+    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.resume import resume as resume_run
 
     def with_progress(settings: Settings) -> Settings:
         return watched(settings, quiet)
 
-    report(resume_run(folder, with_progress, plugins=plugins), as_json)
+    result = resume_run(folder, with_progress, plugins=plugins, observers=[ConfigureMalloc()])
+    report(result, as_json)
 
 
 def watched(settings: Settings, quiet: bool) -> Settings:

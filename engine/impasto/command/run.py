@@ -14,7 +14,7 @@ from impasto.command.options import run_options
 from impasto.settings.settings import gather
 
 if TYPE_CHECKING:
-    from impasto.optimization.state import Result
+    from impasto.optimization.result import Result
 
 
 @click.command()
@@ -48,9 +48,12 @@ def run(
 
         foretell(settings, as_json)
         return
-    from impasto.api import run_settings
+    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.run import run_settings
 
-    result = run_settings(settings if quiet else settings.observed_by("progress"))
+    result = run_settings(
+        settings if quiet else settings.observed_by("progress"), observers=[ConfigureMalloc()]
+    )
     report(result, as_json)
 
 

@@ -49,6 +49,6 @@ def learn(painting: str, output: str | None, **given: object) -> None:
 @click.argument("file", metavar="FILE.style")
 def show(file: str) -> None:
     """Show what FILE.style was learned with, as JSON on standard output."""
-    from impasto.storage.style_file import read_record
+    from impasto.storage.style_file import read_style_file
 
-    click.echo(json.dumps(read_record(file), indent=2))
+    click.echo(json.dumps(read_style_file(file).record, indent=2))

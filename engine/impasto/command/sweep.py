@@ -46,10 +46,12 @@ def sweep(
     settings = gather(given_on_the_line(content, painting, given), preset, config)
     name = Path(default_output(settings.content, settings.style))
     settings = settings.with_output(f"{name.stem}_sweep.png")
+    from impasto.command.malloc import ConfigureMalloc
     from impasto.jobs.sweep import Vary
     from impasto.jobs.sweep import sweep as sweep_settings
 
     settings = settings if quiet else settings.observed_by("progress")
     varies = [Vary.parse(text) for text in vary]
-    sheet = sweep_settings(settings, varies, cell, None if folder is None else Path(folder))
+    where = None if folder is None else Path(folder)
+    sheet = sweep_settings(settings, varies, cell, where, [ConfigureMalloc()])
     click.echo(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)

@@ -11,20 +11,19 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 import pluggy
+import torch
 
-from impasto import hookspecs
-from impasto.builtin import BUILT_IN
 from impasto.errors import ImpastoError, PluginError, SettingsError, unknown
-from impasto.hookspecs import Offer
+from impasto.host.offer import Offer
 from impasto.model.scopes import scope
-from impasto.settings.options import Option, check_options, options_of
+from impasto.settings.options import Option, check_options, options_of, takes_generator
 from impasto.settings.spec import Spec
 
 logger = logging.getLogger("impasto")
@@ -87,11 +86,19 @@ class Offered:
 
 
 class Host:
-    """A plugin manager with a memory: what was loaded, from where, and what went wrong."""
+    """A plugin manager that knows what was loaded, from where, what each plugin offers, and what failed."""
 
-    def __init__(self) -> None:
+    def __init__(self, specifications: ModuleType) -> None:
+        """Start without plugins.
+
+        Args:
+            specifications: the module of the hook specifications, :mod:`impasto.hookspecs`.
+        """
         self.manager = pluggy.PluginManager("impasto")
-        self.manager.add_hookspecs(hookspecs)
+        self.manager.add_hookspecs(specifications)
+        self.hooks = [name for name in vars(specifications) if name.startswith("impasto_")]
+        self.checksums: dict[str, str] = {}
+        """SHA-256 of each plugin file that was run, by its real path."""
         self.origins: list[Origin] = []
         self.offered: list[Offered] = []
 
@@ -103,7 +110,7 @@ class Host:
                 of it stays registered.
         """
         origin = Origin(name, source)
-        _refuse_bad_hooks(plugin, origin)
+        _refuse_bad_hooks(plugin, origin, self.hooks)
         try:
             self.manager.register(plugin, name)
         except (pluggy.PluginValidationError, ValueError) as error:
@@ -145,9 +152,11 @@ class Host:
         stem = re.sub(r"\W", "_", path.stem)
         module_name = f"impasto_plugin_{stem}_{unique}"
         try:
-            module = _run_file(module_name, path)
+            source_code = path.read_bytes()
+            module = _run_source(module_name, path, source_code)
         except Exception as error:
             raise PluginError(f"plugin {Origin(path.stem, source)}: {_reason(error)}") from error
+        self.checksums[os.path.realpath(path)] = hashlib.sha256(source_code).hexdigest()
         return self.register(module, path.stem, source)
 
     def load_entry_points(self, wanted: str) -> None:
@@ -205,13 +214,17 @@ class Host:
         what = f"{kind} '{spec.name}'"
         return check_options(what, found.offer.factory, GIVEN_BY_HOST[kind], spec.options)
 
-    def make(self, kind: Kind, spec: Spec, *given: object) -> Any:
+    def make(
+        self, kind: Kind, spec: Spec, *given: object, generator: torch.Generator | None = None
+    ) -> Any:
         """Make the thing that a SPEC names.
 
         Args:
             kind: the kind of plugin.
             spec: its name and options.
             given: what the engine gives to the factory before the options.
+            generator: given to a factory that has a parameter of that name; one with seed 0 if
+                there is none.
 
         Raises:
             SettingsError: an unknown name or option, or a value that does not fit.
@@ -219,6 +232,8 @@ class Host:
         """
         found = self.find(kind, spec.name)
         options = self.check(kind, spec)
+        if takes_generator(found.offer.factory):
+            options["generator"] = generator or torch.Generator().manual_seed(0)
         try:
             return found.offer.factory(*given, **options)
         except ImpastoError:
@@ -280,46 +295,22 @@ class Host:
                 raise PluginError(f"plugin {origin} failed in {hook}: {_reason(error)}") from error
 
 
-def build_host(load: str = "all", plugins: Iterable[str] = ()) -> Host:
-    """A host with the built-in plugins, the installed ones, and those given by file or module.
-
-    Args:
-        load: which installed third-party plugins: ``all``, ``none``, or names with commas between.
-        plugins: paths of Python files (they end in ``.py``), or names of modules.
-
-    Raises:
-        PluginError: one that was given by file or module does not load.
-        SettingsError: ``load`` names a plugin that is not installed.
-    """
-    host = Host()
-    for module_name in BUILT_IN:
-        host.load_module(module_name, module_name.removeprefix("impasto_plugins."), "built in")
-    host.load_entry_points(load)
-    for given in plugins:
-        if given.endswith(".py"):
-            host.load_file(Path(given))
-        else:
-            host.load_module(given, given, f"module {given}")
-    return host
-
-
-def _run_file(module_name: str, path: Path) -> ModuleType:
+def _run_source(module_name: str, path: Path, source: bytes) -> ModuleType:
+    # Compiled from the bytes that the checksum is of: the file may change between two readings.
     specification = importlib.util.spec_from_file_location(module_name, path)
     assert specification is not None
-    assert specification.loader is not None
     module = importlib.util.module_from_spec(specification)
     sys.modules[module_name] = module
     try:
-        specification.loader.exec_module(module)
+        exec(compile(source, path, "exec"), vars(module))  # noqa: S102 a plugin is code
     except BaseException:
         del sys.modules[module_name]
         raise
     return module
 
 
-def _refuse_bad_hooks(plugin: object, origin: Origin) -> None:
+def _refuse_bad_hooks(plugin: object, origin: Origin, known: Sequence[str]) -> None:
     """Refuse what pluggy would accept in silence: misspelt hooks, defaults, wrappers."""
-    known = [name for name in vars(hookspecs) if name.startswith("impasto_")]
     for name in dir(plugin):
         method = getattr(plugin, name, None)
         marks = getattr(method, "impasto_impl", None)

@@ -7,6 +7,7 @@ through imagecodecs, because Pillow's door to it has 8 bits.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import stat
@@ -14,7 +15,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy
@@ -60,6 +61,8 @@ class Photo:
     """EXIF as a TIFF block, as it was in the file."""
     xmp: bytes = b""
     """XMP packet, as it was in the file."""
+    checksum: str = ""
+    """SHA-256 of the file that it was read from; empty for a picture in memory."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -85,7 +88,8 @@ def open_picture(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAP
     """
     data = _contents(path, max_megapixels)
     with _clear_lines(path, max_megapixels):
-        return _decoded(data, str(path), max_megapixels)
+        photo = _decoded(data, str(path), max_megapixels)
+    return replace(photo, checksum=hashlib.sha256(data).hexdigest())
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from types import FrameType
 from typing import Any
 
 from impasto.errors import CheckpointError
-from impasto.hookspecs import hookimpl
-from impasto.optimization.saved_state import checksums_of, random_state, state_of
-from impasto.optimization.state import Run
+from impasto.host.offer import hookimpl
+from impasto.optimization.provenance import machine_of, network_checksum
+from impasto.optimization.state import Run, random_state
 from impasto.storage.checkpoint import NAME, check_folder, write_checkpoint
 
 logger = logging.getLogger("impasto")
@@ -67,17 +67,17 @@ class Checkpoints:
     @hookimpl(trylast=True)
     def impasto_before_run(self, run: Run) -> None:
         check_folder(self.folder)
-        self.inputs = checksums_of(run)
+        self.inputs = identity_of(run)
 
     @hookimpl(trylast=True)
     def impasto_before_stage(self, run: Run) -> None:
-        self.random = random_state(run)
+        self.random = random_state(run.prepared)
         if not run.step:
             self.write(run)
 
     @hookimpl(trylast=True)
     def impasto_after_step(self, run: Run) -> None:
-        self.random = random_state(run)
+        self.random = random_state(run.prepared)
         if self.pending:
             self.pending()
         if time.monotonic() - self.written >= self.every:
@@ -89,13 +89,13 @@ class Checkpoints:
 
     @hookimpl(trylast=True)
     def impasto_run_failed(self, run: Run) -> None:
-        if run.whole:
+        if run.between_steps:
             self.write(run)
 
     def write(self, run: Run) -> None:
         """Write a checkpoint; where that fails the one before stays, and the run goes on."""
         try:
-            write_checkpoint(self.folder, state_of(run, self.inputs, self.random))
+            write_checkpoint(self.folder, self.state_of(run))
             self.failing = False
         except CheckpointError as error:
             if not self.failing:
@@ -103,6 +103,16 @@ class Checkpoints:
                 logger.warning("%s; %s, and the run goes on", error, left)
             self.failing = True
         self.written = time.monotonic()
+
+    def state_of(self, run: Run) -> dict[str, object]:
+        """The run's state, with what it takes to prepare the same run again."""
+        return {
+            "folder": run.prepared.folder or str(Path.cwd()),
+            "settings": run.settings.as_table(),
+            "machine": machine_of(run.prepared),
+            "inputs": self.inputs,
+            **run.state_dict(self.random),
+        }
 
     @contextmanager
     def signals_wait(self) -> Iterator[None]:
@@ -129,3 +139,14 @@ class Checkpoints:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def identity_of(run: Run) -> dict[str, str]:
+    """Checksums of what a run is made from, by how an error names it."""
+    inputs = {f"the input '{name}'": sha for name, sha in run.prepared.checksums.items()}
+    return {**inputs, "the network": network_checksum(run.prepared)}
+
+
+def plugins_of(run: Run) -> set[str]:
+    """How an error names the plugin files among the inputs of a run."""
+    return {f"the input '{name}'" for name in run.settings.plugin}

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 import torch
 from PIL import Image
 
+from impasto.builtin import build_host
 from impasto.errors import SettingsError
-from impasto.host.host import build_host
 from impasto.images.tensors import Photo, fitted, open_picture, resized, to_tensor
 from impasto.model.extractor import Extractor
 from impasto.model.loss import Loss
 from impasto.model.objective import Objective
 from impasto.optimization.hardware import choose_device, choose_precision
-from impasto.optimization.prepare import made
+from impasto.optimization.making import made
 from impasto.settings.spec import Spec
-from impasto.settings.style import Style, shares
+from impasto.settings.style import Style, normalized_weights
 
 HELD_OUT = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_2")
 """Layers that no loss of Impasto has by default."""
@@ -79,17 +79,16 @@ def compare(
     size = size or min(max(picture.size) for picture in results.values())
     shape = fitted(*content.size, size)
     where = choose_device(device)
-    # A loss that looks at a sample of the pixels takes it by torch's seed; a measure is the same every time.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
-        objective = make_objective(extractor, layers)
+    objective = make_objective(extractor, layers)
     objective.extractor.prepare(where, choose_precision("float32", where))
     objective.to(where)
     of_style = [
         sized(picture, *style_shape(picture, style, size)) for style, picture in styles.items()
     ]
     target = sized(content, *shape).to(where)
-    objective.set_targets(target, [image.to(where) for image in of_style], shares(list(styles)))
+    objective.set_targets(
+        target, [image.to(where) for image in of_style], normalized_weights(list(styles))
+    )
     pictures = {"content": content, "style": next(iter(styles.values())), **results}
     scale = {
         layer: feature.square().mean().item()

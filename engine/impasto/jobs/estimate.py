@@ -12,7 +12,7 @@ import copy
 import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +20,14 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
+from impasto.jobs.run import prepare_run
 from impasto.jobs.tensor_memory import LiveTensors
 from impasto.model.objective import Objective
-from impasto.optimization.hardware import precision_name
+from impasto.model.precision import precision_name
 from impasto.optimization.loop import begin, take_step
-from impasto.optimization.prepare import prepare
-from impasto.optimization.state import Run, Stage
+from impasto.optimization.stages import Stage
+from impasto.optimization.state import Prepared, Run
+from impasto.optimization.style_statistics import StylePicture
 from impasto.settings.settings import Settings
 
 OVERHEAD = 1.6
@@ -74,34 +76,38 @@ class Estimate:
         }
 
 
-def estimate(settings: Settings) -> Estimate:
+def estimate(
+    settings: Settings, before_stage: Callable[[Stage], None] = lambda stage: None
+) -> Estimate:
     """Estimate a run. It takes the time of start-up and of a few small steps.
 
     Args:
         settings: of the run; nothing is written, and callbacks are left out.
+        before_stage: called at the beginning of the trial, as a run calls its observers.
 
     Raises:
         ImpastoError: what would refuse the run, or a plugin that cannot be gone through without
             numbers.
     """
-    run = prepare(replace(settings, output=None, callback=()))
-    compiled, run.evaluate = not isinstance(run.evaluate, Objective), run.objective
+    prepared = prepare_run(replace(settings, output=None, callback=())).prepared
+    run = Run(replace(prepared, evaluate=prepared.objective))
+    compiled = prepared.compiled
     stages, last, device = tuple(run.stages), run.stages[-1], run.device
     # Copied before the trial, in which losses may keep tensors that have numbers.
     shapes = copy.deepcopy(run.objective).to("meta")
     trial = trial_stage(stages[0])
-    seconds = seconds_of_step(run, trial)
+    seconds = seconds_of_step(run, trial, before_stage)
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
     pixels = trial.width * trial.height
-    without_numbers(run, shapes)
+    largest = without_numbers(run.prepared, shapes)
     return Estimate(
         stages=stages,
         seconds=tuple(s.steps * seconds * s.width * s.height / pixels for s in stages),
         parts={
             "process": process,
             "optimizer": round(kept * last.width * last.height / pixels),
-            "evaluation": round(OVERHEAD * bytes_of_evaluation(run, last)),
+            "evaluation": round(OVERHEAD * bytes_of_evaluation(largest, last)),
         },
         trial=f"{TRIAL_STEPS} steps at {trial.width} × {trial.height} pixels, scaled by pixels"
         + (", not compiled" if compiled else ""),
@@ -118,13 +124,14 @@ def trial_stage(first: Stage) -> Stage:
     return Stage(0, width, height, TRIAL_STEPS + 1)
 
 
-def seconds_of_step(run: Run, stage: Stage) -> float:
+def seconds_of_step(run: Run, stage: Stage, before_stage: Callable[[Stage], None]) -> float:
     """Seconds of a step, after one that is not timed."""
     begin(run, stage)
-    take_step(run, stage).loss  # noqa: B018 waits for the device
+    before_stage(stage)
+    take_step(run).loss  # noqa: B018 waits for the device
     started = time.perf_counter()
     for _ in range(TRIAL_STEPS):
-        step = take_step(run, stage)
+        step = take_step(run)
     step.loss  # noqa: B018 waits for the device
     return (time.perf_counter() - started) / TRIAL_STEPS
 
@@ -179,20 +186,32 @@ def bytes_of_evaluation(run: Run, stage: Stage) -> int:
     return live.peak
 
 
-def without_numbers(run: Run, shapes: Objective) -> None:
-    """Move a run to the ``meta`` device, where only shapes are computed.
+def without_numbers(prepared: Prepared, shapes: Objective) -> Run:
+    """The same run on the ``meta`` device, where only shapes are computed.
 
     Args:
-        run: of no use for anything else afterwards.
+        prepared: of the run.
         shapes: its objective on that device.
     """
-    run.device = torch.device("meta")
-    run.objective = shapes
-    run.content = run.content.to("meta")
-    run.start = run.start.to("meta")
-    run.styles = [one.to("meta") if isinstance(one, Tensor) else one for one in run.styles]
-    run.style_masks = [None if mask is None else mask.to("meta") for mask in run.style_masks]
-    run.canvas = run.optimizer = run.ema = None
+    on_meta = replace(
+        prepared,
+        device=torch.device("meta"),
+        objective=shapes,
+        evaluate=shapes,
+        content=replace(prepared.content, image=prepared.content.image.to("meta")),
+        initial_image=prepared.initial_image.to("meta"),
+        styles=[
+            replace(style, image=style.image.to("meta"), mask=_on_meta(style.mask))
+            if isinstance(style, StylePicture)
+            else style
+            for style in prepared.styles
+        ],
+    )
+    return Run(on_meta)
+
+
+def _on_meta(mask: Tensor | None) -> Tensor | None:
+    return None if mask is None else mask.to("meta")
 
 
 def resident_bytes() -> int:

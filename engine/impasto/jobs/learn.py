@@ -10,25 +10,27 @@ import torch
 from torch import Tensor
 
 from impasto import __version__
+from impasto.builtin import build_host
 from impasto.errors import SettingsError
-from impasto.images.tensors import check_output, open_picture, resized, to_tensor
-from impasto.model.masks import check_masks, open_mask
-from impasto.optimization.hardware import precision_name
-from impasto.optimization.prepare import assemble
-from impasto.optimization.stages import stage_sizes
-from impasto.optimization.state import Stage
-from impasto.settings.settings import Settings, gather
-from impasto.settings.style import STYLE_FILE, Style
-from impasto.storage.fallback import keep
-from impasto.storage.style_file import (
-    FORMAT,
-    Record,
+from impasto.images.tensors import check_output
+from impasto.model.masks import mask_of
+from impasto.model.precision import precision_name
+from impasto.optimization.checks import check_masks, check_specs
+from impasto.optimization.hardware import choose_device, choose_precision
+from impasto.optimization.inputs import InputFiles
+from impasto.optimization.making import make_objective
+from impasto.optimization.stages import Stage, stage_sizes
+from impasto.optimization.style_files import (
     described,
     probe,
     refuse_what_depends_on_the_content,
     style_losses,
-    write,
 )
+from impasto.optimization.style_statistics import StylePicture
+from impasto.settings.settings import Settings, gather
+from impasto.settings.style import STYLE_FILE, Style
+from impasto.storage.fallback import keep
+from impasto.storage.style_file import FORMAT, Record, write
 
 
 def learn(
@@ -66,29 +68,31 @@ def learn_settings(settings: Settings) -> Record:
     path = Path(settings.output or "")
     refuse_what_depends_on_the_content(settings)
     check_output(path, settings.force, [settings.style[0].file], [STYLE_FILE])
+    host = build_host(settings.load, settings.plugin)
+    check_specs(host, settings)
+    device = choose_device(settings.device)
+    precision = choose_precision(settings.precision, device)
+    generator = torch.Generator().manual_seed(settings.seed)
+    objective = make_objective(host, settings, generator, device, precision)
     style = settings.style[0]
-    picture = open_picture(style.file, settings.max_megapixels)
-    image = to_tensor(picture)
-    mask = (
-        None
-        if style.style_mask is None
-        else open_mask(style.style_mask, picture.size, settings.max_megapixels)
-    )
-    objective, host, device, precision = assemble(settings)
     check_masks([style], host, objective)
+    files = InputFiles(settings.max_megapixels)
+    photo = files.picture(style.file)
+    mask = None
+    if style.style_mask is not None:
+        mask = mask_of(style.style_mask, photo.size, files.picture)
+    picture = StylePicture(photo.image, style, mask)
     assert isinstance(settings.size, int)
     tensors: dict[str, Tensor] = {}
     sizes = stage_sizes(settings, settings.size)
     for number, length in enumerate(sizes):
-        width, height = Stage(number, length, length, 1).style_size(*picture.size, "keep", style)
-        part = None if mask is None else resized(mask, height, width).to(device)
-        summaries = objective.learn(resized(image, height, width).to(device), part)
-        for term, layers in summaries.items():
+        stage = Stage(number, length, length, 1)
+        for term, layers in picture.statistics(stage, "keep", objective, device).items():
             for layer, summary in layers.items():
                 for key, value in summary.items():
                     # Cloned: safetensors refuses tensors that share memory.
                     tensors[f"{length}/{term}/{layer}/{key}"] = value.cpu().contiguous().clone()
-    losses = style_losses(host, settings, objective)
+    losses = style_losses(host, objective)
     if not losses:
         raise SettingsError("none of the losses compares with a style; there is nothing to learn")
     tensors |= {f"probe/{layer}": mean for layer, mean in probe(objective).items()}

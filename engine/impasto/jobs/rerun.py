@@ -8,23 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from impasto.api import finish, inputs_of
 from impasto.errors import RecipeError
-from impasto.hookspecs import hookimpl
+from impasto.host.offer import hookimpl
 from impasto.host.trust import refuse_unnamed
 from impasto.images.tensors import check_output
-from impasto.optimization.prepare import prepare
-from impasto.optimization.state import Result, Run, Step
+from impasto.jobs.recipes import NOT_IN_RECIPES, relocated
+from impasto.jobs.run import prepare_run
+from impasto.jobs.saving import paint_and_save
+from impasto.optimization.inputs import sha256
+from impasto.optimization.provenance import machine_of, network_checksum, versions
+from impasto.optimization.result import Result, Step
+from impasto.optimization.state import Run
+from impasto.settings.input_files import picture_files
 from impasto.settings.settings import Settings, validate
-from impasto.storage.recipe import (
-    OF_THE_PLACE,
-    machine_of,
-    network_sum,
-    read_recipe,
-    relocated,
-    sha256,
-    versions,
-)
+from impasto.storage.recipe import read_recipe
 
 logger = logging.getLogger("impasto")
 
@@ -49,6 +46,7 @@ def rerun(
     plugins: Sequence[str] = (),
     force: bool = False,
     watched: Callable[[Settings], Settings] | None = None,
+    observers: Sequence[object] = (),
 ) -> Result:
     """Do the run again that a picture's recipe tells of.
 
@@ -58,7 +56,8 @@ def rerun(
         found: files that lie elsewhere now than they did; they are known by their checksums.
         plugins: to load. A recipe loads none by itself: a picture from elsewhere must not run code.
         force: overwrite the output if it exists.
-        watched: puts observers into the settings.
+        watched: puts callbacks into the settings.
+        observers: objects with life-cycle hooks.
 
     Raises:
         RecipeError: no recipe, or an input that is gone or has changed.
@@ -68,12 +67,12 @@ def rerun(
     recipe = read_recipe(path)
     again = settings_again(recipe, output=os.fspath(output), plugins=plugins, force=force)
     settings = relocated(again, places_of(recipe["inputs"], found))
-    check_output(Path(output), force, [*inputs_of(settings), os.fspath(path)])
-    run = prepare(watched(settings) if watched else settings)
+    check_output(Path(output), force, [*picture_files(settings), os.fspath(path)])
+    run = prepare_run(watched(settings) if watched else settings, observers=observers)
     say_differences(run, recipe)
     if recipe.get("stopped"):
         run.host.register(StopAfter(recipe["steps"], str(recipe["stopped"])), "rerun", "the engine")
-    return finish(run, None)
+    return paint_and_save(run)
 
 
 def settings_again(
@@ -85,7 +84,7 @@ def settings_again(
         PluginError: it needs plugins that were not named.
         SettingsError: a setting that this version does not know, or a value that does not fit.
     """
-    table = {key: value for key, value in recipe["settings"].items() if key not in OF_THE_PLACE}
+    table = {key: value for key, value in recipe["settings"].items() if key not in NOT_IN_RECIPES}
     needed = table.pop("plugin", [])
     refuse_unnamed("the recipe", needed if isinstance(needed, list) else [needed], plugins)
     if recipe.get("callbacks"):
@@ -126,7 +125,7 @@ def say_differences(run: Run, recipe: Mapping[str, Any]) -> None:
     """
     before, now = (
         {**recipe["versions"], **recipe["machine"]},
-        {**versions(), **machine_of(run)},
+        {**versions(), **machine_of(run.prepared)},
     )
     for what in now:
         if before.get(what) != now[what]:
@@ -135,7 +134,7 @@ def say_differences(run: Run, recipe: Mapping[str, Any]) -> None:
                 what, before.get(what), now[what],
             )  # fmt: skip
     same = all(before.get(what) == now[what] for what in ("device", "precision", "torch"))
-    if same and recipe.get("network") != network_sum(run):
+    if same and recipe.get("network") != network_checksum(run.prepared):
         raise RecipeError("the network has other weights than the recipe's run")
 
 

@@ -13,12 +13,14 @@ from typing import Any
 
 from PIL import Image
 
-from impasto.api import RunFailed, inputs_of, run_settings
+from impasto.builtin import build_host
 from impasto.errors import SettingsError, unknown
-from impasto.host.host import build_host
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import check_output, save
-from impasto.optimization.prepare import check_specs
+from impasto.jobs.run import run_settings
+from impasto.optimization.checks import check_specs
+from impasto.optimization.result import RunFailed
+from impasto.settings.input_files import picture_files
 from impasto.settings.settings import Settings, validate
 from impasto.storage.fallback import keep
 
@@ -112,6 +114,7 @@ def sweep(
     varies: Sequence[Vary],
     cell: int = 256,
     folder: Path | None = None,
+    observers: Sequence[object] = (),
 ) -> Image.Image:
     """Paint all combinations; the sheet is written anew after each, so that none is lost.
 
@@ -120,6 +123,7 @@ def sweep(
         varies: what differs; one at least. The values of the last one are the columns.
         cell: pixels of each picture in the sheet.
         folder: where the pictures go as files of their own, if anywhere; made if it is not there.
+        observers: objects with life-cycle hooks, for each run.
 
     Returns:
         The sheet. A run that fails shows its picture so far, and says so.
@@ -134,11 +138,11 @@ def sweep(
     runs = combinations(settings, varies)
     output = Path(settings.output) if settings.output is not None else None
     if output is not None:
-        check_output(output, settings.force, inputs_of(settings))
+        check_output(output, settings.force, picture_files(settings))
     for _, one in runs:
         check_specs(build_host(one.load, one.plugin), one)
     cells: list[tuple[str, Image.Image]] = []
-    for number, cell_of in enumerate(painted(runs, folder), 1):
+    for number, cell_of in enumerate(painted(runs, folder, observers), 1):
         cells.append(cell_of)
         if output is not None:
             sheet = contact_sheet(cells, len(varies[-1].values), cell)
@@ -148,13 +152,13 @@ def sweep(
 
 
 def painted(
-    runs: Sequence[tuple[str, Settings]], folder: Path | None
+    runs: Sequence[tuple[str, Settings]], folder: Path | None, observers: Sequence[object] = ()
 ) -> Iterator[tuple[str, Image.Image]]:
     """Label and picture of each combination, as it is painted."""
     for label, settings in runs:
         logger.info("sweep: %s", label)
         try:
-            picture = run_settings(replace(settings, output=None)).picture
+            picture = run_settings(replace(settings, output=None), observers=observers).picture
         except RunFailed as error:
             logger.warning("sweep: %s: %s", label, error)
             label, picture = f"FAILED {label}", error.result.picture

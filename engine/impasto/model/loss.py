@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from impasto.errors import SettingsError
 from impasto.model.extractor import Features
+from impasto.settings.spec import Spec
 
 Summary = dict[str, Tensor]
 """What a loss keeps of one layer: tensors by name."""
@@ -51,6 +52,9 @@ class Loss(nn.Module):
     precision: ClassVar[Literal["full", "network"]] = "full"
     """In which features come: ``full`` is float32 at least; ``network`` is the network's own, for a loss
     that sees to it itself that its sums and differences are taken in full (see :func:`full`)."""
+
+    spec: Spec | None = None
+    """The SPEC that the engine made the loss from; None for one that was made in Python."""
 
     fade: float = 0.0
     """How much less the term counts in finer stages, as a power of their length. What a coarse stage has

@@ -8,24 +8,20 @@ layer's size; and a region counts by its area, so that a small one is not painte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from impasto.errors import PictureError, SettingsError
-from impasto.images.tensors import MAX_MEGAPIXELS, open_picture, resized, to_tensor
+from impasto.images.reading import Photo
+from impasto.images.tensors import resized
 from impasto.model.color import luminance
+from impasto.model.extractor import Features
 from impasto.model.loss import Loss
-from impasto.settings.style import Style, shares
-
-if TYPE_CHECKING:
-    from impasto.host.host import Host
-    from impasto.model.extractor import Features
-    from impasto.model.objective import Objective
+from impasto.settings.style import Style, normalized_weights
 
 LEAST = 1e-4
 """Share of the picture's area that a mask has to leave, for a region to count."""
@@ -65,14 +61,14 @@ class Region:
 
 
 def plan_regions(
-    styles: Sequence[Style], content: tuple[int, int], max_megapixels: float = MAX_MEGAPIXELS
+    styles: Sequence[Style], content: tuple[int, int], read: Callable[[str], Photo]
 ) -> list[Region]:
     """The regions of a run: one for each mask, and one of what the masks leave for the other styles.
 
     Args:
         styles: of the run; those with the same ``content_mask`` share its region.
         content: width and height of the content picture, pixels.
-        max_megapixels: of a mask, in millions of pixels.
+        read: reads a picture file.
 
     Raises:
         PictureError: a mask that cannot be read, is empty, or has another shape than the content.
@@ -82,7 +78,7 @@ def plan_regions(
     for place, style in enumerate(styles):
         members.setdefault(style.content_mask, []).append(place)
     masks: dict[str | None, Tensor | None] = {
-        file: open_mask(file, content, max_megapixels) for file in members if file is not None
+        file: mask_of(file, content, read) for file in members if file is not None
     }
     if None in members and masks:
         taken = [resized(mask, *content[::-1]) for mask in masks.values() if mask is not None]
@@ -94,24 +90,28 @@ def plan_regions(
                 " none; give it a content_mask"
             )
     return [
-        Region(tuple(places), tuple(shares([styles[place] for place in places])), masks.get(file))
+        Region(
+            tuple(places),
+            tuple(normalized_weights([styles[place] for place in places])),
+            masks.get(file),
+        )
         for file, places in members.items()
     ]
 
 
-def open_mask(path: str, of: tuple[int, int], max_megapixels: float = MAX_MEGAPIXELS) -> Tensor:
+def mask_of(path: str, of: tuple[int, int], read: Callable[[str], Photo]) -> Tensor:
     """A mask, (1, 1, H, W): its luminance, white is 1 and black is 0.
 
     Args:
         path: of a picture file.
         of: width and height of the picture that it masks.
-        max_megapixels: that it may have, in millions of pixels.
+        read: reads a picture file.
 
     Raises:
         PictureError: it cannot be read, is black, or has another shape.
     """
     try:
-        picture = open_picture(path, max_megapixels)
+        picture = read(path)
     except PictureError as error:
         raise PictureError(f"mask: {error}") from None
     width, height = picture.size
@@ -120,7 +120,7 @@ def open_mask(path: str, of: tuple[int, int], max_megapixels: float = MAX_MEGAPI
             f"mask '{path}' is {width} × {height} pixels, its picture"
             f" {of[0]} × {of[1]}: the shapes differ"
         )
-    mask = luminance(to_tensor(picture))
+    mask = luminance(picture.image)
     if mask.mean() < LEAST:
         raise PictureError(f"mask '{path}' is black: it leaves nothing")
     return mask
@@ -138,25 +138,3 @@ def takes_masks(loss: object) -> bool:
     """Whether a loss, or a class of losses, can be summarized over a part of the picture."""
     kind = loss if isinstance(loss, type) else type(loss)
     return issubclass(kind, Loss) and kind.summarize_region is not Loss.summarize_region
-
-
-def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> None:
-    """Refuse masks with losses that cannot be summarized over a part of the picture.
-
-    Raises:
-        SettingsError: with the losses that can.
-    """
-    if not any(style.content_mask or style.style_mask for style in styles):
-        return
-    for term in objective.names:
-        loss = objective.loss(term)
-        if loss.target == "style" and not takes_masks(loss):
-            able = [
-                item.offer.name
-                for item in host.offered
-                if item.kind == "loss" and takes_masks(item.offer.factory)
-            ]
-            raise SettingsError(
-                f"loss '{term}' takes no masks, as it needs the whole picture; those that do:"
-                f" {', '.join(sorted(able))}"
-            )

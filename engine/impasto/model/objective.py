@@ -18,14 +18,14 @@ StyleStatistics = dict[str, dict[str, Summary]]
 
 
 class Target(NamedTuple):
-    """What a term compares with."""
+    """One thing that a term compares with."""
 
-    share: float
-    """Of the term."""
+    weight: float
+    """Factor of this comparison within the term."""
     summaries: dict[str, Summary]
-    """By layer."""
+    """Summaries of the target picture by layer."""
     region: int | None = None
-    """Place of the region among those that have a mask; None is the whole picture."""
+    """Index of the region among those that have a mask; None is the whole picture."""
 
 
 class Objective(nn.Module):
@@ -39,14 +39,14 @@ class Objective(nn.Module):
         self.losses = nn.ModuleDict(losses)
         self.names = tuple(losses)
         self.targets: dict[str, list[Target]] = {}
-        self.shares: dict[str, Tensor] = {}
+        self.scales: dict[str, Tensor] = {}
         """Factor of each term at this size, no dimensions; a tensor, so that compiled code serves all."""
         self.masks: list[dict[str, Tensor]] = []
         """Of each region that has one, by layer."""
 
     @torch.no_grad()
-    def learn(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
-        """Summarize a style picture, for each term that compares with a style.
+    def style_statistics(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
+        """The statistics of a style picture, for each term that compares with a style.
 
         Args:
             style: (1, 3, H, W) sRGB in [0, 1].
@@ -54,13 +54,13 @@ class Objective(nn.Module):
         """
         features = self.features(style)
         masks = None if mask is None else at_layers(mask, features)
-        learned: StyleStatistics = {}
+        statistics: StyleStatistics = {}
         for name in self.names:
             loss = self.loss(name)
             if loss.target == "style":
                 with scope(f"loss/{name}"):
-                    learned[name] = summarize(loss, features, masks)
-        return learned
+                    statistics[name] = summarize(loss, features, masks)
+        return statistics
 
     @torch.no_grad()
     def set_targets(
@@ -70,11 +70,11 @@ class Objective(nn.Module):
         weights: Sequence[float],
         regions: Sequence[Region] = (),
     ) -> None:
-        """Summarize the targets, once for each stage.
+        """Summarize the targets; once for each stage.
 
         Args:
             content: (1, 3, H, W) sRGB in [0, 1].
-            styles: one or more such pictures, of any sizes, or what was learned from them.
+            styles: one or more such pictures, of any sizes, or their statistics.
             weights: one for each style, with a sum of one.
             regions: with masks of the content's size, where styles are painted in parts; then their
                 weights count.
@@ -83,10 +83,12 @@ class Objective(nn.Module):
         regions = regions or [Region(tuple(range(len(styles))), tuple(weights))]
         masked = [region.mask for region in regions if region.mask is not None]
         self.masks = [at_layers(mask, of_content) for mask in masked]
-        of_styles = [self.learn(style) if torch.is_tensor(style) else style for style in styles]
+        of_styles = [
+            self.style_statistics(style) if torch.is_tensor(style) else style for style in styles
+        ]
         for name in self.names:
             loss = self.loss(name)
-            self.shares[name] = content.new_tensor(loss.scale_at(max(content.shape[2:])))
+            self.scales[name] = content.new_tensor(loss.scale_at(max(content.shape[2:])))
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [Target(1.0, loss.summarize(of_content))]
@@ -118,7 +120,7 @@ class Objective(nn.Module):
         for name in self.names:
             loss = self.loss(name)
             with part(f"loss/{name}"):
-                weight = loss.weight * self.shares[name]
+                weight = loss.weight * self.scales[name]
                 terms.append(weight * torch.stack(self.parts(name, features)).sum())
         vector = torch.stack(terms)
         return vector.sum(), vector
@@ -132,7 +134,7 @@ class Objective(nn.Module):
             if place not in summaries:
                 masks = None if place is None else self.masks[place]
                 summaries[place] = summarize(loss, features, masks)
-            parts.append(target.share * loss.compare(summaries[place], target.summaries))
+            parts.append(target.weight * loss.compare(summaries[place], target.summaries))
         return parts
 
     def loss(self, name: str) -> Loss:
@@ -174,7 +176,7 @@ def region_targets(
         if region.mask is None:
             targets += own
             continue
-        targets += [Target(region.area * share, aim, masked) for share, aim, _ in own]
+        targets += [Target(region.area * weight, summary, masked) for weight, summary, _ in own]
         masked += 1
     return targets
 

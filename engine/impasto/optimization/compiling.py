@@ -24,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, Validati
 from torch import Tensor
 
 from impasto.model.objective import Objective
-from impasto.optimization.hardware import precision_name
-from impasto.optimization.state import Stage
+from impasto.model.precision import precision_name
+from impasto.optimization.stages import Stage
 
 logger = logging.getLogger("impasto")
 

@@ -46,7 +46,11 @@ class EMA:
         self.sum = self.decay * self.sum + torch.where(picture.isfinite(), picture, known)
         self.count = self.decay * self.count + 1
 
-    def load_state(self, state: Mapping[str, Any], like: Tensor) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """What :meth:`load_state_dict` goes on from."""
+        return {"sum": self.sum, "count": self.count}
+
+    def load_state_dict(self, state: Mapping[str, Any], like: Tensor) -> None:
         """Go on from ``sum`` and ``count`` of another one.
 
         Args:

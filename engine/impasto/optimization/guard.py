@@ -118,14 +118,14 @@ class Guard:
         for best, parameter in zip(self.best, self.parameters, strict=True):
             parameter.copy_(best)
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps of it."""
+    def state_dict(self) -> dict[str, Any]:
+        """What :meth:`load_state_dict` goes on from."""
         numbers = {"best_loss": self.best_loss, "first": self.first}
         numbers |= {"worst": self.worst, "gained": self.gained}
         return {"best": self.best, "returns": self.returns, "told": self.told, **numbers}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`state` gave."""
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
         for best, kept in zip(self.best, state["best"], strict=True):
             best.copy_(kept)
         for name in ("best_loss", "first", "worst", "gained"):

@@ -58,11 +58,6 @@ def choose_precision(asked: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def precision_name(precision: torch.dtype) -> str:
-    """As it is asked for and recorded: ``bfloat16``."""
-    return str(precision).removeprefix("torch.")
-
-
 def _multiplies(precision: str, device: torch.device) -> bool:
     if device.type == "cpu":
         short = {"bfloat16": "bf16", "float16": "fp16"}[precision]

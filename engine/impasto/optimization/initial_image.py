@@ -1,4 +1,4 @@
-"""Starts: what the first canvas shows. INIT is a name, a name with options, or a picture file."""
+"""The initial image of a run. INIT is a name, a name with options, or a picture file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from impasto.errors import PictureError, SettingsError
-from impasto.images.tensors import MAX_MEGAPIXELS, open_picture, resized, to_tensor
+from impasto.images.reading import Photo, open_picture
+from impasto.images.tensors import resized
 from impasto.model.color import power, statistics
 from impasto.settings.options import check_options
 from impasto.settings.spec import Spec
@@ -21,7 +22,7 @@ Share = Annotated[float, Field(ge=0)]
 
 @dataclass(frozen=True)
 class InitialImageInputs:
-    """What a start can be made from."""
+    """What the initial image can be made from."""
 
     content: Tensor
     """(1, 3, H, W) sRGB in [0, 1], at its own size."""
@@ -33,8 +34,8 @@ class InitialImageInputs:
     """Pixels."""
     generator: torch.Generator
     """Source of the noise."""
-    max_megapixels: float = MAX_MEGAPIXELS
-    """Limit of a picture file, in millions of pixels."""
+    read: Callable[[str], Photo] = open_picture
+    """Reads a picture file."""
 
     def painting(self) -> Tensor:
         """The first style picture.
@@ -83,20 +84,20 @@ def blend(
             "init 'blend' needs two weights or more, e.g. blend:content=0.8,noise=0.2;"
             f" of {', '.join(weights)}"
         )
-    parts = [weight * STARTS[name](given) for name, weight in used.items()]
+    parts = [weight * INITIAL_IMAGES[name](given) for name, weight in used.items()]
     return torch.stack(parts).sum(0) / sum(used.values())
 
 
-STARTS: dict[str, Callable[..., Tensor]] = {
+INITIAL_IMAGES: dict[str, Callable[..., Tensor]] = {
     "content": content,
     "style": style,
     "noise": noise,
     "blend": blend,
 }
-"""Starts by name; parameters after the first are their options."""
+"""The initial images by name; parameters after the first are their options."""
 
 
-def make_start(init: str, given: InitialImageInputs) -> Tensor:
+def make_initial_image(init: str, given: InitialImageInputs) -> Tensor:
     """The first canvas, (1, 3, H, W) sRGB in [0, 1].
 
     Args:
@@ -105,15 +106,17 @@ def make_start(init: str, given: InitialImageInputs) -> Tensor:
 
     Raises:
         SettingsError: an option that is not allowed.
-        PictureError: ``init`` is neither a start nor a picture that can be read.
+        PictureError: ``init`` is neither such a name nor a picture that can be read.
     """
     name = init.partition(":")[0].strip()
-    if name in STARTS:
+    if name in INITIAL_IMAGES:
         spec = Spec.parse(init)
-        return STARTS[name](given, **check_options(f"init '{name}'", STARTS[name], 1, spec.options))
+        return INITIAL_IMAGES[name](
+            given, **check_options(f"init '{name}'", INITIAL_IMAGES[name], 1, spec.options)
+        )
     try:
-        picture = open_picture(init, given.max_megapixels)
+        picture = given.read(init)
     except PictureError as error:
-        allowed = ", ".join(STARTS)
+        allowed = ", ".join(INITIAL_IMAGES)
         raise PictureError(f"init: {error}; allowed: {allowed}, or a picture file") from None
-    return resized(to_tensor(picture), given.height, given.width)
+    return resized(picture.image, given.height, given.width)

@@ -12,16 +12,15 @@ from torch import Tensor
 
 from impasto.images.tensors import resized, to_picture
 from impasto.model.color import LuminanceCanvas, gray
+from impasto.model.precision import precision_name
 from impasto.model.scopes import scope
 from impasto.optimization.ema import EMA
 from impasto.optimization.guard import EVERY, Guard
-from impasto.optimization.hardware import precision_name
-from impasto.optimization.memory import configure_malloc
-from impasto.optimization.saved_state import load_stage_state
+from impasto.optimization.result import Result, Step
 from impasto.optimization.schedule import advance, make_schedule
-from impasto.optimization.stages import carry_over
-from impasto.optimization.state import Result, Run, Stage, Step
-from impasto.settings.style import shares
+from impasto.optimization.stages import Stage, carry_over
+from impasto.optimization.state import Run, StageState
+from impasto.settings.style import normalized_weights
 
 
 def paint(run: Run) -> Result:
@@ -39,7 +38,7 @@ def paint(run: Run) -> Result:
             begin(run, stage)
             run.host.notify("impasto_before_stage", run=run, stage=stage)
             while run.done_in(stage) < stage.steps and not run.stopping:
-                run.host.notify("impasto_after_step", run=run, step=take_step(run, stage))
+                run.host.notify("impasto_after_step", run=run, step=take_step(run))
             leave_a_picture(run)
             run.host.notify("impasto_after_stage", run=run, stage=stage)
             if run.stopping:
@@ -57,85 +56,96 @@ def paint(run: Run) -> Result:
 
 def begin(run: Run, stage: Stage) -> None:
     """Make targets, canvas and optimizer of a stage; the canvas goes on from the last one."""
-    run.whole = False
-    size, settings = (stage.height, stage.width), run.settings
+    run.between_steps = False
+    prepared, settings, size = run.prepared, run.settings, (stage.height, stage.width)
     content = resized(run.content, *size).to(run.device)
-    styles = run.styles_at(stage)
     only_luminance = settings.colors == "luminance"
-    regions = [region.at(*size).to(run.device) for region in run.regions]
-    target = gray(content) if only_luminance else content
-    run.objective.set_targets(target, styles, shares(settings.style), regions)
+    run.objective.set_targets(
+        gray(content) if only_luminance else content,
+        [
+            style.statistics(stage, settings.style_fit, run.objective, run.device)
+            for style in prepared.styles
+        ],
+        normalized_weights(settings.style),
+        [region.at(*size).to(run.device) for region in prepared.regions],
+    )
     start = resized(run.picture().to(run.device), *size)
-    canvas = run.host.make("canvas", settings.canvas, start).to(run.device)
-    run.canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
-    parameters = list(run.canvas.parameters())
-    optimizer = run.host.make("optimizer", settings.optimizer, parameters)
-    run.guard = Guard(optimizer, parameters)
+    canvas = run.host.make("canvas", settings.canvas, start, generator=prepared.generator)
+    canvas = canvas.to(run.device)
+    canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
+    parameters = list(canvas.parameters())
+    optimizer = run.host.make(
+        "optimizer", settings.optimizer, parameters, generator=prepared.generator
+    )
     if run.optimizer is not None:
         carry_over(run.optimizer, optimizer)
-    run.optimizer, run.stage = optimizer, stage
-    run.ema = EMA(settings.ema) if settings.ema else None
-    run.schedule = None
-    if settings.schedule is not None:
-        run.schedule = make_schedule(settings.schedule, optimizer, stage.steps)
-    if run.resumed:
-        load_stage_state(run, run.resumed)
-        run.resumed = None
-    configure_malloc(stage.width * stage.height)
-    run.whole = True
+    schedule = (
+        make_schedule(settings.schedule, optimizer, stage.steps) if settings.schedule else None
+    )
+    ema = EMA(settings.ema) if settings.ema else None
+    guard = Guard(optimizer, parameters)
+    run.begin(StageState(stage, canvas, optimizer, guard, schedule, ema))
 
 
-def take_step(run: Run, stage: Stage) -> Step:
+def take_step(run: Run) -> Step:
     """One step of the optimizer. It may evaluate the closure several times; the first one counts."""
-    canvas, optimizer, guard = run.canvas, run.optimizer, run.guard
-    assert canvas is not None
-    assert optimizer is not None
-    assert guard is not None
-    evaluations: list[tuple[Tensor, Tensor]] = []
+    assert run.current is not None
+    current, evaluations = run.current, list[tuple[Tensor, Tensor]]()
 
     def closure() -> Tensor:
         # Not the optimizer's zero_grad, which imports torch's compiler: seconds, and much memory.
-        canvas.zero_grad()
+        current.canvas.zero_grad()
         with scope(f"canvas/{run.settings.canvas.name}"):
-            image = canvas()
+            image = current.canvas()
         with scope("objective"):
-            total, terms = run.evaluate(image)
+            total, terms = run.prepared.evaluate(image)
         with scope("backward"):
             torch.autograd.backward(total)
-        guard.watch(total)
+        current.guard.watch(total)
         evaluations.append((total.detach(), terms.detach()))
-        run.whole = False
+        run.between_steps = False
         return total
 
     with scope(f"optimizer/{run.settings.optimizer.name}"):
         # torch annotates the closure as returning float; its optimizers want the tensor.
-        optimizer.step(cast("Callable[[], float]", closure))
-        canvas.project()
-    run.step += 1
+        current.optimizer.step(cast("Callable[[], float]", closure))
+        current.canvas.project()
     total, terms = evaluations[0]
-    if run.ema is not None:
-        run.ema.update(canvas)
-    if run.schedule is not None:
-        advance(run.schedule, total)
-    guard.note(total)
-    if run.done_in(stage) % EVERY == 0:
-        guard.check(optimizer, run.schedule)
-    run.loss_tensors.append(total)
-    run.last_step = Step(run.step, stage, run.objective.names, total, terms)
-    run.whole = True
+    finish_step(run, current, total)
+    run.last_step = Step(run.step, current.stage, run.objective.names, total, terms)
+    run.between_steps = True
     return run.last_step
+
+
+def finish_step(run: Run, current: StageState, total: Tensor) -> None:
+    """Count a step, and let what watches the stage follow it.
+
+    Args:
+        run: its optimizer has taken the step.
+        current: its stage.
+        total: the loss before the step.
+    """
+    run.step += 1
+    if current.ema is not None:
+        current.ema.update(current.canvas)
+    if current.schedule is not None:
+        advance(current.schedule, total)
+    current.guard.note(total)
+    if run.done_in(current.stage) % EVERY == 0:
+        current.guard.check(current.optimizer, current.schedule)
+    run.loss_tensors.append(total)
 
 
 def leave_a_picture(run: Run) -> None:
     """See :meth:`impasto.optimization.guard.Guard.leave_a_picture`."""
-    if run.guard is not None:
-        run.guard.leave_a_picture()
+    if run.current is not None:
+        run.current.guard.leave_a_picture()
 
 
 def result_of(run: Run, stopped: str = "") -> Result:
-    """The result as it stands, also of a run that ended early."""
+    """The result as it stands, also that of a run that ended early."""
     image = run.picture().cpu()
-    alpha = run.photo.alpha if run.photo is not None else None
+    alpha = run.prepared.content.alpha
     alpha = None if alpha is None else resized(alpha, *image.shape[-2:])
     return Result(
         picture=to_picture(image, alpha),

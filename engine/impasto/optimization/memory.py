@@ -72,7 +72,7 @@ def out_of_memory_advice(run: Run) -> str:
 
     Memory grows with the number of pixels, so half as much takes sides shorter by √2.
     """
-    from impasto.optimization.hardware import precision_name
+    from impasto.model.precision import precision_name
 
     ahead = [stage for stage in run.stages if run.done_in(stage) < stage.steps]
     stage = ahead[0] if ahead else run.stages[-1]

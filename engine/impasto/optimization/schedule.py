@@ -9,7 +9,7 @@ import collections.abc
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -108,6 +108,21 @@ def slow_down(optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> No
     kept = {} if schedule is None else vars(schedule)
     for key in BASES & kept.keys():
         kept[key] = [rate / 2 for rate in kept[key]]
+
+
+def schedule_state(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers, words and lists of numbers among a schedule's values: what changes as it goes on.
+
+    torch's own ``state_dict`` of a schedule also has functions, which no file can hold; they are made
+    anew from the settings.
+    """
+    kept = (bool, int, float, str, torch.Tensor, type(None))
+    return {
+        key: value
+        for key, value in values.items()
+        if isinstance(value, kept)
+        or (isinstance(value, list) and all(isinstance(item, kept) for item in value))
+    }
 
 
 def _with_plain_signature(schedule: type[Schedule]) -> Callable[..., Schedule]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch.nn.functional import interpolate
@@ -10,11 +11,39 @@ from torch.nn.functional import interpolate
 from impasto.errors import SettingsError
 from impasto.images.tensors import fitted
 from impasto.model.loss import FADES_FROM
-from impasto.optimization.state import Stage
 from impasto.settings.settings import Settings
+from impasto.settings.style import Style
 
 COARSEST = FADES_FROM
 """Longer side of the coarsest stage, pixels. From a smaller one a strong style forgets the content."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One size of a run. A plain run has one stage."""
+
+    number: int
+    """Counted from 0."""
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    steps: int
+    """Optimizer steps of this stage."""
+
+    def style_size(self, width: int, height: int, fit: str, style: Style) -> tuple[int, int]:
+        """Width and height, pixels, that a style picture of this width and height gets.
+
+        Args:
+            width: of the style picture, pixels.
+            height: of the style picture, pixels.
+            fit: ``keep`` its shape, or ``stretch`` it to the stage's.
+            style: its scale, or its size, counts.
+        """
+        if fit == "stretch" and style.size is None:
+            return max(1, round(self.width * style.scale)), max(1, round(self.height * style.scale))
+        longer = style.size or max(1, round(max(self.width, self.height) * style.scale))
+        return fitted(width, height, longer)
 
 
 def plan_stages(settings: Settings, width: int, height: int) -> list[Stage]:

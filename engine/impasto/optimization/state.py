@@ -1,190 +1,188 @@
-"""The state of a run, and the small records that it hands out: stage, step, result."""
+"""The state of a run: what was prepared stays; the stage that is being optimized changes."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto.images.tensors import Photo, fitted, resized
+from impasto.errors import CheckpointError
+from impasto.host.host import Host
+from impasto.images.reading import Photo
+from impasto.model.canvas import Canvas
+from impasto.model.masks import Region
+from impasto.model.objective import Objective
+from impasto.optimization.ema import EMA
+from impasto.optimization.guard import Guard
+from impasto.optimization.result import Step
+from impasto.optimization.schedule import Schedule, schedule_state
+from impasto.optimization.stages import Stage
+from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture
+from impasto.settings.settings import Settings
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from impasto.host.host import Host
-    from impasto.model.canvas import Canvas
-    from impasto.model.masks import Region
-    from impasto.model.objective import Objective, StyleStatistics
-    from impasto.optimization.ema import EMA
-    from impasto.optimization.guard import Guard
-    from impasto.optimization.schedule import Schedule
-    from impasto.settings.settings import Settings
-    from impasto.settings.style import Style
-    from impasto.storage.style_file import SavedStyleStatistics
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One size of a run. A plain run has one stage."""
-
-    number: int
-    """Counted from 0."""
-    width: int
-    """Pixels."""
-    height: int
-    """Pixels."""
-    steps: int
-    """Optimizer steps of this stage."""
-
-    def style_size(self, width: int, height: int, fit: str, style: Style) -> tuple[int, int]:
-        """Width and height, pixels, that a style picture of this width and height gets.
-
-        Args:
-            width: of the style picture, pixels.
-            height: of the style picture, pixels.
-            fit: ``keep`` its shape, or ``stretch`` it to the stage's.
-            style: its scale, or its size, counts.
-        """
-        if fit == "stretch" and style.size is None:
-            return max(1, round(self.width * style.scale)), max(1, round(self.height * style.scale))
-        longer = style.size or max(1, round(max(self.width, self.height) * style.scale))
-        return fitted(width, height, longer)
+MISFITS = (OverflowError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What loading a state raises that is not the state of this run."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """One optimizer step. Losses are those of the canvas before the step.
-
-    Nothing here waits for the device until ``loss`` or ``terms`` is read.
-    """
-
-    number: int
-    """Counted from 1, over all stages."""
-    stage: Stage
-    """The stage it belongs to."""
-    names: tuple[str, ...]
-    """Names of the terms."""
-    loss_tensor: Tensor
-    """Total loss, no dimensions, on the device."""
-    terms_tensor: Tensor
-    """Weighted terms, (number of terms,), on the device."""
-
-    @cached_property
-    def loss(self) -> float:
-        """Total loss. Reading it waits for the device."""
-        return float(self.loss_tensor)
-
-    @cached_property
-    def terms(self) -> dict[str, float]:
-        """Weighted terms by name. Reading them waits for the device."""
-        return dict(zip(self.names, self.terms_tensor.tolist(), strict=True))
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a run gives."""
-
-    picture: Image
-    """The picture, 8 bits; RGB, or RGBA where the content picture has transparency."""
-    image: Tensor
-    """The same before rounding: (1, 3, H, W) float32 sRGB in [0, 1], on the CPU."""
-    losses: list[float]
-    """Total loss of each step."""
-    terms: dict[str, float]
-    """Weighted terms of the last step, by name."""
-    steps: int
-    """Steps done."""
-    seconds: float
-    """Time of the steps, start-up left out."""
-    settings: Settings
-    """What was asked for."""
-    device: str
-    """Where it was computed."""
-    precision: str
-    """Precision of the network."""
-    weights: str
-    """Weights of the extractor."""
-    stopped: str = ""
-    """Why it ended early; empty if all steps were done."""
-    alpha: Tensor | None = None
-    """The content picture's, (1, 1, H, W) in [0, 1]; None is opaque."""
-
-    def as_record(self) -> dict[str, object]:
-        """The result as one JSON record, without the picture."""
-        losses = {"first": self.losses[0], "last": self.losses[-1]} if self.losses else None
-        return {
-            "output": self.settings.output,
-            "width": self.picture.width,
-            "height": self.picture.height,
-            "steps": self.steps,
-            "seconds": round(self.seconds, 3),
-            "loss": losses,
-            "terms": self.terms,
-            "device": self.device,
-            "precision": self.precision,
-            "extractor": str(self.settings.extractor),
-            "weights": self.weights,
-            "seed": self.settings.seed,
-            "stopped": self.stopped,
-        }
-
-
-@dataclass
-class Run:
-    """The mutable state of a run. Plugins get it in every life-cycle hook."""
+class Prepared:
+    """All that a run needs and does not change."""
 
     settings: Settings
     host: Host
     device: torch.device
     precision: torch.dtype
-    content: Tensor
-    """(1, 3, H, W) sRGB in [0, 1], at its own size, on the CPU."""
-    styles: list[Tensor | SavedStyleStatistics]
-    """Like ``content``, one for each style picture; or what a style file has in its place."""
-    regions: list[Region]
+    """Precision of the network."""
+    content: Photo
+    """The content picture at its own size, with its alpha, profile and metadata, on the CPU."""
+    styles: Sequence[StylePicture | SavedStyleStatistics]
+    """One for each style of the settings."""
+    regions: Sequence[Region]
     """Which styles paint where, masks at their own size."""
-    style_masks: list[Tensor | None]
-    """(1, 1, H, W) in [0, 1], the part of each style picture that counts, at its own size."""
-    start: Tensor
-    """The first canvas, (1, 3, H, W) sRGB in [0, 1], at the size of the first stage."""
-    stages: list[Stage]
+    initial_image: Tensor
+    """(1, 3, H, W) sRGB in [0, 1], at the size of the first stage, on the CPU."""
+    stages: Sequence[Stage]
+    """From coarse to fine; a plain run has one."""
     objective: Objective
     evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]
     """The objective, compiled where that was chosen."""
     generator: torch.Generator
     """Source of all that is random in the run, on the CPU."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file that the run is made from, by its name in the settings; empty for a picture
+    in memory."""
+    folder: str = ""
+    """Relative names in the settings count from there; empty is the working folder."""
 
-    photo: Photo | None = None
-    """The content picture with its alpha, profile and metadata."""
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of each file that the run is made from, by its name in the settings."""
-    step: int = 0
-    """Steps done, over all stages."""
-    stage: Stage | None = None
-    canvas: Canvas | None = None
-    optimizer: torch.optim.Optimizer | None = None
+    @property
+    def compiled(self) -> bool:
+        """Whether the objective is compiled."""
+        return self.evaluate is not self.objective
+
+
+@dataclass
+class StageState:
+    """The stage that is being optimized: canvas, optimizer, and what watches them."""
+
+    stage: Stage
+    canvas: Canvas
+    optimizer: torch.optim.Optimizer
+    guard: Guard
+    """Sends the canvas back to its best picture should the loss diverge."""
     schedule: Schedule | None = None
-    """Of the optimizer's rate; None keeps it."""
-    guard: Guard | None = None
-    """Of the stage: sends the canvas back to its best picture should the loss explode."""
+    """Changes the optimizer's learning rate; None keeps it."""
     ema: EMA | None = None
-    """Of the stage's pictures; None where the last one counts."""
-    whole: bool = False
-    """Between two steps of a stage; while a step changes the state it is neither old nor new."""
-    resumed: Mapping[str, Any] | None = None
-    """State of the checkpoint that the run goes on from, until its first stage has taken it up."""
-    stopping: str | None = None
-    """Reason to stop after this step; the loop reads it in one place."""
-    started: float = field(default_factory=time.perf_counter)
-    seconds_before: float = 0.0
-    """Time of the steps before the run was resumed."""
-    loss_tensors: list[Tensor] = field(default_factory=list)
-    last_step: Step | None = None
+    """Average of the stage's pictures; None where the last one counts."""
+
+    def picture(self) -> Tensor:
+        """The picture so far, averaged if so asked: (1, 3, H, W) float32 sRGB in [0, 1]."""
+        averaged = self.ema.picture() if self.ema is not None else None
+        return self.canvas.picture() if averaged is None else averaged
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values from which :meth:`load_state_dict` goes on."""
+        return {
+            "canvas": dict(self.canvas.state_dict()),
+            "optimizer": self.optimizer.state_dict(),
+            "guard": self.guard.state_dict(),
+            "schedule": schedule_state(vars(self.schedule)) if self.schedule else None,
+            "ema": self.ema.state_dict() if self.ema else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave.
+
+        Raises:
+            CheckpointError: it is the state of another run.
+        """
+        with _must_fit():
+            self.canvas.load_state_dict(state["canvas"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.guard.load_state_dict(state["guard"])
+            if self.schedule is not None:
+                self.schedule.__dict__.update(schedule_state(state["schedule"]))
+            if self.ema is not None:
+                self.ema.load_state_dict(state["ema"], like=self.canvas.picture())
+
+
+class Run:
+    """A run: what was prepared, how far it came, and its stage. Plugins get it in every life-cycle hook."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.step = 0
+        """Steps done, over all stages."""
+        self.current: StageState | None = None
+        """The stage that is being optimized; None before the first."""
+        self.between_steps = False
+        """While a step changes the state it is neither the old one nor the new, and not to be saved."""
+        self.stopping: str | None = None
+        """Reason to stop after this step; the loop reads it in one place."""
+        self.seconds_before = 0.0
+        """Time of the steps before the run was resumed."""
+        self.steps_before = 0
+        """Steps that were done before the run was resumed."""
+        self.started = time.perf_counter()
+        self.loss_tensors: list[Tensor] = []
+        """Total loss of each step, on the device."""
+        self.last_step: Step | None = None
+        self._resumed: Mapping[str, Any] | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """What the user asked for."""
+        return self.prepared.settings
+
+    @property
+    def host(self) -> Host:
+        """The plugins."""
+        return self.prepared.host
+
+    @property
+    def device(self) -> torch.device:
+        """Where the run computes."""
+        return self.prepared.device
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Precision of the network."""
+        return self.prepared.precision
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """All stages, from coarse to fine."""
+        return self.prepared.stages
+
+    @property
+    def objective(self) -> Objective:
+        """Extractor and losses as one module."""
+        return self.prepared.objective
+
+    @property
+    def content(self) -> Tensor:
+        """The content picture at its own size: (1, 3, H, W) sRGB in [0, 1], on the CPU."""
+        return self.prepared.content.image
+
+    @property
+    def style_pictures(self) -> list[Tensor]:
+        """The style pictures at their own sizes, like ``content``; style files have none."""
+        return [style.image for style in self.prepared.styles if isinstance(style, StylePicture)]
+
+    @property
+    def canvas(self) -> Canvas | None:
+        """The canvas of the current stage; None before the first."""
+        return self.current.canvas if self.current is not None else None
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer | None:
+        """The optimizer of the current stage; None before the first."""
+        return self.current.optimizer if self.current is not None else None
 
     @property
     def total_steps(self) -> int:
@@ -200,9 +198,9 @@ class Run:
         """Steps of a stage that are done, if those before it are complete."""
         return self.step - sum(before.steps for before in self.stages[: stage.number])
 
-    def stages_ahead(self) -> list[Stage]:
+    def stages_ahead(self) -> Sequence[Stage]:
         """The stages that are not complete; the first may have been begun before a resume."""
-        return self.stages[self.resumed["stage"] :] if self.resumed else self.stages
+        return self.stages[self._resumed["stage"] :] if self._resumed else self.stages
 
     def stop(self, reason: str) -> None:
         """Ask the run to end after the current step; its result is kept and counts as complete."""
@@ -210,44 +208,80 @@ class Run:
 
     def picture(self) -> Tensor:
         """The picture so far, averaged if so asked: (1, 3, H, W) float32 sRGB in [0, 1]."""
-        averaged = self.ema.picture() if self.ema is not None else None
-        if averaged is not None:
-            return averaged
-        return self.start if self.canvas is None else self.canvas.picture()
-
-    def styles_at(self, stage: Stage) -> list[Tensor | StyleStatistics]:
-        """The style pictures at the size that they have in a stage, or their summaries, on the device.
-
-        What a mask leaves of a picture is summarized here, as are style files.
-        """
-        at_size: list[Tensor | StyleStatistics] = []
-        for image, mask, style in zip(
-            self.styles, self.style_masks, self.settings.style, strict=True
-        ):
-            if not isinstance(image, Tensor):
-                at_size.append(on_device(image.at(stage), self.device))
-                continue
-            fit = self.settings.style_fit
-            width, height = stage.style_size(image.shape[3], image.shape[2], fit, style)
-            sized = resized(image, height, width).to(self.device)
-            if mask is None:
-                at_size.append(sized)
-            else:
-                part = resized(mask, height, width).to(self.device)
-                at_size.append(self.objective.learn(sized, part))
-        return at_size
+        return self.prepared.initial_image if self.current is None else self.current.picture()
 
     def losses(self) -> list[float]:
         """Total loss of each step so far. Waits for the device."""
         return torch.stack(self.loss_tensors).tolist() if self.loss_tensors else []
 
+    def begin(self, state: StageState) -> None:
+        """Make a stage the current one; after a resume it goes on from where it was."""
+        self.current = state
+        if self._resumed is not None:
+            state.load_state_dict(self._resumed["current"])
+            with _must_fit():
+                set_random_state(self.prepared, self._resumed["random"])
+            self._resumed = None
+        self.between_steps = True
 
-def on_device(summaries: StyleStatistics, device: torch.device) -> StyleStatistics:
-    """The same summaries, on a device."""
-    return {
-        term: {
-            layer: {key: value.to(device) for key, value in summary.items()}
-            for layer, summary in layers.items()
+    def state_dict(self, random: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
+        """All that a run needs to go on after the step that it has done; between two steps of a stage.
+
+        Args:
+            random: what :func:`random_state` gave after that step; None takes it now.
+        """
+        assert self.current is not None
+        last = self.last_step
+        return {
+            "stage": self.current.stage.number,
+            "step": self.step,
+            "seconds": self.seconds,
+            "stopping": self.stopping,
+            "losses": torch.stack(self.loss_tensors) if self.loss_tensors else torch.zeros(0),
+            "terms": last.terms_tensor if last else None,
+            "current": self.current.state_dict(),
+            "random": random or random_state(self.prepared),
         }
-        for term, layers in summaries.items()
-    }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave: the numbers now, the stage when it begins.
+
+        Raises:
+            CheckpointError: it is the state of another run.
+        """
+        with _must_fit():
+            stage = self.stages[state["stage"]]
+            losses = state["losses"].to(self.device)
+            self.loss_tensors = list(losses.unbind())
+            self.step = self.steps_before = int(state["step"])
+            self.stopping = state["stopping"]
+            self.seconds_before = float(state["seconds"])
+            if not (len(losses) == self.step and 0 <= self.done_in(stage) <= stage.steps):
+                raise ValueError("steps")
+            if not (isinstance(self.stopping, str | None) and math.isfinite(self.seconds_before)):
+                raise ValueError("reason to stop, or time")
+            if self.step:
+                terms = state["terms"].to(self.device)
+                self.last_step = Step(self.step, stage, self.objective.names, losses[-1], terms)
+        self._resumed = state
+
+
+def random_state(prepared: Prepared) -> dict[str, Tensor]:
+    """Where the run's source of random numbers is."""
+    return {"generator": prepared.generator.get_state()}
+
+
+def set_random_state(prepared: Prepared, state: Mapping[str, Tensor]) -> None:
+    """Put the run's source of random numbers back to where it was."""
+    prepared.generator.set_state(state["generator"])
+
+
+@contextmanager
+def _must_fit() -> Iterator[None]:
+    try:
+        yield
+    except MISFITS as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(
+            f"the checkpoint does not fit its run: {type(error).__name__}: {reason}"
+        ) from None

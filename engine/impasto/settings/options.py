@@ -18,6 +18,9 @@ from pydantic.fields import FieldInfo
 
 from impasto.errors import PluginError, SettingsError, unknown
 
+GENERATOR = "generator"
+"""Parameter of a factory that is no option: the engine gives the run's source of random numbers."""
+
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
@@ -82,6 +85,11 @@ def check_options(
     return {name: getattr(checked, name) for name in checked.model_fields_set}
 
 
+def takes_generator(factory: Callable[..., object]) -> bool:
+    """Whether the factory of a plugin wants the run's source of random numbers."""
+    return GENERATOR in inspect.signature(factory).parameters
+
+
 def complaint(error: ValidationError, noun: str) -> str:
     """One finding of pydantic in one line, with the value, what is allowed and the nearest.
 
@@ -132,6 +140,8 @@ def _fields(factory: Callable[..., object], given_by_host: int) -> dict[str, tup
         raise PluginError(f"the signature of {factory!r} cannot be read: {error}") from error
     fields = {}
     for parameter in parameters[given_by_host:]:
+        if parameter.name == GENERATOR:
+            continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise PluginError(f"{factory!r} takes *{parameter.name}; options need names and types")
         bare = parameter.annotation is parameter.empty

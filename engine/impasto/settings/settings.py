@@ -23,7 +23,7 @@ from impasto.errors import SettingsError, unknown
 from impasto.settings.options import complaint
 from impasto.settings.preset import read_preset, read_toml
 from impasto.settings.spec import Spec
-from impasto.settings.style import Style, shares
+from impasto.settings.style import Style, normalized_weights
 
 logger = logging.getLogger("impasto")
 
@@ -64,7 +64,7 @@ def _style(value: object) -> Style:
 
 
 def _with_a_weight(styles: tuple[Style, ...]) -> tuple[Style, ...]:
-    shares(styles)
+    normalized_weights(styles)
     return styles
 
 

@@ -68,7 +68,7 @@ class Style:
         return style
 
     @property
-    def is_file_of_a_learned_style(self) -> bool:
+    def is_style_file(self) -> bool:
         """Whether it is a style file, by its suffix."""
         return self.file.lower().endswith(STYLE_FILE)
 
@@ -92,7 +92,7 @@ class Style:
         return str(Spec(self.file, self.options))
 
 
-def shares(styles: Sequence[Style]) -> list[float]:
+def normalized_weights(styles: Sequence[Style]) -> list[float]:
     """Weights with a sum of one.
 
     Raises:

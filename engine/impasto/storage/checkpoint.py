@@ -5,7 +5,6 @@ The tensors are stored as safetensors, the rest as JSON in that file's header, w
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,18 +14,19 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto import __version__
 from impasto.errors import CheckpointError
+from impasto.storage.safetensors_file import parse_safetensors, sum_of
 from impasto.storage.serialization import pack, unpack
 
 NAME = "checkpoint.safetensors"
 PART = ".checkpoint.part"
 """Folder for what is being written; what a killed process left there is removed with the next write."""
 
-VERSIONS = {"checkpoint": "2", "impasto": __version__, "torch": torch.__version__}
+VERSIONS = {"checkpoint": "3", "impasto": __version__, "torch": torch.__version__}
 """All must be the same to go on: with another the picture would be another, without a word."""
 
 
@@ -84,7 +84,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     if not os.path.isfile(path):
         raise CheckpointError(f"there is no checkpoint in '{folder}'")
     try:
-        header, tensors = read_safetensors(path)
+        header, tensors = parse_safetensors(path.read_bytes())
         check_versions(path, json.loads(header["versions"]))
         if sum_of(header["state"], tensors) != header["sha256"]:
             raise CheckpointError(f"checkpoint '{path}' is damaged: its checksum does not fit")
@@ -96,23 +96,6 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise CheckpointError(f"'{path}' is not a checkpoint of Impasto")
     return state
-
-
-def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Texts and tensors of a file of the format safetensors, read into memory as a whole.
-
-    The library's own reader maps the file, and a process dies if somebody shortens it meanwhile.
-
-    Raises:
-        OSError, SafetensorError: it cannot be read, or is cut short or damaged.
-        AttributeError, KeyError, TypeError, ValueError, RecursionError: its header is of another form.
-    """
-    with open(path, "rb") as file:
-        data = file.read()
-    tensors = load(data)
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    # Copies lie in memory as torch's own tensors do; those of the file may not be aligned.
-    return dict(header["__metadata__"]), {name: one.clone() for name, one in tensors.items()}
 
 
 def check_versions(path: Path, found: Mapping[str, str]) -> None:
@@ -127,15 +110,6 @@ def check_versions(path: Path, found: Mapping[str, str]) -> None:
                 f"checkpoint '{path}' is of another version: it was made with {what}"
                 f" {found.get(what)}, this is {what} {version}; go on with the one that made it"
             )
-
-
-def sum_of(text: str, tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of a text and of tensors, with their names, types and shapes."""
-    digest = hashlib.sha256(text.encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"\n{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _to_disk(path: Path) -> None:

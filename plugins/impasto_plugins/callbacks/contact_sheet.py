@@ -8,7 +8,6 @@ from typing import Annotated
 
 from PIL.Image import Image
 from pydantic import Field
-from torch import Tensor
 
 import impasto
 from impasto.images.contact_sheet import contact_sheet
@@ -34,7 +33,7 @@ class ContactSheet:
         refuse_files_of_the_run("contact_sheet", self.path, run)
         self.cells = [("content", to_picture(run.content))]
         # A style file has summaries and no picture.
-        pictures = [style for style in run.styles if isinstance(style, Tensor)]
+        pictures = run.style_pictures
         self.cells += [("style", to_picture(picture)) for picture in pictures]
 
     @impasto.hookimpl

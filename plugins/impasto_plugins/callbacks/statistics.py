@@ -17,7 +17,7 @@ from rich.table import Table
 
 import impasto
 from impasto.images.tensors import written_whole
-from impasto.optimization.hardware import precision_name
+from impasto.model.precision import precision_name
 from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 
 MIB = 2**20

@@ -53,7 +53,7 @@ class TensorBoard:
         self.writer.add_text("settings", f"```json\n{settings}\n```", run.step)
         self.show("content", run.content, run.step)
         # A style file has summaries and no picture.
-        styles = [style for style in run.styles if isinstance(style, Tensor)]
+        styles = run.style_pictures
         for number, style in enumerate(styles):
             self.show("style" if number == 0 else f"style-{number + 1}", style, run.step)
 

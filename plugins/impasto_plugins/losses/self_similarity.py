@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated
 
+import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -35,10 +36,11 @@ class SelfSimilarityLoss(impasto.Loss):
             int, Field(ge=2, description="pixels of each layer that are compared, at most")
         ] = 1024,
         fade: impasto.Fade = 0.0,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         self.fade = fade
-        self.register_buffer("places", spread(samples), persistent=False)
+        self.register_buffer("places", spread(samples, generator), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``distances``: cosine distances between sampled pixels, each column with a sum of one, (n, n)."""

@@ -38,10 +38,11 @@ class SlicedLoss(impasto.Loss):
                 description="directions that each layer is projected on; 0 is as many as its channels",
             ),
         ] = 0,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(weight, layers, layer_weights)
         self.projections = projections
-        self.seed = torch.initial_seed()
+        self.seed = generator.initial_seed() if generator is not None else 0
         self.drawn: dict[int, Tensor] = {}
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from impasto.images.tensors import resized
+from impasto.jobs.run import prepare_run
+from impasto.model.precision import precision_name
 from impasto.optimization import compiling
 from impasto.optimization.compiling import Evaluate
-from impasto.optimization.hardware import precision_name
 from impasto.optimization.loop import begin
-from impasto.optimization.prepare import prepare
 from impasto.optimization.state import Run
 from impasto.settings.settings import gather
 from impasto_profiling.bench.clock import Sampler, take_turns, timed
@@ -43,7 +43,7 @@ def measure(plan: Plan) -> Iterator[Comparison]:
         work = operations(run)
         image = started(run)
         contestants: dict[str, Sampler] = {
-            "impasto": partial(evaluation, run, run.evaluate, image),
+            "impasto": partial(evaluation, run, run.prepared.evaluate, image),
             "plain": plain_loop(plan.pairs[0], size),
             "ceiling": partial(matrix_rate, run.precision, run.device),
         }
@@ -66,7 +66,7 @@ def ready(plan: Plan, size: int) -> Run:
     """A run with the default preset's objective, in one stage."""
     content, style = plan.pairs[0]
     given = {"content": content, "style": style, "size": size, "scales": "single"}
-    return prepare(gather(given, "default", None))
+    return prepare_run(gather(given, "default", None))
 
 
 def started(run: Run) -> Tensor:
@@ -118,7 +118,7 @@ def plain_loop(pair: tuple[str, str], size: int) -> Sampler:
 
 def the_other(run: Run) -> tuple[Evaluate, str]:
     """The objective compiled if the engine chose eager, and the other way round."""
-    if run.evaluate is run.objective:
+    if not run.prepared.compiled:
         return compiling.compiled(run.objective), "compiled"
     return run.objective, "eager"
 

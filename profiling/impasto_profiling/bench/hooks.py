@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from functools import partial
 
 import impasto
+from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import begin, take_step
-from impasto.optimization.prepare import prepare
-from impasto.optimization.state import Run, Step
+from impasto.optimization.result import Step
+from impasto.optimization.state import Run
 from impasto.settings.settings import gather
 from impasto_profiling.bench.clock import timed
 from impasto_profiling.bench.plan import Plan
@@ -55,7 +56,7 @@ def ready(plan: Plan, size: int, callbacks: int) -> Run:
     """A run of the default preset's objective that has begun, with so many callbacks."""
     content, style = plan.pairs[0]
     given = {"content": content, "style": style, "size": size, "scales": "single", "steps": 10_000}
-    run = prepare(gather(given, "default", None))
+    run = prepare_run(gather(given, "default", None))
     for number in range(callbacks):
         run.host.register(Idle(), f"idle-{number}", "impasto bench")
     begin(run, run.stages[0])
@@ -74,7 +75,7 @@ def block(without: Run, with_them: Run) -> tuple[float, float]:
 
 def one_step(run: Run) -> None:
     """A step and its hooks, as the loop does them."""
-    run.host.notify("impasto_after_step", run=run, step=take_step(run, run.stages[0]))
+    run.host.notify("impasto_after_step", run=run, step=take_step(run))
 
 
 def notify(run: Run) -> None:

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from impasto.errors import ImpastoError
+from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import begin, take_step
-from impasto.optimization.prepare import prepare
 from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.best import for_a_long_race
 from impasto_profiling.bench.plan import Plan, name_of
@@ -87,18 +87,18 @@ def descend(settings: Settings, goal: float, most: float) -> Descent:
         goal: loss that is to be reached in the last stage.
         most: evaluations, in units of one at full size.
     """
-    run = prepare(settings)
+    run = prepare_run(settings)
     last = run.stages[-1]
     evaluations, loss = 0.0, math.inf
     for stage in run.stages[:-1]:
         begin(run, stage)
         for _ in range(stage.steps):
-            take_step(run, stage)
+            take_step(run)
         evaluations += stage.steps * stage.width * stage.height / (last.width * last.height)
     begin(run, last)
     while evaluations < most and loss > goal:
         try:
-            loss = take_step(run, last).loss
+            loss = take_step(run).loss
         except ImpastoError:
             # It gave up, and has not reached the goal.
             break

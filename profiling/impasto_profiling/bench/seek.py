@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
+from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import begin, take_step
-from impasto.optimization.prepare import prepare
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings
 from impasto_profiling.bench.clock import StopWatch
@@ -50,12 +50,12 @@ def seek(
         goal: loss that is to be reached.
         most_seconds: after which it is given up.
     """
-    run, watch = prepare(settings), StopWatch()
+    run, watch = prepare_run(settings), StopWatch()
     for stage in run.stages[:-1]:
         with watch.running():
             begin(run, stage)
             for _ in range(stage.steps):
-                take_step(run, stage)
+                take_step(run)
     last, sought = run.stages[-1], Sought(0.0, 0, float("inf"), reached=False)
     with watch.running():
         begin(run, last)
@@ -63,7 +63,7 @@ def seek(
         try:
             with watch.running():
                 for _ in range(1 + run.done_in(last) // CHECKED):
-                    take_step(run, last)
+                    take_step(run)
                 synchronize(run.device)
         except ImpastoError as error:
             # The optimizer gives up; how far it came counts.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers import Invoke, Pair
-from impasto.optimization.state import Stage
+from impasto.optimization.stages import Stage
 from impasto_plugins.callbacks.progress import ProgressBar, work
 
 

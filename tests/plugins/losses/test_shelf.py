@@ -14,7 +14,7 @@ from torch.nn.functional import avg_pool2d, conv2d
 
 import impasto
 from helpers import Invoke, Pair
-from impasto.host.host import build_host
+from impasto.builtin import build_host
 from impasto.model.objective import Objective
 
 STYLE = ("moments", "wasserstein", "sliced", "histogram", "nearest", "relaxed_emd")

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from helpers import Pair, drawn
 from impasto.images.tensors import open_picture, to_tensor
+from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import begin
-from impasto.optimization.prepare import prepare
 from impasto.settings.settings import Settings
 from impasto_plugins.extractors.vgg_weights import convolutions
 from impasto_profiling.bench import notebook, pastiche
@@ -23,7 +23,7 @@ from impasto_profiling.bench.neutral import NotebookObjective, PasticheObjective
 
 def engine_loss(settings: Settings, image: Tensor) -> float:
     """The engine's own total for a picture."""
-    run = prepare(settings)
+    run = prepare_run(settings)
     begin(run, run.stages[-1])
     with torch.no_grad():
         return float(run.objective(image)[0])

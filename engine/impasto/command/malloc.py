@@ -1,0 +1,20 @@
+"""The C library's allocator, set for the stages of a run: a command owns its process, a library does not."""
+
+from __future__ import annotations
+
+from impasto.host.offer import hookimpl
+from impasto.optimization.memory import configure_malloc
+from impasto.optimization.stages import Stage
+
+
+class ConfigureMalloc:
+    """Sets the allocator at the beginning of each stage, by the stage's number of pixels."""
+
+    @hookimpl
+    def impasto_before_stage(self, stage: Stage) -> None:
+        before_stage(stage)
+
+
+def before_stage(stage: Stage) -> None:
+    """Set the allocator for a stage; see :func:`impasto.optimization.memory.configure_malloc`."""
+    configure_malloc(stage.width * stage.height)

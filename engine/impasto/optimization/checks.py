@@ -1,0 +1,108 @@
+"""What is refused before a run is made: names, options, sizes, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from impasto.errors import PictureError, SettingsError
+from impasto.host.host import Host, Kind
+from impasto.images.reading import Photo
+from impasto.model.masks import takes_masks
+from impasto.model.objective import Objective
+from impasto.optimization.schedule import check_schedule
+from impasto.optimization.stages import Stage
+from impasto.settings.settings import Settings
+from impasto.settings.spec import Spec
+from impasto.settings.style import Style
+
+
+def check_specs(host: Host, settings: Settings) -> None:
+    """Check every name and option before anything slow is made.
+
+    Raises:
+        SettingsError: an unknown name or option, or a value that does not fit.
+    """
+    specs: list[tuple[Kind, Spec]] = [
+        ("extractor", settings.extractor),
+        ("optimizer", settings.optimizer),
+        ("canvas", settings.canvas),
+        *(("loss", spec) for spec in settings.loss),
+        *(("callback", spec) for spec in settings.callback),
+    ]
+    for kind, spec in specs:
+        host.check(kind, spec)
+    if settings.schedule is not None:
+        check_schedule(settings.schedule)
+
+
+def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> None:
+    """Refuse masks with losses that cannot be summarized over a part of the picture.
+
+    Raises:
+        SettingsError: with the losses that can.
+    """
+    if not any(style.content_mask or style.style_mask for style in styles):
+        return
+    for term in objective.names:
+        loss = objective.loss(term)
+        if loss.target == "style" and not takes_masks(loss):
+            able = [
+                item.offer.name
+                for item in host.offered
+                if item.kind == "loss" and takes_masks(item.offer.factory)
+            ]
+            raise SettingsError(
+                f"loss '{term}' takes no masks, as it needs the whole picture; those that do:"
+                f" {', '.join(sorted(able))}"
+            )
+
+
+def check_pixels(
+    settings: Settings, stages: Sequence[Stage], styles: Sequence[Photo | None]
+) -> None:
+    """Refuse a result, or a style picture, that would have more pixels than ``max_megapixels``.
+
+    Raises:
+        PictureError: with the size that it would have.
+    """
+    for what, (width, height) in sizes_at(stages[-1], settings, styles).items():
+        if width * height > settings.max_megapixels * 1e6:
+            raise PictureError(
+                f"{what} would be {width} × {height} pixels, more than {settings.max_megapixels:g}"
+                " million; --max-megapixels allows more"
+            )
+
+
+def check_sides(
+    settings: Settings, stages: Sequence[Stage], styles: Sequence[Photo | None], smallest: int
+) -> None:
+    """Refuse pictures that are too narrow for the layers asked for, as panoramas may be.
+
+    Args:
+        settings: ``style_fit`` says which size the styles get.
+        stages: of the run; the first is the coarsest.
+        styles: the style pictures; None for a style file.
+        smallest: shortest side, in pixels, that the network takes.
+
+    Raises:
+        PictureError: with the size that it would have, and the least that is needed.
+    """
+    for what, (width, height) in sizes_at(stages[0], settings, styles).items():
+        if min(width, height) < smallest:
+            raise PictureError(
+                f"{what} would be {width} × {height} pixels in the coarsest stage; the layers asked"
+                f" for need {smallest} on each side: give a larger --size, or coarsest --scales"
+            )
+
+
+def sizes_at(
+    stage: Stage, settings: Settings, styles: Sequence[Photo | None]
+) -> dict[str, tuple[int, int]]:
+    """Width and height, in pixels, of the result and of the style pictures in a stage."""
+    sizes = {"the result": (stage.width, stage.height)}
+    for style, picture in zip(settings.style, styles, strict=True):
+        if picture is not None:
+            sizes[f"the style picture '{style.file}'"] = stage.style_size(
+                *picture.size, settings.style_fit, style
+            )
+    return sizes

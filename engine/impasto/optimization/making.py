@@ -1,0 +1,84 @@
+"""Extractor, losses and callbacks as plugins make them, checked for what they are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection
+from typing import TypeVar, cast
+
+import torch
+
+from impasto.errors import PluginError
+from impasto.host.host import Host, Kind, Origin
+from impasto.model.extractor import Extractor
+from impasto.model.loss import Loss
+from impasto.model.objective import Objective
+from impasto.settings.settings import Settings
+from impasto.settings.spec import Spec
+
+Thing = TypeVar("Thing")
+
+
+def make_objective(
+    host: Host,
+    settings: Settings,
+    generator: torch.Generator,
+    device: torch.device,
+    precision: torch.dtype,
+) -> Objective:
+    """Extractor and losses of a run, on its device, the network in its precision.
+
+    Raises:
+        SettingsError: an option that does not fit, or a layer that the extractor does not have.
+        PluginError: a plugin failed, or returned something else than it offers.
+    """
+    extractor = made(host, "extractor", settings.extractor, Extractor, generator)
+    losses: dict[str, Loss] = {}
+    for spec in settings.loss:
+        loss = made(host, "loss", spec, Loss, generator)
+        loss.spec = spec
+        # Modules of torch cannot have a dot in their name.
+        losses[distinct(spec.name.replace(".", "_"), losses)] = loss
+    objective = Objective(extractor, losses)
+    objective.extractor.prepare(device, precision)
+    return objective.to(device)
+
+
+def made(
+    host: Host,
+    kind: Kind,
+    spec: Spec,
+    expected: Callable[..., Thing],
+    generator: torch.Generator | None = None,
+) -> Thing:
+    """The thing that a plugin makes, checked for its type.
+
+    Raises:
+        PluginError: the factory returned something else.
+    """
+    thing = host.make(kind, spec, generator=generator)
+    if not isinstance(thing, cast("type[object]", expected)):
+        raise PluginError(
+            f"{kind} '{spec.name}' of plugin {host.origin_of(kind, spec.name)} made"
+            f" {type(thing).__name__}, not impasto.{expected.__name__}"
+        )
+    return cast("Thing", thing)
+
+
+def register_callback(host: Host, spec: Spec) -> Origin:
+    """Make a callback and register it for this run.
+
+    Raises:
+        SettingsError: an option that does not fit.
+        PluginError: the plugin failed, or made something that has no valid hooks.
+    """
+    callback = host.make("callback", spec)
+    offered_by = host.origin_of("callback", spec.name)
+    name = distinct(spec.name, [origin.name for origin in host.origins])
+    return host.register(callback, name, offered_by.source if offered_by else "object")
+
+
+def distinct(name: str, taken: Collection[str]) -> str:
+    """The name; where it is taken, the first of ``name-2``, ``name-3`` … that is free."""
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(free for free in itertools.chain([name], numbered) if free not in taken)

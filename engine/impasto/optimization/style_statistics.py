@@ -1,0 +1,66 @@
+"""The statistics of a run's styles: of pictures at a stage's size, or out of a style file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.images.tensors import resized
+from impasto.model.objective import Objective, StyleStatistics
+from impasto.optimization.stages import Stage
+from impasto.settings.style import Style
+
+
+@dataclass(frozen=True)
+class StylePicture:
+    """A style picture with the part of it that counts."""
+
+    image: Tensor
+    """(1, 3, H, W) sRGB in [0, 1], at its own size, on the CPU."""
+    style: Style
+    """Its scale, or its size, counts."""
+    mask: Tensor | None = None
+    """(1, 1, H, W) in [0, 1]; None is all of it."""
+
+    def statistics(
+        self, stage: Stage, fit: str, objective: Objective, device: torch.device
+    ) -> StyleStatistics:
+        """The statistics of the picture at the size that it has in a stage, on the device.
+
+        Args:
+            stage: of the run.
+            fit: ``keep`` its shape, or ``stretch`` it to the stage's.
+            objective: its losses say which statistics are wanted.
+            device: of the objective.
+        """
+        width, height = stage.style_size(self.image.shape[3], self.image.shape[2], fit, self.style)
+        sized = resized(self.image, height, width).to(device)
+        part = None if self.mask is None else resized(self.mask, height, width).to(device)
+        return objective.style_statistics(sized, part)
+
+
+@dataclass(frozen=True)
+class SavedStyleStatistics:
+    """The statistics in a style file, for a run that they fit; the file itself is not needed any more."""
+
+    tensors: Mapping[str, Tensor]
+    """The statistics of all stages by their names in the file, on the CPU."""
+    terms: Mapping[str, str]
+    """Term of the run → term of the file."""
+
+    def statistics(
+        self, stage: Stage, fit: str, objective: Objective, device: torch.device
+    ) -> StyleStatistics:
+        """The statistics for a stage, on the device; see :meth:`StylePicture.statistics`."""
+        length = max(stage.width, stage.height)
+        statistics: StyleStatistics = {term: {} for term in self.terms}
+        for term, stored in self.terms.items():
+            prefix = f"{length}/{stored}/"
+            for name, value in self.tensors.items():
+                if name.startswith(prefix):
+                    layer, key = name.removeprefix(prefix).rsplit("/", 1)
+                    statistics[term].setdefault(layer, {})[key] = value.to(device)
+        return statistics
