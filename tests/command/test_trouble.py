@@ -316,14 +316,42 @@ def test_an_input_that_changes_during_the_run(invoke: Invoke, pair: Pair, tmp_pa
     assert read_recipe(out)["inputs"][str(pair.style)] == before
     assert "has changed: its SHA-256 was" in refused(invoke("rerun", out, "--plugin", file))
     line = refused(invoke("resume", kept, "--plugin", file))
-    assert line == f"the style '{pair.style}' is not the one that the checkpoint was made with"
+    assert line == f"the input '{pair.style}' is not the one that the checkpoint was made with"
 
 
-def test_an_input_that_changes_while_it_is_read(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
-    # A plugin is loaded after the pictures were read and before the run begins.
-    file = plugin(tmp_path, f"import os\nos.utime({str(pair.content)!r})\n")
-    line = run_with(invoke, pair, tmp_path / "out.png", file)
-    assert line == f"the input '{pair.content}' was changed while it was read: run it again"
+READS_TWICE = """
+import os
+import impasto
+
+class Reads(impasto.Loss):
+    \"\"\"Read a file that somebody writes to at that moment.\"\"\"
+    target = "none"
+
+    def __init__(self, file: str):
+        super().__init__()
+        os.utime(file)
+
+    def summarize_layer(self, feature):
+        return {"mean": feature.mean()}
+
+    def compare_layer(self, summary, target):
+        return summary["mean"]
+
+@impasto.hookimpl
+def impasto_losses():
+    return [impasto.Offer("reads", Reads)]
+"""
+
+
+def test_a_file_that_changes_while_a_plugin_reads_it(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    plugin, file = tmp_path / "reads.py", tmp_path / "numbers.txt"
+    plugin.write_text(READS_TWICE, encoding="utf-8")
+    file.write_text("1 2 3", encoding="utf-8")
+    line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 48,
+                          "--plugin", plugin, "--loss", f"reads:file={file}"))  # fmt: skip
+    assert line == f"the input '{file}' was changed while it was read: run it again"
 
 
 def test_a_style_file_that_changes_during_the_run(
