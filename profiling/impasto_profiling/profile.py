@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 import impasto
-from impasto.host.extras import require
+from impasto.plugin import require
 from impasto_plugins.callbacks.files import make_folder
 from impasto_profiling.recording import Plan, Recording
 

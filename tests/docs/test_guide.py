@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from helpers import Invoke, Pair
+import impasto.plugin
+import impasto.testing
+from helpers import Invoke, Outcome, Pair, refused
 from impasto import hookspecs
 
 GUIDE = (Path(__file__).parents[2] / "plugins" / "README.md").read_text(encoding="utf-8")
+TESTING = [
+    name
+    for name, thing in vars(impasto.testing).items()
+    if inspect.isfunction(thing)
+    and thing.__module__ == "impasto.testing"
+    and not name.startswith(("_", "impasto_"))
+]
 HOOKS = [name for name in vars(hookspecs) if name.startswith("impasto_")]
-EXAMPLES = {
+BLOCKS = {
     name: (options, code)
     for code, name, options in re.findall(
         r"```python\n(# (\w+)\.py: ?([^\n]*)\n.*?)```", GUIDE, re.DOTALL
     )
 }
+EXAMPLES = {name: block for name, block in BLOCKS.items() if not name.startswith("test_")}
+TESTS = {name: block for name, block in BLOCKS.items() if name.startswith("test_")}
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -41,23 +54,77 @@ def test_every_hook_has_a_test_and_an_example(hook: str) -> None:
 
 
 def test_no_example_is_left_out() -> None:
-    assert len(EXAMPLES) == GUIDE.count("```python")
+    assert len(BLOCKS) == GUIDE.count("```python")
+
+
+def done_with(name: str, steps: int, invoke: Invoke, pair: Pair, folder: Path) -> Outcome:
+    """A run with an example, as its first line says; the picture is ``a.png``."""
+    options, code = EXAMPLES[name]
+    plugin = folder / f"{name}.py"
+    plugin.write_text(code, encoding="utf-8")
+    options = options if "--loss" in options else f"{options} --loss tv"
+    return invoke("run", pair.content, pair.style, "-o", folder / "a.png", "--size", 32,
+                  "--steps", steps, "--scales", "24", "--plugin", plugin, *options.split())  # fmt: skip
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_run(name: str, invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
-    options, code = EXAMPLES[name]
-    plugin = tmp_path / f"{name}.py"
-    plugin.write_text(code, encoding="utf-8")
-    options = options if "--loss" in options else f"{options} --loss tv"
-    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "a.png", "--size", 32, "--steps", 4,
-                  "--scales", "24", "--plugin", plugin, *options.split())  # fmt: skip
+    done = done_with(name, 4, invoke, pair, tmp_path)
     assert done.status == 0, done.err
     assert "left out" not in done.err
-    said = {"patience": "(stopped: out of patience)", "sizes": "", "diary": ""}
-    assert said.get(name, "") in done.err
-    printed = {
-        "sizes": "begins at 24 × 18\nends after 4 steps\nbegins at 32",
-        "diary": "done: loss",
-    }
-    assert printed.get(name, "") in done.out
+    said = done.out + done.err
+    assert all(line in said for line in SAID.get(name, [])), said
+
+
+SAID = {
+    "patience": ["(stopped: out of patience)"],
+    "sizes": ["begins at 24 × 18\nends after 4 steps\nbegins at 32"],
+    "diary": ["done: loss"],
+}
+"""What examples print; the others change the picture, or refuse the run."""
+CHANGES = [name for name, (options, _) in EXAMPLES.items() if options and name not in SAID]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_examples_that_offer_something_change_the_picture(
+    name: str, invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    assert done_with(name, 4, invoke, pair, tmp_path).status == 0
+    (tmp_path / "plain").mkdir()
+    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "plain" / "a.png", "--size", 32,
+                  "--steps", 4, "--scales", "24", "--loss", "tv")  # fmt: skip
+    assert done.status == 0
+    mine, plain = (Image.open(one / "a.png").tobytes() for one in (tmp_path, tmp_path / "plain"))
+    assert mine != plain
+
+
+def test_the_example_that_refuses_a_run(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    done = done_with("polite", 9_999, invoke, pair, tmp_path)
+    assert refused(done) == "polite: that would take all day"
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_the_tests_in_the_guide_pass(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = name.removeprefix("test_")
+    (tmp_path / f"{plugin}.py").write_text(EXAMPLES[plugin][1], encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, plugin, raising=False)
+    names: dict[str, object] = {}
+    exec(TESTS[name][1], names)
+    tests = [one for key, one in names.items() if key.startswith("test_") and callable(one)]
+    assert len(tests) == 3
+    for test in tests:
+        test()
+
+
+@pytest.mark.parametrize("name", impasto.plugin.__all__)
+def test_every_name_of_the_tools_is_in_the_guide(name: str) -> None:
+    assert re.search(rf"`{name}[`(]", GUIDE)
+
+
+@pytest.mark.parametrize("name", [*TESTING, "TinyExtractor"])
+def test_every_name_for_tests_is_in_the_guide(name: str) -> None:
+    assert re.search(rf"`{name}[`(]", GUIDE)

@@ -29,6 +29,22 @@ SETTINGS = {
 }
 """The same from Python, in the test."""
 
+IMPORTS = {"loss": "from $module import $Class\n"}
+"""What the test of a kind needs besides ``impasto.testing``."""
+
+MORE_TESTS = {
+    "loss": """
+
+
+def test_its_gradient_is_that_of_finite_differences() -> None:
+    impasto.testing.check_gradient($Class())
+
+
+def test_its_summaries_of_tiles_add_up() -> None:
+    impasto.testing.check_tiles($Class())"""
+}
+"""Tests of the kind itself."""
+
 
 def write_package(host: Host, kind: str, name: str, folder: Path) -> list[Path]:
     """Write a package ``impasto-NAME`` with one plugin that works, its entry point, test and README.
@@ -79,6 +95,8 @@ def texts(kind: str, name: str) -> dict[str, str]:
         "example": Template(EXAMPLES[kind]).substitute(name=name),
         "settings": Template(SETTINGS[kind]).substitute(name=name),
     }
+    values["imports"] = Template(IMPORTS.get(kind, "")).substitute(values)
+    values["more"] = Template(MORE_TESTS.get(kind, "")).substitute(values)
     sources = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",

@@ -10,8 +10,7 @@ from PIL.Image import Image
 from pydantic import Field
 
 import impasto
-from impasto.images.contact_sheet import contact_sheet
-from impasto.images.tensors import SUFFIXES, save, to_picture
+from impasto.plugin import SUFFIXES, contact_sheet, save, to_picture
 from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 
 

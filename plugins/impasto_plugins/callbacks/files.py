@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import impasto
-from impasto.errors import unknown
+from impasto.plugin import unknown
 
 
 def check_file(callback: str, path: Path, suffixes: Iterable[str] = ()) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from impasto.images.tensors import written_whole
+from impasto.plugin import written_whole
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 import impasto
-from impasto.images.tensors import save, to_picture
+from impasto.plugin import save, to_picture
 
 
 class Snapshots:

@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import impasto
-from impasto.images.tensors import written_whole
-from impasto.model.precision import precision_name
+from impasto.plugin import precision_name, written_whole
 from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 
 MIB = 2**20

@@ -12,8 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 import impasto
-from impasto.host.extras import require
-from impasto.images.tensors import to_picture
+from impasto.plugin import require, to_picture
 from impasto_plugins.callbacks.files import make_folder
 
 if TYPE_CHECKING:

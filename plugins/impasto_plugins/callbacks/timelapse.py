@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 import impasto
-from impasto.images.tensors import fitted, to_picture
+from impasto.plugin import fitted, to_picture
 from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 from impasto_plugins.callbacks.film import FORMATS, Film, write_film
 

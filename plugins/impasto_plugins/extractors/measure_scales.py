@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from impasto.images.tensors import fitted, open_picture, resized, to_tensor
+from impasto.plugin import fitted, open_picture, resized, to_tensor
 from impasto_plugins.extractors.vgg_weights import SCALES, load_weights, mean_activations
 
 SIDE = 512

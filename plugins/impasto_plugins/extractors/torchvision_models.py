@@ -19,6 +19,7 @@ from pydantic import Field
 from torch import Tensor, fx, nn
 
 import impasto
+from impasto.plugin import unknown
 from impasto_plugins.extractors.vgg_weights import DEVIATION, MEAN
 
 IN_PLACE = {operator.iadd: operator.add, operator.imul: operator.mul}
@@ -50,7 +51,7 @@ class TorchvisionModel(impasto.Extractor):
         super().__init__()
         known = models.list_models(module=models)
         if model not in known:
-            raise impasto.SettingsError(impasto.errors.unknown("model", model, known))
+            raise impasto.SettingsError(unknown("model", model, known))
         self.weights = f"{model} {Path(weights).name}"
         seed = generator.initial_seed() if generator is not None else 0
         # torchvision draws random weights from torch's global generator alone.
@@ -135,9 +136,7 @@ def _state(model: str, weights: str, wanted: dict[str, Tensor]) -> dict[str, Ten
     kinds = get_model_weights(model)
     names = [*kinds.__members__, "DEFAULT"]
     if weights not in names:
-        raise impasto.SettingsError(
-            impasto.errors.unknown("weights", weights, [*names, "random"]) + ", or a file"
-        )
+        raise impasto.SettingsError(unknown("weights", weights, [*names, "random"]) + ", or a file")
     try:
         fetched: dict[str, Tensor] = kinds[weights].get_state_dict(progress=False, check_hash=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 import impasto
-from impasto.model.scopes import part
+from impasto.plugin import part
 from impasto_plugins.extractors.max_pooling import max_pooled
 from impasto_plugins.extractors.relu_convolution import PaddingMode, ReLUConvolution
 from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for

@@ -209,15 +209,15 @@ def scales_for(weights: Weights, pooling: str) -> dict[str, float]:
     if pooling in stored.get(weights.digest, {}):
         found: dict[str, float] = stored[weights.digest][pooling]
         return found
-    from impasto.demo import CONTENT
+    from impasto.plugin import DEMO_CONTENT, open_picture, resized, to_tensor
 
     logger.info(
         "weights %s: no scales are stored for them; they are measured on the demo's picture",
         weights.name,
     )
-    from impasto.images.tensors import open_picture, resized, to_tensor
-
-    return mean_activations(weights, pooling, [resized(to_tensor(open_picture(CONTENT)), 288, 384)])
+    return mean_activations(
+        weights, pooling, [resized(to_tensor(open_picture(DEMO_CONTENT)), 288, 384)]
+    )
 
 
 @torch.no_grad()

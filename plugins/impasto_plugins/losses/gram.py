@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 import impasto
-from impasto.model.loss import full
+from impasto.plugin import full
 from impasto_plugins.losses.layers import STYLE_LAYERS
 from impasto_plugins.losses.products import sum_of_products
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.model.loss import full
+from impasto.plugin import full
 
 AT_ONCE = 2**16
 """Pixels that are summed at once: the copy in full precision stays small, and so do rounding errors."""

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.model.loss import full
+from impasto.plugin import full
 from impasto_plugins.losses.layers import STYLE_LAYERS
 from impasto_plugins.losses.products import sum_of_products
 

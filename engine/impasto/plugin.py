@@ -1,0 +1,43 @@
+"""What plugins may use besides ``import impasto``: pictures, files, errors and names in profiles.
+
+The built-in plugins use these and nothing else of the engine; so may anybody's. Shapes are (1, 3, H, W),
+sRGB in [0, 1], unless a function says otherwise. :mod:`impasto.testing` helps to test a plugin.
+"""
+
+from impasto.demo import CONTENT as DEMO_CONTENT
+from impasto.demo import STYLE as DEMO_STYLE
+from impasto.errors import unknown
+from impasto.host.extras import require
+from impasto.images.contact_sheet import contact_sheet
+from impasto.images.tensors import (
+    SUFFIXES,
+    fitted,
+    open_picture,
+    resized,
+    save,
+    to_picture,
+    to_tensor,
+    written_whole,
+)
+from impasto.model.loss import full
+from impasto.model.precision import precision_name
+from impasto.model.scopes import part
+
+__all__ = [
+    "DEMO_CONTENT",
+    "DEMO_STYLE",
+    "SUFFIXES",
+    "contact_sheet",
+    "fitted",
+    "full",
+    "open_picture",
+    "part",
+    "precision_name",
+    "require",
+    "resized",
+    "save",
+    "to_picture",
+    "to_tensor",
+    "unknown",
+    "written_whole",
+]
