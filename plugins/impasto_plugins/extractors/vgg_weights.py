@@ -128,7 +128,10 @@ def oxford_weights(path: Path, name: str, sha256: str | None = None) -> Weights:
     try:
         for layer in convolutions("vgg19"):
             key = f"block{layer[4]}_{layer[:4]}{layer[6]}"
-            kernels[layer] = state[f"{key}_W_table"][state[f"{key}_W_q"].int()]
+            levels = state[f"{key}_W_q"]
+            # Twice as fast as table[levels].
+            flat = state[f"{key}_W_table"].index_select(0, levels.flatten().int())
+            kernels[layer] = flat.view(levels.shape)
             biases[layer] = state[f"{key}_b"]
     except (KeyError, IndexError, TypeError) as error:
         raise impasto.SettingsError(f"weights '{path}' lack {error}") from None
