@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from impasto import hookspecs
 from impasto.host.host import Host
@@ -58,8 +57,5 @@ def build_host(load: str = "all", plugins: Iterable[str] = ()) -> Host:
         host.load_module(module_name, module_name.removeprefix("impasto_plugins."), "built in")
     host.load_entry_points(load)
     for given in plugins:
-        if given.endswith(".py"):
-            host.load_file(Path(given))
-        else:
-            host.load_module(given, given, f"module {given}")
+        host.load_given(given)
     return host

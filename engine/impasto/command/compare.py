@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from impasto.command.options import complete_file
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,9 +19,12 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("results", metavar="RESULT...", nargs=-1, required=True)
-@click.option("--content", required=True, metavar="FILE", help="The content picture.")
+@click.argument("results", metavar="RESULT...", nargs=-1, required=True,
+                shell_complete=complete_file)  # fmt: skip
+@click.option("--content", required=True, metavar="FILE", shell_complete=complete_file,
+              help="The content picture.")  # fmt: skip
 @click.option("--style", "styles", required=True, multiple=True, metavar="STYLE",
+              shell_complete=complete_file,
               help="The style picture, FILE or FILE:weight=0.3; may be given several times.")  # fmt: skip
 @click.option("--layers", metavar="NAMES", help="Layers to compare on, with commas between."
               " [conv1_2,conv2_2,conv3_3,conv4_3,conv5_2]")  # fmt: skip
@@ -27,7 +32,8 @@ if TYPE_CHECKING:
               help="Network, e.g. vgg19:weights=torchvision where those can be had. [vgg19]")  # fmt: skip
 @click.option("--size", type=click.IntRange(16), metavar="N",
               help="Longer side of all when they are compared; the default is the smallest's.")  # fmt: skip
-@click.option("-o", "--output", metavar="OUT", help="Write a contact sheet, too.")
+@click.option("-o", "--output", metavar="OUT", shell_complete=complete_file,
+              help="Write a contact sheet, too.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite the sheet if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array on standard output.")
 def compare(

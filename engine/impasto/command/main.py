@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 import click
+from click.shell_completion import CompletionItem
 
 from impasto import __version__
-from impasto.errors import ImpastoError, unknown
+from impasto.errors import ImpastoError, one_line, unknown
 from impasto.optimization.memory import is_out_of_memory
 
 COMMANDS = {
@@ -27,12 +28,12 @@ COMMANDS = {
     "show": ("impasto.command.recipe:show", "Print how a picture was made."),
     "rerun": ("impasto.command.recipe:rerun", "Repeat the run that made a picture."),
     "profile": ("impasto.command.profile:profile", "Paint, and say where the time goes."),
-    "resume": ("impasto.command.resume:resume", "Go on with a run that was stopped."),
+    "resume": ("impasto.command.resume:resume", "Continue a run that was stopped."),
     "plugins": ("impasto.command.plugins:plugins", "List plugins with their options, or show one."),
     "presets": ("impasto.command.presets:presets", "List presets with what they set."),
     "bench": (
         "impasto_profiling.bench.command:bench",
-        "Measure speed and memory, beside other programs.",
+        "Measure speed and memory, compared with other programs.",
     ),
 }
 """Each command: where it is, and its line in the help."""
@@ -64,6 +65,11 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # By the table alone: click would import every command for its line of help.
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [CompletionItem(name, help=COMMANDS[name][1]) for name in names]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
@@ -72,7 +78,13 @@ class LazyGroup(click.Group):
 class TerminalHandler(logging.Handler):
     """Writes what the library has to say to standard error, a line each."""
 
+    def __init__(self, tracebacks: bool) -> None:
+        super().__init__()
+        self.tracebacks = tracebacks
+
     def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and not self.tracebacks:
+            return
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         hint = with_options("", getattr(record, "settings", ()))
         _say(f"impasto: {prefix}{record.getMessage()}{hint}")
@@ -80,13 +92,20 @@ class TerminalHandler(logging.Handler):
             _say("".join(traceback.format_exception(*record.exc_info)))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="impasto")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def group(debug: bool) -> None:
+@click.pass_context
+def group(ctx: click.Context, debug: bool) -> None:
     """Neural style transfer: paint the content of one picture in the style of another."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
     logger = logging.getLogger("impasto")
-    logger.handlers = [TerminalHandler()]
+    logger.handlers = [TerminalHandler(debug)]
     logger.propagate = False
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
 
@@ -138,9 +157,11 @@ def _terminate(number: int, frame: object) -> None:
 
 def _unforeseen(error: Exception) -> str:
     if is_out_of_memory(error):
-        return "out of memory: smaller pictures, and a smaller --size, need less"
-    hint = "" if _debugging() else " (a defect; --debug shows the traceback)"
-    return f"{type(error).__name__}: {' '.join(str(error).split())}{hint}"
+        return with_options(
+            "out of memory; a smaller size and smaller pictures need less", ["size"]
+        )
+    hint = "" if _debugging() else "; 'impasto --debug …' shows where"
+    return f"bug in Impasto, please report it: {type(error).__name__}: {one_line(str(error))}{hint}"
 
 
 def _say(text: str) -> None:
@@ -150,7 +171,8 @@ def _say(text: str) -> None:
 
 
 def _debugging() -> bool:
-    return logging.getLogger("impasto").isEnabledFor(logging.DEBUG)
+    handlers = logging.getLogger("impasto").handlers
+    return any(isinstance(one, TerminalHandler) and one.tracebacks for one in handlers)
 
 
 def _fail(line: str, status: int) -> int:

@@ -66,18 +66,19 @@ def write_package(host: Host, kind: str, name: str, folder: Path) -> list[Path]:
         raise SettingsError(unknown("kind", kind, KINDS))
     if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", name):
         raise SettingsError(
-            f"name '{name}': a letter, then lower-case letters and digits, with - or _ between"
+            f"name '{name}' is not allowed: begin with a letter, go on with lower-case letters and"
+            " digits, and separate words with - or _"
         )
     taken = [item for item in host.offered if (item.kind, item.offer.name) == (kind, name)]
     if taken:
-        raise SettingsError(f"the {kind} '{name}' is there already: {taken[0].origin}")
+        raise SettingsError(f"the {kind} '{name}' exists already: {taken[0].origin}")
     files = {folder / target: text for target, text in texts(kind, name).items()}
     try:
         folder.mkdir(parents=True)
         for path, text in files.items():
             path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise PluginError(f"folder '{folder}': {error.strerror or error}") from None
+        raise PluginError(f"folder '{folder}' cannot be made: {error.strerror or error}") from None
     return list(files)
 
 

@@ -1,14 +1,18 @@
-"""Command-line options made from the settings: names, types, defaults and help are written once."""
+"""Command-line options made from the settings: names, types and help are written once."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import fields
 from typing import Any, get_type_hints
 
 import click
+from click.shell_completion import CompletionItem
 
+from impasto.command.help import help_all
 from impasto.settings.options import describe
+from impasto.settings.preset import preset_files
 from impasto.settings.settings import Settings
 
 SHORT = {"output": "-o"}
@@ -29,75 +33,132 @@ METAVARS = {
     "checkpoint": "DIR",
 }
 POSITIONAL = ("content",)
+FILES = ("output", "style", "init", "plugin")
+FOLDERS = ("checkpoint",)
 
 Command = Callable[..., Any]
 
 
 def settings_options(command: Command, without: Collection[str] = ()) -> Command:
-    """Add one option for each setting. They pass on text or None; the settings check it."""
-    for option in reversed(_options(without)):
+    """Add one option for each setting, preset and file of settings.
+
+    They pass on text or None; the settings check it.
+    """
+    options: list[Callable[[Command], Command]] = [*PRESET_AND_FILE, *_options(without), _help_all]
+    for option in reversed(options):
         command = option(command)
     return command
 
 
 def run_options(command: Command) -> Command:
-    """Add what a run is asked for with: two pictures, preset and file, and one option for each setting."""
-    pictures_and_files = (
-        click.argument("content", required=False),
-        click.argument("painting", metavar="[STYLE]", required=False),
-        click.option(
-            "--preset",
-            metavar="NAME|FILE.toml",
-            help="Settings to start from; see impasto presets.",
-        ),
-        click.option(
-            "--config", metavar="FILE.toml", help="File of settings; wins over the preset."
-        ),
-    )
+    """Add what a run is asked for with: pictures, and one option for each setting."""
     command = settings_options(command)
-    for add in reversed(pictures_and_files):
-        command = add(command)
+    for argument in (
+        click.argument("styles", metavar="[STYLE]...", nargs=-1, shell_complete=complete_file),
+        click.argument("content", metavar="CONTENT", required=False, shell_complete=complete_file),
+    ):
+        command = argument(command)
     return command
+
+
+def output_options(command: Command) -> Command:
+    """Add how much is said: ``--quiet`` and ``--verbose``."""
+    options: list[Callable[[Command], Command]] = [
+        click.option(
+            "-v", "--verbose", is_flag=True, expose_value=False, is_eager=True,
+            callback=_say_more, help="Say also why device, precision and compile were chosen.",
+        ),
+        click.option("--quiet", is_flag=True, callback=_say_less, help="Print nothing but errors."),
+    ]  # fmt: skip
+    for option in options:
+        command = option(command)
+    return command
+
+
+def complete_file(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete a file's name."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def complete_folder(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell complete a folder's name."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def _complete_preset(
+    ctx: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    names = [name for name in preset_files() if name.startswith(incomplete)]
+    return [CompletionItem(name) for name in names] or complete_file(ctx, parameter, incomplete)
+
+
+def _complete_one_of(values: str) -> Callable[..., list[CompletionItem]]:
+    def complete(
+        ctx: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        known = values.split(" | ")
+        return [CompletionItem(value) for value in known if value.startswith(incomplete)]
+
+    return complete
+
+
+def _say_more(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked:
+        logging.getLogger("impasto").setLevel(logging.DEBUG)
+
+
+def _say_less(ctx: click.Context, option: click.Parameter, asked: bool) -> bool:
+    if asked:
+        logging.getLogger("impasto").setLevel(logging.ERROR)
+    return asked
+
+
+PRESET_AND_FILE = (
+    click.option("--preset", metavar="NAME|FILE.toml", shell_complete=_complete_preset,
+                 help="Settings to start from; see impasto presets."),
+    click.option("--config", metavar="FILE.toml", shell_complete=complete_file,
+                 help="File of settings; wins over the preset."),
+)  # fmt: skip
+
+_help_all = click.option(
+    "--help-all", is_flag=True, is_eager=True, expose_value=False, callback=help_all,
+    help="Show all options and exit.",
+)  # fmt: skip
 
 
 def _options(without: Collection[str]) -> list[Callable[[Command], Command]]:
     hints = get_type_hints(Settings, include_extras=True)
-    made: list[Callable[[Command], Command]] = []
-    for field in fields(Settings):
-        if field.name in POSITIONAL or field.name in without:
-            continue
-        names = [f"--{field.name.replace('_', '-')}", *filter(None, [SHORT.get(field.name)])]
-        kind = describe(hints[field.name])
-        help_text = " ".join((_help(field.name) + _default(field.name)).split())
-        if kind == "true | false":
-            if _info(field.name).default is True:
-                names = [f"{names[0]}/--no-{names[0].removeprefix('--')}"]
-            made.append(click.option(*names, is_flag=True, default=None, help=help_text))
-            continue
-        metavar = METAVARS.get(
-            field.name,
-            kind.replace(" | ", "|").replace("list of ", "").replace("whole number", "N"),
-        )
-        several = kind in ("list of Spec", "list of Style", "list of text")
-        made.append(
-            click.option(*names, multiple=several, default=None, metavar=metavar, help=help_text)
-        )
-    return made
+    names = [field.name for field in fields(Settings)]
+    return [
+        _option(name, describe(hints[name]))
+        for name in names
+        if name not in POSITIONAL and name not in without
+    ]
 
 
-def _help(name: str) -> str:
-    return _info(name).description or ""
-
-
-def _default(name: str) -> str:
-    info = _info(name)
-    if info.is_required():
-        return ""
-    default = info.get_default(call_default_factory=True, validated_data={})
-    if default in (None, (), False, True):
-        return ""
-    several = isinstance(default, tuple)
-    return f" [{', '.join(str(item) for item in default) if several else default}]"
+def _option(name: str, kind: str) -> Callable[[Command], Command]:
+    names = [f"--{name.replace('_', '-')}", *filter(None, [SHORT.get(name)])]
+    help_text = " ".join((_info(name).description or "").split())
+    if kind == "true | false":
+        if _info(name).default is True:
+            names = [f"{names[0]}/--no-{names[0].removeprefix('--')}"]
+        return click.option(*names, is_flag=True, default=None, help=help_text)
+    words = kind.replace(" | ", "|").replace("list of ", "").replace("whole number", "N")
+    complete = complete_file if name in FILES else complete_folder if name in FOLDERS else None
+    if complete is None and " | " in kind:
+        complete = _complete_one_of(kind)
+    return click.option(
+        *names,
+        multiple=kind in ("list of Spec", "list of Style", "list of text"),
+        default=None,
+        metavar=METAVARS.get(name, words),
+        help=help_text,
+        shell_complete=complete,
+    )
 
 
 def _info(name: str) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -11,33 +14,50 @@ from rich.table import Table
 
 from impasto.builtin import build_host
 from impasto.command.new_plugin import write_package
+from impasto.command.options import complete_file, complete_folder
 from impasto.errors import SettingsError, unknown
 from impasto.host.host import Host, Offered
 from impasto.settings.options import Option
 
 
+def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add which plugins are loaded besides the built-in ones."""
+    for option in (
+        click.option("--load", default="all", metavar="all|none|NAMES",
+                     help="Installed plugins to load."),
+        click.option("--plugin", multiple=True, metavar="FILE|MODULE",
+                     shell_complete=complete_file, help="Plugin to load as well."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @click.group(invoke_without_command=True)
-@click.option("--plugin", multiple=True, metavar="FILE|MODULE", help="Plugin to load as well.")
-@click.option("--load", default="all", metavar="all|none|NAMES", help="Installed plugins to load.")
+@plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array on standard output.")
 @click.pass_context
 def plugins(ctx: click.Context, plugin: tuple[str, ...], load: str, as_json: bool) -> None:
-    """List plugins with their options, or show one."""
-    ctx.obj = build_host(load, plugin)
+    """List plugins with their options, show one, or begin a new one."""
+    ctx.obj = plugin
     if ctx.invoked_subcommand:
         return
+    host = build_host(load, plugin)
     if as_json:
-        click.echo(json.dumps(_records(ctx.obj), indent=2))
+        click.echo(json.dumps(_records(host), indent=2))
     else:
-        _print_tables(ctx.obj)
+        _print_tables(host)
 
 
 @plugins.command()
 @click.argument("name")
+@plugin_options
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array on standard output.")
 @click.pass_obj
-def show(host: Host, name: str, as_json: bool) -> None:
-    """Show the plugin NAME in full, of every kind that has one of that name."""
+def show(
+    given: tuple[str, ...], name: str, plugin: tuple[str, ...], load: str, as_json: bool
+) -> None:
+    """Show the plugin NAME in full; where several kinds have that name, each of them."""
+    host = build_host(load, (*given, *plugin))
     found = [item for item in host.offered if item.offer.name == name]
     if not found:
         raise SettingsError(unknown("plugin", name, {item.offer.name for item in host.offered}))
@@ -56,18 +76,28 @@ def show(host: Host, name: str, as_json: bool) -> None:
 @plugins.command()
 @click.argument("kind")
 @click.argument("name")
-@click.option("-o", "--output", metavar="FOLDER", help="Folder of the package. [impasto-NAME]")
+@click.option("-o", "--output", metavar="FOLDER", shell_complete=complete_folder,
+              help="Folder of the package. [impasto-NAME]")  # fmt: skip
 @click.pass_obj
-def new(host: Host, kind: str, name: str, output: str | None) -> None:
+def new(given: tuple[str, ...], kind: str, name: str, output: str | None) -> None:
     """Write a package with a new plugin to begin from.
 
     KIND is extractor, loss, optimizer, canvas or callback. The package has code, entry point, test
     and README; it installs with pip.
     """
     folder = Path(output or f"impasto-{name.replace('_', '-')}")
-    for path in write_package(host, kind, name, folder):
+    for path in write_package(build_host("all", given), kind, name, folder):
         click.echo(path)
-    click.echo(f"next: pip install {folder}, then impasto plugins show {name}", err=True)
+    click.echo(f"next: pip install {place(folder)}\n      impasto plugins show {name}", err=True)
+
+
+def place(folder: Path) -> str:
+    """A folder as pip takes it: with a slash before or in it, or else it would be a package's name.
+
+    >>> place(Path("impasto-mine")), place(Path("/tmp/my plugin"))
+    ('./impasto-mine', "'/tmp/my plugin'")
+    """
+    return shlex.quote(str(folder) if folder.is_absolute() else f"./{folder}")
 
 
 def _print_tables(host: Host) -> None:

@@ -14,7 +14,7 @@ from impasto.settings.spec import Spec
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on standard output.")
 def presets(as_json: bool) -> None:
-    """List presets with what they set, those that Impasto brings and your own."""
+    """List the presets with what they set: those of Impasto and your own."""
     table = {name: _described(name) for name in preset_files()}
     if as_json:
         click.echo(json.dumps(table, indent=2))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from impasto.command.options import run_options
+from impasto.command.help import GroupedCommand
+from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.run import default_output, given_on_the_line, report
 from impasto.settings.settings import gather
 
 
-@click.command()
+@click.command(cls=GroupedCommand)
 @run_options
 @click.option("--wait", default=1, type=click.IntRange(0), metavar="N", show_default=True,
               help="Steps of each stage to leave alone first.")  # fmt: skip
@@ -23,17 +24,17 @@ from impasto.settings.settings import gather
               help="Steps to record after that.")  # fmt: skip
 @click.option("--repeat", default=1, type=click.IntRange(1), metavar="N", show_default=True,
               help="How often to do so, in each stage.")  # fmt: skip
-@click.option("--trace-dir", metavar="DIR",
+@click.option("--trace-dir", metavar="DIR", shell_complete=complete_folder,
               help="Folder of the log; the default is made from the output's name.")  # fmt: skip
 @click.option("--memory", is_flag=True, help="Record allocations, and say where memory peaked.")
 @click.option("--stacks", is_flag=True, help="Record Python functions in the trace, too.")
-@click.option("--compare", "other", metavar="DIR",
+@click.option("--compare", "other", metavar="DIR", shell_complete=complete_folder,
               help="Folder of an earlier profile to set beside this one.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report on standard output.")
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@output_options
 def profile(
     content: str | None,
-    painting: str | None,
+    styles: tuple[str, ...],
     preset: str | None,
     config: str | None,
     trace_dir: str | None,
@@ -57,7 +58,7 @@ def profile(
     # The profiler's libraries tell of GPUs that are not there and of memory taken before they began.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    settings = gather(given_on_the_line(content, painting, given), preset, config)
+    settings = gather(given_on_the_line(content, styles, given), preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
     assert settings.output is not None
     folder = Path(trace_dir or f"{settings.output.rpartition('.')[0]}_profile")
@@ -76,7 +77,7 @@ def profile(
     result = run_settings(
         settings if quiet else settings.observed_by("progress"), observers=[ConfigureMalloc()]
     )
-    report(result, as_json=False)
+    report(result, as_json=False, quiet=quiet)
     this = read_report(folder)
     if compared is not None:
         print_comparison(this, compared)

@@ -8,13 +8,14 @@ from typing import Any
 
 import click
 
+from impasto.command.options import complete_file, output_options
 from impasto.command.resume import watched
 from impasto.command.run import report
 from impasto.settings.settings import Settings
 
 
 @click.command()
-@click.argument("result")
+@click.argument("result", shell_complete=complete_file)
 @click.option("--json", "as_json", is_flag=True, help="Print the recipe as one JSON object.")
 def show(result: str, as_json: bool) -> None:
     """Print how the picture RESULT was made: settings, inputs, versions and the losses reached."""
@@ -34,15 +35,18 @@ def show(result: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("result")
-@click.option("-o", "--output", metavar="OUT", help="File to write; the default is RESULT_again.")
+@click.argument("result", shell_complete=complete_file)
+@click.option("-o", "--output", metavar="OUT", shell_complete=complete_file,
+              help="File to write; the default is RESULT_again.")  # fmt: skip
 @click.option("--input", "found", multiple=True, metavar="FILE",
+              shell_complete=complete_file,
               help="Where an input lies now; it is known by its checksum.")  # fmt: skip
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE",
+              shell_complete=complete_file,
               help="Plugin to load: a recipe loads none by itself.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite the output if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@output_options
 def rerun(
     result: str,
     output: str | None,
@@ -75,7 +79,7 @@ def rerun(
         watched=with_progress,
         observers=[ConfigureMalloc()],
     )
-    report(again, as_json)
+    report(again, as_json, quiet)
 
 
 def _text(value: Any) -> str:

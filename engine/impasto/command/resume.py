@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import click
 
+from impasto.command.options import complete_file, complete_folder, output_options
 from impasto.command.run import report
 from impasto.settings.settings import Settings
 
 
 @click.command()
-@click.argument("folder", metavar="DIR")
+@click.argument("folder", metavar="DIR", shell_complete=complete_folder)
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE",
+              shell_complete=complete_file,
               help="Plugin that the run had: a checkpoint loads none by itself.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@output_options
 def resume(folder: str, plugins: tuple[str, ...], as_json: bool, quiet: bool) -> None:
     """Go on with the run that has its checkpoint in DIR.
 
@@ -27,7 +29,7 @@ def resume(folder: str, plugins: tuple[str, ...], as_json: bool, quiet: bool) ->
         return watched(settings, quiet)
 
     result = resume_run(folder, with_progress, plugins=plugins, observers=[ConfigureMalloc()])
-    report(result, as_json)
+    report(result, as_json, quiet)
 
 
 def watched(settings: Settings, quiet: bool) -> Settings:

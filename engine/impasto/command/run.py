@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from impasto.command.options import run_options
+from impasto.command.help import GroupedCommand
+from impasto.command.options import output_options, run_options
+from impasto.errors import counted
 from impasto.settings.settings import gather
 
 if TYPE_CHECKING:
     from impasto.optimization.result import Result
 
 
-@click.command()
+@click.command(cls=GroupedCommand, epilog="SPEC is name or name:key=value,key=value."
+               " All options: impasto run --help-all. What is given here wins over --config, and that over"
+               " the preset.")  # fmt: skip
 @run_options
-@click.option(
-    "--dry-run", is_flag=True, help="Paint nothing; say what the run takes in memory and time."
-)
+@click.option("--dry-run", is_flag=True,
+              help="Paint nothing; say what the run takes in memory and time.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
-@click.option("--quiet", is_flag=True, help="Show no progress bar.")
+@output_options
 def run(
     content: str | None,
-    painting: str | None,
+    styles: tuple[str, ...],
     preset: str | None,
     config: str | None,
     dry_run: bool,
@@ -34,12 +37,8 @@ def run(
     quiet: bool,
     **given: object,
 ) -> None:
-    """Paint the picture CONTENT in the style of the picture STYLE.
-
-    STYLE is FILE or FILE:key=value,key=value, and SPEC name or name:key=value,key=value; impasto
-    plugins lists names and options. What is given here wins over the file, the file over the preset.
-    """
-    given = given_on_the_line(content, painting, given)
+    """Paint the picture CONTENT in the style of the picture STYLE, or of several."""
+    given = given_on_the_line(content, styles, given)
     settings = gather(given, preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
     # Imported here, since it brings torch, and what is wrong above is said without that wait.
@@ -54,29 +53,29 @@ def run(
     result = run_settings(
         settings if quiet else settings.observed_by("progress"), observers=[ConfigureMalloc()]
     )
-    report(result, as_json)
+    report(result, as_json, quiet)
 
 
-def report(result: Result, as_json: bool) -> None:
+def report(result: Result, as_json: bool, quiet: bool) -> None:
     """Say what became of a run: one JSON record on standard output, or a line for people."""
     if as_json:
         click.echo(json.dumps(result.as_record()))
-    else:
+    elif not quiet:
         stopped = f" (stopped: {result.stopped})" if result.stopped else ""
         click.echo(
             f"{result.settings.output}: {result.picture.width} × {result.picture.height} pixels,"
-            f" {result.steps} steps in {result.seconds:.1f} s{stopped}",
+            f" {counted(result.steps, 'step')} in {result.seconds:.1f} s{stopped}",
             err=True,
         )
 
 
 def given_on_the_line(
-    content: str | None, painting: str | None, options: dict[str, Any]
+    content: str | None, styles: Sequence[str], options: dict[str, Any]
 ) -> dict[str, object]:
-    """Settings from the command line: the first style stands there by its place, others by option."""
+    """Settings from the command line: styles by their place come before those by option."""
     given = {name: value for name, value in options.items() if value not in (None, ())}
-    styles = (*([painting] if painting else []), *given.pop("style", ()))
-    return {**given, "content": content, "style": styles or None}
+    both = (*styles, *given.pop("style", ()))
+    return {**given, "content": content, "style": both or None}
 
 
 def default_output(content: str, styles: Sequence[str | PathLike[str]]) -> str:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import click
 
-from impasto.command.options import settings_options
+from impasto.command.help import GroupedCommand
+from impasto.command.options import complete_file, settings_options
 
 OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "ema", "canvas", "callback", "init",
-                 "compile", "colors", "side", "style_fit")  # fmt: skip
+                 "compile", "colors", "side", "style_fit",
+                 "style_weight", "content_weight")  # fmt: skip
 """Settings that have no part in what a style is."""
 
 
@@ -20,12 +22,8 @@ def style() -> None:
     """Learn a painting's style into a file, or show one."""
 
 
-@style.command()
-@click.argument("painting", metavar="PAINTING")
-@click.option(
-    "--preset", metavar="NAME|FILE.toml", help="Settings to start from; see impasto presets."
-)
-@click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
+@style.command(cls=GroupedCommand)
+@click.argument("painting", metavar="PAINTING", shell_complete=complete_file)
 @partial(settings_options, without=OF_THE_RESULT)
 def learn(painting: str, output: str | None, **given: object) -> None:
     """Learn the style of PAINTING into a file, which impasto run then takes in its place.
@@ -46,7 +44,7 @@ def learn(painting: str, output: str | None, **given: object) -> None:
 
 
 @style.command()
-@click.argument("file", metavar="FILE.style")
+@click.argument("file", metavar="FILE.style", shell_complete=complete_file)
 def show(file: str) -> None:
     """Show what FILE.style was learned with, as JSON on standard output."""
     from impasto.storage.style_file import read_style_file

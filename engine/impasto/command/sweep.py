@@ -7,29 +7,25 @@ from typing import Any
 
 import click
 
-from impasto.command.options import settings_options
+from impasto.command.help import GroupedCommand
+from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.run import default_output, given_on_the_line
 from impasto.settings.settings import gather
 
 
-@click.command()
-@click.argument("content", required=False)
-@click.argument("painting", metavar="[STYLE]", required=False)
+@click.command(cls=GroupedCommand)
+@run_options
 @click.option("--vary", multiple=True, required=True, metavar="KEY=VALUE,VALUE",
               help="A setting, or an option of a plugin as in loss.gram.weight=10,100, with its"
               " values; values with commas have semicolons between; may be given several times.")  # fmt: skip
 @click.option("--cell", default=256, type=click.IntRange(32), metavar="N",
               help="Pixels of each picture in the sheet. [256]")  # fmt: skip
-@click.option("--folder", metavar="FOLDER", help="Keep each picture in this folder, too.")
-@click.option(
-    "--preset", metavar="NAME|FILE.toml", help="Settings to start from; see impasto presets."
-)
-@click.option("--config", metavar="FILE.toml", help="File of settings; wins over the preset.")
-@settings_options
-@click.option("--quiet", is_flag=True, help="Show no progress bars.")
+@click.option("--folder", metavar="FOLDER", shell_complete=complete_folder,
+              help="Keep each picture in this folder, too.")  # fmt: skip
+@output_options
 def sweep(
     content: str | None,
-    painting: str | None,
+    styles: tuple[str, ...],
     vary: tuple[str, ...],
     cell: int,
     folder: str | None,
@@ -43,7 +39,7 @@ def sweep(
     The results stand in one labeled sheet, the values of the last --vary side by side. All other
     options are those of impasto run.
     """
-    settings = gather(given_on_the_line(content, painting, given), preset, config)
+    settings = gather(given_on_the_line(content, styles, given), preset, config)
     name = Path(default_output(settings.content, settings.style))
     settings = settings.with_output(f"{name.stem}_sweep.png")
     from impasto.command.malloc import ConfigureMalloc
@@ -54,4 +50,5 @@ def sweep(
     varies = [Vary.parse(text) for text in vary]
     where = None if folder is None else Path(folder)
     sheet = sweep_settings(settings, varies, cell, where, [ConfigureMalloc()])
-    click.echo(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)
+    if not quiet:
+        click.echo(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)

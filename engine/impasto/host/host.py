@@ -159,6 +159,34 @@ class Host:
         self.checksums[os.path.realpath(path)] = hashlib.sha256(source_code).hexdigest()
         return self.register(module, path.stem, source)
 
+    def load_given(self, given: str) -> Origin:
+        """Load a plugin that the user names: a file ending in ``.py``, or a module.
+
+        Raises:
+            PluginError: it is neither, it does not load, or it has no hook of Impasto.
+        """
+        if os.path.isdir(given):
+            raise PluginError(
+                f"plugin '{given}' is a folder; name its file ending in .py, or the module once it is"
+                " installed",
+                settings=("plugin",),
+            )
+        if given.endswith(".py"):
+            origin = self.load_file(Path(given))
+        elif all(part.isidentifier() for part in given.split(".")):
+            origin = self.load_module(given, given, f"module {given}")
+        else:
+            raise PluginError(
+                f"plugin '{given}' is neither a file ending in .py nor the name of a module",
+                settings=("plugin",),
+            )
+        if not self.manager.get_hookcallers(self.manager.get_plugin(origin.name)):
+            raise PluginError(
+                f"plugin {origin} has no hook of Impasto; the functions that it offers need the"
+                " decorator @impasto.hookimpl and a hook's name, as impasto_losses"
+            )
+        return origin
+
     def load_entry_points(self, wanted: str) -> None:
         """Load installed plugins: ``all``, ``none``, or names with commas between.
 

@@ -71,7 +71,7 @@ def choose_compile(
     """The objective as it is, or compiled.
 
     Args:
-        asked: ``on``, ``off``, or ``auto``, which says what it chose.
+        asked: ``on``, ``off``, or ``auto``. What was chosen is logged, the reason at the level DEBUG.
         device: where it is to run.
         precision: of the network.
         objective: of the run.
@@ -86,7 +86,11 @@ def choose_compile(
             == (device_name(device), precision_name(precision), torch.__version__)
         ]
         wanted, reason = weighed(known, stages) if known else (False, unmeasured(device))
-        logger.info("compile %s: %s", "on" if wanted else "off", reason)
+        logger.debug("compile %s: %s", "on" if wanted else "off", reason)
+    logger.info(
+        "computing on %s in %s, %s",
+        device, precision_name(precision), "compiled" if wanted else "not compiled",
+    )  # fmt: skip
     return compiled(objective) if wanted else objective
 
 

@@ -1,4 +1,4 @@
-"""What to compute on: device and precision. What is chosen automatically is said once."""
+"""What to compute on: device and precision."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def choose_device(asked: str) -> torch.device:
     if asked == "auto":
         found = "cuda" if torch.cuda.is_available() else "cpu"
         found = "mps" if found == "cpu" and torch.backends.mps.is_available() else found
-        logger.info(
+        logger.debug(
             "device %s: %s", found, "no GPU was found" if found == "cpu" else "a GPU is there"
         )
         return torch.device(found)
@@ -44,12 +44,13 @@ def choose_precision(asked: str, device: torch.device) -> torch.dtype:
         if asked != "float32" and not _multiplies(asked, device):
             logger.warning(
                 "precision %s: this %s has no instructions that multiply it, so steps may take"
-                " many times as long as with --precision auto", asked, kind,
+                " many times as long as with 'auto'", asked, kind,
+                extra={"settings": ("precision",)},
             )  # fmt: skip
         precision: torch.dtype = getattr(torch, asked)
         return precision
     native = _multiplies("bfloat16", device)
-    logger.info(
+    logger.debug(
         "precision %s: this %s %s bfloat16",
         "bfloat16" if native else "float32",
         kind,

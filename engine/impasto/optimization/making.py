@@ -37,11 +37,18 @@ def make_objective(
     for spec in settings.loss:
         loss = made(host, "loss", spec, Loss, generator)
         loss.spec = spec
+        loss.weight *= weight_factor(settings, loss)
         # Modules of torch cannot have a dot in their name.
         losses[distinct(spec.name.replace(".", "_"), losses)] = loss
     objective = Objective(extractor, losses)
     objective.extractor.prepare(device, precision)
     return objective.to(device)
+
+
+def weight_factor(settings: Settings, loss: Loss) -> float:
+    """What the settings multiply the weight of a loss by: it depends on what the loss compares with."""
+    factors = {"style": settings.style_weight, "content": settings.content_weight}
+    return factors.get(loss.target, 1.0)
 
 
 def made(

@@ -1,4 +1,4 @@
-"""Settings: all that a user asks for, from preset, TOML file and command line."""
+"""Settings: everything a user can ask for, from preset, TOML file and command line."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _seed(value: object) -> object:
     if value != "random":
         return value
     seed = secrets.randbelow(2**32)
-    logger.info("seed %d: drawn by chance", seed)
+    logger.info("seed %d, drawn at random", seed)
     return seed
 
 
@@ -93,74 +93,78 @@ class Settings:
         BeforeValidator(_several),
         AfterValidator(_with_a_weight),
     ]
-    """One more style picture, with options after a colon: FILE:weight=0.3,scale=0.5; weight is its
-    share, scale its size relative to the result, size its longer side in pixels in every stage,
-    content_mask a picture that is white where the style is painted, style_mask one that is white on
-    the part of it that counts; may be given several times."""
+    """One more style picture, with options after a colon, FILE:weight=0.3,scale=0.5: weight relative to
+    the other styles; scale, its size relative to the result; size, its longer side in pixels in every
+    stage; content_mask, a picture that is white where the style is painted; style_mask, one that is
+    white on the part of the style that counts. May be given several times."""
     output: str | None = None
-    """File to write; the default is made from the names of both pictures."""
+    """File to write; the default is made from the names of the pictures."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     """Quality of JPEG and WebP."""
     depth: Annotated[Literal[8, 16], BeforeValidator(_bits)] = 8
-    """Bits for each color: 16 are for PNG and TIFF, and come from the canvas unrounded."""
+    """Bits per channel; 16 needs PNG or TIFF, and keeps what 8 bits would round away."""
     recipe: bool = True
     """Write settings, versions, checksums and losses into the picture, for impasto show and rerun."""
     size: Annotated[int, Field(ge=16)] | Literal["original"] = 512
     """Length of the result's longer side in pixels, or 'original' for the content's own."""
     side: Literal["longer", "shorter"] = "longer"
-    """Side that --size measures."""
+    """The side of the result that size measures."""
     style_fit: Literal["keep", "stretch"] = "keep"
-    """The style picture keeps its shape, with a longer side as long as the result's; or is stretched
-    to the result's shape."""
+    """Whether the style picture keeps its aspect ratio, its longer side as long as the result's, or is
+    stretched to the result's width and height."""
     scales: Literal["single", "pyramid"] | Sizes = "single"
-    """Stages from coarse to fine: single is one; pyramid goes from about 128 pixels by factors of √2;
-    or the sizes, with commas between; the last stage always has --size."""
+    """Stages from coarse to fine: single is one stage; pyramid starts at about 128 pixels and grows by
+    factors of √2; or list the sizes, separated by commas. The last stage always has the size asked for."""
     steps: Counts = (300,)
-    """Optimizer steps of each stage; with commas between, one for each from the coarsest on. The last
-    one also serves the stages beyond; numbers that no stage is left for are not used."""
+    """Optimizer steps of each stage, separated by commas, from the coarsest on. The last number is used
+    for all further stages; numbers beyond the last stage are ignored."""
     extractor: OneSpec = Field(default_factory=lambda: Spec("vgg19"))
-    """Network that the features come from."""
+    """Network that computes the features."""
     loss: Annotated[Specs, Field(min_length=1)] = Field(
         default_factory=lambda: (Spec("content"), Spec("gram"))
     )
-    """Term of the objective; may be given several times, and replaces the preset's terms."""
+    """Term of the objective. May be given several times; replaces the preset's terms."""
+    style_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """Factor for the weights of all losses that compare with the style: 2 doubles them."""
+    content_weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    """Factor for the weights of all losses that compare with the content: 2 doubles them."""
     optimizer: OneSpec = Field(default_factory=lambda: Spec("lbfgs"))
-    """Method that changes the canvas."""
+    """Optimizer of the canvas."""
     schedule: OneSpecOrNone = None
-    """Learning-rate schedule of torch, by its name there, over each stage: CosineAnnealingLR,
-    OneCycleLR:max_lr=0.1 …; none keeps the rate."""
+    """Learning-rate schedule over each stage, by its name in torch.optim.lr_scheduler:
+    CosineAnnealingLR, OneCycleLR:max_lr=0.1 …; none keeps the learning rate."""
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Decay of the running average of a stage's pictures, which then is what is shown and saved:
-    with 0.99 about the last hundred steps count. 0 takes the last picture alone."""
+    """Decay of an exponential moving average over the pictures of a stage, which is then the result:
+    0.99 averages about the last hundred steps; 0 takes the last picture alone."""
     canvas: OneSpec = Field(default_factory=lambda: Spec("pixels"))
-    """What is optimized, and how it becomes a picture."""
+    """What is optimized, and how it becomes a picture: pixels, Fourier coefficients …"""
     callback: Specs = ()
-    """Observer of the run; may be given several times."""
+    """Observer of the run. May be given several times."""
     colors: Literal["style", "luminance", "match", "histogram"] = "style"
-    """Whose colors the result has: the style's, or the content's: by painting luminance alone, or by
-    moving the style picture's colors first to the content's, to its mean and covariance (match) or
-    to its histograms."""
+    """Whose colors the result has: style, the style's; the others keep the content's. luminance paints
+    luminance alone; match gives the style picture the content's mean and covariance first, histogram
+    its histograms."""
     init: str = "content"
-    """Start: content, style, noise (gray), noise:colors=style (the style's mean and covariance), a blend
-    as blend:content=0.8,noise=0.2, or a picture file."""
+    """What the canvas starts from: content, style, noise (gray), noise:colors=style (with the style's mean
+    and covariance), a blend as blend:content=0.8,noise=0.2, or a picture file."""
     seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_seed)] = 0
-    """Seed of all that is random; 'random' draws one, which is recorded."""
+    """Seed of everything random; 'random' draws one, which the recipe records."""
     max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200
-    """Largest picture that is read or painted, in millions of pixels; protects from files that unpack
-    into more than memory holds."""
+    """Largest picture that is read or painted, in millions of pixels. Protects against small files that
+    decode into more than memory holds."""
     device: str = "auto"
-    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
+    """Where to compute: auto, cpu, cuda, cuda:1, mps. auto takes a GPU where there is one."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Precision of the network; statistics, losses and the canvas stay in float32."""
+    """Precision of the network. Statistics, losses and the canvas stay in float32."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Compile the objective with torch.compile."""
     plugin: Texts = ()
-    """Plugin to load: a file ending in .py, or a module; may be given several times."""
+    """Plugin to load: a file ending in .py, or a module. May be given several times."""
     load: str = "all"
-    """Installed plugins to load: all, none, or names with commas between."""
+    """Installed plugins to load: all, none, or names separated by commas."""
     checkpoint: str | None = None
-    """Folder to keep the run's state in, now and then and when it is stopped or fails; impasto resume
-    goes on from there."""
+    """Folder to save the run's state in, regularly and when the run is stopped or fails; impasto resume
+    continues from there."""
     checkpoint_every: Annotated[float, Field(ge=0)] = 60.0
     """Seconds between checkpoints."""
     force: bool = False

@@ -35,9 +35,11 @@ class ProgressBar:
 
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
+        # A resumed run has steps behind it that this process did not do: they count as done, not as fast.
+        self.began, self.first = time.perf_counter(), run.step
         self.task = self.bar.add_task(
-            "painting", total=work(run.stages), step=run.step, steps=run.total_steps, loss="…",
-            rate="…",
+            "painting", total=work(run.stages), completed=done(run), step=run.step,
+            steps=run.total_steps, loss="…", rate="…",
         )  # fmt: skip
         self.bar.start()
 
@@ -51,11 +53,9 @@ class ProgressBar:
         if now - self.shown < self.every and step.number < run.total_steps:
             return
         self.shown = now
-        rate = f"{step.number / (now - run.started):.2f}"
-        before, stage = run.stages[: step.stage.number], step.stage
-        done = work(before) + run.done_in(stage) * stage.width * stage.height
+        rate = f"{(step.number - self.first) / (now - self.began):.2f}"
         self.bar.update(
-            self.task, completed=done, step=step.number, loss=f"{step.loss:.4g}", rate=rate
+            self.task, completed=done(run), step=step.number, loss=f"{step.loss:.4g}", rate=rate
         )
 
     @impasto.hookimpl
@@ -70,6 +70,14 @@ class ProgressBar:
 def work(stages: Iterable[impasto.Stage]) -> int:
     """Steps, each counted by its pixels: a step of a large stage takes as many times longer."""
     return sum(stage.steps * stage.width * stage.height for stage in stages)
+
+
+def done(run: impasto.Run) -> int:
+    """The work behind a run, over all stages."""
+    return sum(
+        min(max(run.done_in(stage), 0), stage.steps) * stage.width * stage.height
+        for stage in run.stages
+    )
 
 
 @impasto.hookimpl

@@ -19,8 +19,16 @@ if TYPE_CHECKING:
     from impasto_profiling.bench.plan import Plan, Suite
     from impasto_profiling.bench.record import Report
 
-SUITES = ("evaluation", "optimizers", "notebook", "pastiche", "startup", "memory", "hooks")
-"""Each is the module of that name."""
+SUITES = {
+    "evaluation": "Loss and gradient, compared with the machine's matrix products.",
+    "optimizers": "Evaluations that several ways take to the same loss.",
+    "notebook": "Time to the loss of the notebook's recipe. Takes an hour.",
+    "pastiche": "Time to the loss of pastiche 1.6.0. Takes an hour.",
+    "startup": "From the command to the end of the first step.",
+    "memory": "Peak memory of whole runs.",
+    "hooks": "What twenty callbacks that do nothing cost.",
+}
+"""Each is the module of that name, with a line about it."""
 
 
 @click.command()
@@ -53,11 +61,15 @@ def bench(
     as_json: bool,
     as_markdown: bool,
 ) -> None:
-    """Measure speed and memory, beside the machine's limits and other programs.
+    """Measure speed and memory, compared with the machine's limits and other programs.
 
-    SUITE is one of evaluation, optimizers, notebook, pastiche, startup, memory, hooks; without any all are
-    run. A full run takes hours, since others are given the time that they take. Run nothing else meanwhile.
+    SUITE is one of evaluation, optimizers, notebook, pastiche, startup, memory and hooks, or all; without
+    any they are listed. All take hours, since other programs get the time they need. Run nothing else
+    meanwhile.
     """
+    if not suites:
+        list_suites()
+        return
     chosen = check_suites(suites)
     file = Path(output) if output is not None else None
     if file is not None:
@@ -114,16 +126,25 @@ def say(line: str) -> None:
     click.echo(f"impasto: {line}", err=True)
 
 
+def list_suites() -> None:
+    """Print what can be measured, and how to ask for it."""
+    for name, line in SUITES.items():
+        click.echo(f"{name:<12}{line}")
+    click.echo(
+        "impasto bench SUITE … runs these, impasto bench all runs all (hours); --quick is shorter"
+    )
+
+
 def check_suites(suites: tuple[str, ...]) -> tuple[str, ...]:
-    """The suites to run, all of them if none is named.
+    """The suites to run; ``all`` stands for each of them.
 
     Raises:
         UsageError: one that is not known.
     """
     for name in suites:
-        if name not in SUITES:
-            raise click.UsageError(unknown("suite", name, SUITES))
-    return tuple(dict.fromkeys(suites)) or SUITES
+        if name not in (*SUITES, "all"):
+            raise click.UsageError(unknown("suite", name, [*SUITES, "all"]))
+    return tuple(SUITES) if "all" in suites else tuple(dict.fromkeys(suites))
 
 
 def check_record(file: Path, force: bool) -> None:
