@@ -71,7 +71,8 @@ def test_commands_are_valid_and_their_inputs_are_there(
         given.pop(extra, None)
     preset, config, vary = (given.pop(key, None) for key in ("preset", "config", "vary"))
     content = given.pop("content", None) or given["painting"]
-    settings = gather(given_on_the_line(content, given.pop("painting"), given), preset, config)
+    styles = given.pop("styles", None) or (given.pop("painting"),)
+    settings = gather(given_on_the_line(content, styles, given), preset, config)
     for style in settings.style:
         for file in (style.file, style.content_mask, style.style_mask):
             assert file is None or file in NOT_KEPT or Path(file).is_file()

@@ -256,9 +256,9 @@ def test_an_installed_observer_that_raises_at_each_hook(
     ("arguments", "complaint"),
     [
         (["los", "mine"], "unknown kind 'los'; did you mean 'loss'?"),
-        (["loss", "Mine"], "name 'Mine': a letter, then lower-case letters and digits"),
-        (["loss", "gram"], "the loss 'gram' is there already: built in"),
-        (["loss", "mine", "-o", "."], "folder '.': File exists"),
+        (["loss", "Mine"], "name 'Mine' is not allowed: begin with a letter"),
+        (["loss", "gram"], "the loss 'gram' exists already: built in"),
+        (["loss", "mine", "-o", "."], "folder '.' cannot be made: File exists"),
     ],
 )
 def test_what_new_refuses(arguments: list[str], complaint: str, invoke: Invoke) -> None:

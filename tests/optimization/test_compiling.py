@@ -69,7 +69,7 @@ def test_slower_steps_never_pay() -> None:
 def chosen(invoke: Invoke, pair: Pair, tmp_path: Path, *options: object) -> tuple[bool, str]:
     small = (*SHALLOW, "--size", 48, "--scales", "single", "--precision", "float32")
     done = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", *small, "--dry-run",
-                  "--json", *options)  # fmt: skip
+                  "--json", "-v", *options)  # fmt: skip
     assert done.status == 0, done.err
     said = [line for line in done.err.splitlines() if "compile" in line]
     return json.loads(done.out)["compiled"], "\n".join(said)

@@ -1,4 +1,4 @@
-"""Precision: what is chosen is said, and what the processor only imitates is warned of."""
+"""Precision: why it was chosen is said under -v, and what the processor only imitates is warned of."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_precision(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     done = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32,
                   "--steps", 1, "--loss", "tv", "--precision", asked, "--device", "cpu",
-                  "--json")  # fmt: skip
+                  "--json", "-v")  # fmt: skip
     assert done.status == 0, done.err
     assert f'"precision": "{taken}"' in done.out
     lines = [line for line in done.err.splitlines() if "precision" in line]

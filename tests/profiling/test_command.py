@@ -24,7 +24,7 @@ def small_products(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_table_json_picture_and_comparison(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     first = ("profile", pair.content, pair.style, "-o", tmp_path / "one.png", *OPTIONS)
-    done = invoke(*first, "--loss", "tv", "--quiet", "--json")
+    done = invoke(*first, "--loss", "tv", "--json")
     assert done.status == 0, done.err
     report = json.loads(done.out)
     assert report == json.loads((tmp_path / "one_profile" / "report.json").read_text("utf-8"))

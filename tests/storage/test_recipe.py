@@ -111,7 +111,7 @@ def test_a_seed_by_chance_is_recorded(invoke: Invoke, pair: Pair, tmp_path: Path
                       "--loss", "tv", "--init", "noise", "--seed", "random", "--json")  # fmt: skip
         seed = json.loads(done.out)["seed"]
         assert read_recipe(out)["settings"]["seed"] == seed
-        assert f"seed {seed}: drawn by chance" in done.err
+        assert f"seed {seed}, drawn at random" in done.err
         seeds.add(seed)
         assert invoke("rerun", out).status == 0
         assert (tmp_path / f"{name}_again.png").read_bytes() == out.read_bytes()

@@ -16,7 +16,7 @@ OWN = {
     "Speed": {"dry_run": "Only say what it takes in memory and time."},
     "Saving": {
         "as_json": "Print one JSON record on standard output.",
-        "quiet": "Print nothing but errors.",
+        "quiet": "Print nothing but warnings and errors.",
         "verbose": "",
     },
     "Help": {"help": "", "help_all": ""},

@@ -68,7 +68,8 @@ def output_options(command: Command) -> Command:
             "-v", "--verbose", is_flag=True, expose_value=False, is_eager=True,
             callback=_say_more, help="Say also why device, precision and compile were chosen.",
         ),
-        click.option("--quiet", is_flag=True, callback=_say_less, help="Print nothing but errors."),
+        click.option("--quiet", is_flag=True, callback=_say_less,
+                     help="Print nothing but warnings and errors."),
     ]  # fmt: skip
     for option in options:
         command = option(command)
@@ -113,7 +114,7 @@ def _say_more(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
 
 def _say_less(ctx: click.Context, option: click.Parameter, asked: bool) -> bool:
     if asked:
-        logging.getLogger("impasto").setLevel(logging.ERROR)
+        logging.getLogger("impasto").setLevel(logging.WARNING)
     return asked
 
 

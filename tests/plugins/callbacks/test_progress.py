@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import pytest
 
-from helpers import Invoke, Pair
+from helpers import Interrupt, Invoke, Pair
 from impasto.optimization.stages import Stage
 from impasto_plugins.callbacks.progress import ProgressBar, work
 
@@ -34,3 +37,31 @@ def test_a_pyramid_ends_at_its_whole_work(
     # 32 × 24 pixels three times, then 64 × 48 twice: the first stage is 3 of 11 parts of the work.
     assert seen[2][0] == pytest.approx(100 * 3 / 11)
     assert seen[-1][0] == pytest.approx(100)
+
+
+def test_a_resumed_run_counts_its_own_steps_only(
+    invoke: Invoke,
+    pair: Pair,
+    tmp_path: Path,
+    interrupt: Interrupt,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stopped = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32, "--steps", 4,
+                     "--loss", "tv", "--checkpoint", tmp_path / "kept", *interrupt)  # fmt: skip
+    assert stopped.status == 130, stopped.err
+    seen: list[tuple[float, float, str]] = []
+    update = ProgressBar.impasto_after_step
+
+    def noted(self: ProgressBar, run: object, step: object) -> None:
+        (task,) = self.bar.tasks
+        before = task.percentage
+        self.shown, self.began = 0.0, time.perf_counter() - 100
+        update(self, run, step)  # type: ignore[arg-type]
+        seen.append((before, task.percentage, task.fields["rate"]))
+
+    monkeypatch.setattr(ProgressBar, "impasto_after_step", noted)
+    noted.impasto_impl = update.impasto_impl  # type: ignore[attr-defined]
+    done = invoke("resume", tmp_path / "kept")
+    assert done.status == 0, done.err
+    # Two of four steps were done before; this process did one in 100 s, then two.
+    assert seen == [(50, 75, "0.01"), (75, 100, "0.02")]

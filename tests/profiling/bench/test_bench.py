@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from helpers import Invoke, Pair
 from impasto_profiling.bench.clock import take_turns
-from impasto_profiling.bench.command import say
+from impasto_profiling.bench.command import SUITES, say
 from impasto_profiling.bench.evaluation import operations, ready
 from impasto_profiling.bench.optimizers import descend, settings_of, ways
 from impasto_profiling.bench.plan import Plan
@@ -176,13 +176,16 @@ def test_what_is_wrong_is_said_before_anything_is_measured(invoke: Invoke, tmp_p
     unknown = invoke("bench", "hook")
     assert unknown.status == 2
     assert "unknown suite 'hook'; did you mean 'hooks'?" in unknown.error
+    listed = invoke("bench")
+    assert listed.status == 0
+    assert [line.split()[0] for line in listed.out.splitlines()[:-1]] == list(SUITES)
     one = invoke("bench", "--pair", "a.png")
     assert one.error == (
         "impasto: error: Invalid value for '--pair': 'a.png' is not two files with a comma between"
     )
     gone = invoke("bench", "--pair", f"{tmp_path / 'a.png'},b.png")
     assert gone.error.endswith(f"'--pair': picture '{tmp_path / 'a.png'}' is not there")
-    nowhere = invoke("bench", "-o", tmp_path / "no" / "a.json")
+    nowhere = invoke("bench", "all", "-o", tmp_path / "no" / "a.json")
     assert nowhere.error == f"impasto: error: folder '{tmp_path / 'no'}' does not exist"
 
 
