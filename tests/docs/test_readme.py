@@ -1,31 +1,46 @@
-"""The README: its help is the live one, its example runs, its pictures are there."""
+"""README and reference: the help is the live one, the examples run, what they name is there."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from helpers import Invoke, Pair
 from impasto.command.main import group
 
 ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "engine" / "REFERENCE.md"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / name for name in (
+    "README.md", "engine/README.md", "engine/REFERENCE.md", "plugins/README.md", "profiling/README.md",
+)]  # fmt: skip
 
 
-def test_help_in_the_readme_is_the_live_one() -> None:
-    shown = CliRunner().invoke(group, ["run", "--help"], prog_name="impasto", terminal_width=100)
+def long_help() -> str:
+    shown = CliRunner().invoke(
+        group, ["run", "--help-all"], prog_name="impasto", terminal_width=100
+    )
     assert shown.exit_code == 0
-    assert shown.output in README
+    return shown.output
+
+
+def test_help_in_the_reference_is_the_live_one() -> None:
+    """After a change: ``python tests/docs/test_readme.py`` writes it anew."""
+    assert f"```\n{long_help()}```" in REFERENCE.read_text(encoding="utf-8")
 
 
 def test_the_help_shows_no_default_where_something_must_be_given() -> None:
-    shown = CliRunner().invoke(group, ["run", "--help"], prog_name="impasto", terminal_width=100)
-    (style,) = re.findall(r"  --style STYLE.*?(?=\n  -)", shown.output, flags=re.DOTALL)
-    assert style.endswith("may be given several times.")
-    assert "Undefined" not in shown.output
-    assert "MISSING" not in shown.output
+    (style,) = re.findall(r"  --style STYLE.*?(?=\n  -)", long_help(), flags=re.DOTALL)
+    assert style.endswith("May be given several times.")
+    assert "Undefined" not in long_help()
+    assert "MISSING" not in long_help()
+
+
+def test_the_front_page_is_short() -> None:
+    assert len(README.splitlines()) <= 150
 
 
 def test_first_callback_runs(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
@@ -61,8 +76,26 @@ def test_toml_example_is_valid(tmp_path: Path) -> None:
     assert settings.loss[1].options["weight"] == 300
 
 
-def test_pictures_and_files_named_in_the_readme_exist() -> None:
-    named = re.findall(r"\]\(([^)]+)\)", README) + re.findall(r"`(engine/[\w/.]+)`", README)
-    assert len(named) >= 4
-    for path in named:
-        assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name + "/" + page.name)
+def test_pictures_pages_and_files_that_are_named_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [one for one in re.findall(r"\]\(([^)#]+)\)", text) if not one.startswith("http")]
+    files = re.findall(r"`((?:engine|plugins|profiling|tests)/[\w/.]+\.\w+)`", text)
+    for path in [*(page.parent / one for one in links), *(ROOT / one for one in files)]:
+        assert path.exists(), path
+
+
+def write_help() -> None:
+    """Put the live help into the reference."""
+    text = REFERENCE.read_text(encoding="utf-8")
+    new = re.sub(
+        r"```\n(?:Usage: |<<HELP>>).*?```",
+        lambda _: f"```\n{long_help()}```",
+        text,
+        flags=re.DOTALL,
+    )
+    REFERENCE.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_help()
