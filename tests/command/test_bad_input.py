@@ -80,7 +80,10 @@ def test_an_input_is_never_overwritten(invoke: Invoke, pair: Pair) -> None:
     [
         (["--loss", "gramm"], "unknown loss 'gramm'; did you mean 'gram'? Allowed: content, gram"),
         (["--loss", "gram:wieght=2"], "unknown option 'wieght'; did you mean 'weight'?"),
-        (["--loss", "gram:weight=heavy"], "loss 'gram': option 'weight': must be a valid number"),
+        (
+            ["--loss", "gram:weight=heavy"],
+            "loss 'gram': option 'weight': must be a number ≥ 0, not 'heavy'",
+        ),
         (["--loss", "gram:weight=-1"], "must be greater than or equal to 0, not '-1'"),
         (["--loss", "gram:weight=nan"], "option 'weight': must be a finite number, not 'nan'"),
         (["--loss", "gram:layers=conv9_1"], "unknown layer 'conv9_1'; did you mean 'conv"),
@@ -91,7 +94,7 @@ def test_an_input_is_never_overwritten(invoke: Invoke, pair: Pair) -> None:
         (["--extractor", "vgg19:pooling=mean"], "unknown value for option 'pooling': 'mean'"),
         (["--extractor", "vgg91"], "unknown extractor 'vgg91'; did you mean 'vgg19'?"),
         (["--optimizer", "adm"], "unknown optimizer 'adm'; did you mean 'adam'?"),
-        (["--optimizer", "adam:lr=0"], "option 'rate': must be greater than 0, not '0'"),
+        (["--optimizer", "adam:lr=0"], "option 'lr': must be greater than 0, not '0'"),
         (["--optimizer", "adam:betas=0.9"], "optimizer 'adam': option 'betas'"),
         (["--canvas", "pixel"], "unknown canvas 'pixel'; did you mean 'pixels'?"),
         (["--callback", "snapshots"], "callback 'snapshots': the option 'folder' must be given"),

@@ -91,7 +91,10 @@ def test_a_schedule_changes_the_picture(invoke: Invoke, pair: Pair, tmp_path: Pa
     [
         ("CosineLR", "unknown schedule 'CosineLR'; did you mean 'CosineAnnealingLR'? Allowed"),
         ("StepLR", "schedule 'StepLR': the option 'step_size' must be given"),
-        ("StepLR:step_size=many", "schedule 'StepLR': option 'step_size': must be a valid integer"),
+        (
+            "StepLR:step_size=many",
+            "schedule 'StepLR': option 'step_size': must be a whole number, not 'many'",
+        ),
         ("StepLR:stepsize=3", "unknown option 'stepsize'; did you mean 'step_size'?"),
         ("OneCycleLR:max_lr=1,anneal_strategy=cosine", "did you mean 'cos'? Allowed: cos, linear"),
         ("LambdaLR", "unknown schedule 'LambdaLR'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from helpers import Invoke, Pair
 from impasto.command.run import default_output
+from impasto.errors import SettingsError
 from impasto.settings.settings import Settings, gather, validate
 from impasto.settings.spec import Spec
 
@@ -120,3 +122,21 @@ def test_name_of_the_output_comes_from_both_inputs(
     done = invoke("run", pair.content, pair.style, "--size", 32, "--steps", 1, "--loss", "tv")
     assert done.status == 0, done.err
     assert (tmp_path / "content_as_style.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("size", "big", "must be a whole number ≥ 16 or 'original', not 'big'"),
+        ("size", 8, "must be greater than or equal to 16, not 8"),
+        ("steps", "many", "must be a list of whole numbers ≥ 1, not 'many'"),
+        ("scales", "x", "must be 'single' or 'pyramid' or a list of whole numbers ≥ 16, not 'x'"),
+        ("quality", "best", "must be a whole number ≥ 1 and ≤ 100, not 'best'"),
+        ("recipe", "maybe", "must be true or false, not 'maybe'"),
+        ("init", 3, "must be text, not 3"),
+        ("style_weight", -1, "must be greater than or equal to 0, not -1"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(name: str, value: object, line: str) -> None:
+    with pytest.raises(SettingsError, match=f"^setting '{name}': {re.escape(line)}$"):
+        validate({**BOTH, name: value})

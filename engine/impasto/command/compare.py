@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--extractor", default="vgg19", metavar="SPEC",
               help="Network, e.g. vgg19:weights=torchvision where those can be had. [vgg19]")  # fmt: skip
 @click.option("--size", type=click.IntRange(16), metavar="N",
-              help="Longer side of all when they are compared; the default is the smallest's.")  # fmt: skip
+              help="Longer side, in pixels, at which all are compared. [that of the smallest]")  # fmt: skip
 @click.option("-o", "--output", metavar="OUT", shell_complete=complete_file,
               help="Write a contact sheet, too.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite the sheet if it exists.")
@@ -51,8 +51,8 @@ def compare(
 
     Distances are taken on layers that no loss uses by default. They tell whether a run reached the
     style's statistics and kept the content's shapes also where its optimizer was not looking. They do
-    not tell which picture people like; the layers lie between those of the losses, so that small
-    differences mean nothing; and a run whose losses used these layers has an advantage. The rows
+    not tell which picture people like. The layers lie between those of the losses, so small
+    differences mean nothing, and a run whose losses used these layers has an advantage. The rows
     'content' and 'style' are those pictures themselves, the style stretched to the content's shape.
     """
     from impasto.images.contact_sheet import contact_sheet

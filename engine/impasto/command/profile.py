@@ -23,13 +23,13 @@ from impasto.settings.settings import gather
 @click.option("--active", default=5, type=click.IntRange(1), metavar="N", show_default=True,
               help="Steps to record after that.")  # fmt: skip
 @click.option("--repeat", default=1, type=click.IntRange(1), metavar="N", show_default=True,
-              help="How often to do so, in each stage.")  # fmt: skip
+              help="How often to repeat that in each stage.")  # fmt: skip
 @click.option("--trace-dir", metavar="DIR", shell_complete=complete_folder,
               help="Folder of the log; the default is made from the output's name.")  # fmt: skip
 @click.option("--memory", is_flag=True, help="Record allocations, and say where memory peaked.")
 @click.option("--stacks", is_flag=True, help="Record Python functions in the trace, too.")
 @click.option("--compare", "other", metavar="DIR", shell_complete=complete_folder,
-              help="Folder of an earlier profile to set beside this one.")  # fmt: skip
+              help="Folder of an earlier profile to compare with this one.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report on standard output.")
 @output_options
 def profile(
@@ -55,7 +55,7 @@ def profile(
     TensorBoard, the report as report.json, and two plots. The run goes on to its end: give few --steps
     where the picture does not matter.
     """
-    # The profiler's libraries tell of GPUs that are not there and of memory taken before they began.
+    # The profiler's libraries print about GPUs that do not exist and memory taken before they began.
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     settings = gather(given_on_the_line(content, styles, given), preset, config)

@@ -14,7 +14,7 @@ from impasto.command.options import complete_file, settings_options
 OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "ema", "canvas", "callback", "init",
                  "compile", "colors", "side", "style_fit",
                  "style_weight", "content_weight")  # fmt: skip
-"""Settings that have no part in what a style is."""
+"""Settings that do not change the statistics of a style."""
 
 
 @click.group()

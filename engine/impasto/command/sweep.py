@@ -17,7 +17,8 @@ from impasto.settings.settings import gather
 @run_options
 @click.option("--vary", multiple=True, required=True, metavar="KEY=VALUE,VALUE",
               help="A setting, or an option of a plugin as in loss.gram.weight=10,100, with its"
-              " values; values with commas have semicolons between; may be given several times.")  # fmt: skip
+              " values; separate values that contain commas by semicolons. May be given several"
+              " times.")  # fmt: skip
 @click.option("--cell", default=256, type=click.IntRange(32), metavar="N",
               help="Pixels of each picture in the sheet. [256]")  # fmt: skip
 @click.option("--folder", metavar="FOLDER", shell_complete=complete_folder,

@@ -34,7 +34,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "compile": "",
     },
     "Saving": {
-        "checkpoint": "Folder that impasto resume goes on from.",
+        "checkpoint": "Folder that impasto resume continues from.",
         "checkpoint_every": "",
         "recipe": "",
         "quality": "",

@@ -7,10 +7,12 @@ into one line for the user.
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
@@ -20,6 +22,9 @@ from impasto.errors import PluginError, SettingsError, unknown
 
 GENERATOR = "generator"
 """Parameter of a factory that is no option: the engine gives the run's source of random numbers."""
+
+_WRONG_TYPE = r"_type$|_parsing$|_parsing_size$|int_from_float|too_short|literal_error"
+"""Findings of pydantic that say no more than that a value is of another type."""
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 
@@ -78,10 +83,11 @@ def check_options(
         name: (_readable(annotation), default) for name, (annotation, default) in fields.items()
     }
     model = create_model("Options", __config__=_STRICT, **definitions)
+    annotations = {name: annotation for name, (annotation, _) in fields.items()}
     try:
         checked = model.model_validate(dict(values))
     except ValidationError as error:
-        raise SettingsError(f"{what}: {complaint(error, 'option')}") from None
+        raise SettingsError(f"{what}: {complaint(error, 'option', annotations)}") from None
     return {name: getattr(checked, name) for name in checked.model_fields_set}
 
 
@@ -90,10 +96,17 @@ def takes_generator(factory: Callable[..., object]) -> bool:
     return GENERATOR in inspect.signature(factory).parameters
 
 
-def complaint(error: ValidationError, noun: str) -> str:
+def complaint(
+    error: ValidationError, noun: str, annotations: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     """One finding of pydantic in one line, with the value, what is allowed and the nearest.
 
     It is the first wrong value; if there is none, the first that is missing.
+
+    Args:
+        error: what pydantic found.
+        noun: what a value is called: ``setting``, ``option`` …
+        annotations: types of the values by name, to say what is allowed.
     """
     first = min(error.errors(), key=lambda found: found["type"] == "missing")
     name = str(first["loc"][0]) if first["loc"] else ""
@@ -101,15 +114,38 @@ def complaint(error: ValidationError, noun: str) -> str:
         return f"the {noun} '{name}' must be given"
     message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     message = message.replace("Input should be", "must be")
-    if first["type"] == "literal_error" and isinstance(first["input"], str):
+    # A word or a list: the words alone are not all that is allowed.
+    mixed = name in annotations and " | list of " in describe(annotations[name])
+    if first["type"] == "literal_error" and not mixed and isinstance(first["input"], str):
         allowed = first["ctx"]["expected"].replace(" or ", ", ").replace("'", "").split(", ")
         return unknown(f"value for {noun} '{name}':", first["input"], allowed)
+    if name in annotations and re.search(_WRONG_TYPE, first["type"]):
+        message = f"must be {in_words(annotations[name])}"
     return f"{noun} '{name}': {message}, not {first['input']!r}"
+
+
+def in_words(annotation: Any) -> str:
+    """A type as it stands in a sentence.
+
+    >>> in_words(tuple[int, ...] | Literal["original"])
+    "a list of whole numbers or 'original'"
+    """
+    return " or ".join(_in_a_sentence(part) for part in describe(annotation).split(" | "))
+
+
+def _in_a_sentence(part: str) -> str:
+    if part in ("text", "none", "true", "false"):
+        return part
+    part = re.sub(r"([>≥] \S+) ([<≤])", r"\1 and \2", part)
+    if part.startswith(("number", "whole number", "list of")):
+        return "a " + re.sub(r"^(list of .*?number)\b", r"\1s", part)
+    return repr(part)
 
 
 def describe(annotation: Any) -> str:
     """A type in words for a user, with its limits.
 
+    >>> from pydantic import Field
     >>> describe(Literal["max", "average"])
     'max | average'
     >>> describe(Annotated[float, Field(gt=0)])

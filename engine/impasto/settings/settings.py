@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -233,7 +233,9 @@ def validate(table: Mapping[str, object]) -> Settings:
     try:
         return TypeAdapter(Settings).validate_python(dict(table))
     except ValidationError as error:
-        raise SettingsError(complaint(error, "setting")) from None
+        raise SettingsError(
+            complaint(error, "setting", get_type_hints(Settings, include_extras=True))
+        ) from None
 
 
 def _plain(value: object) -> object:

@@ -27,7 +27,7 @@ class Style:
     file: str
     """Picture that the style is taken from, or a file made by ``impasto style learn``."""
     weight: Annotated[float, Field(ge=0)] = 1.0
-    """Its share among several styles, relative to theirs; 0 or more."""
+    """Its weight relative to the other styles; 0 or more."""
     scale: Annotated[float, Field(gt=0)] = 1.0
     """Size of the style picture relative to the result: 0.5 makes strokes half as large."""
     size: Annotated[int, Field(ge=16)] | None = None
@@ -100,5 +100,5 @@ def normalized_weights(styles: Sequence[Style]) -> list[float]:
     """
     total = sum(style.weight for style in styles)
     if total <= 0:
-        raise SettingsError("the weights of all styles are 0; one at least must be more")
+        raise SettingsError("the weights of all styles are 0; at least one must be more than 0")
     return [style.weight / total for style in styles]

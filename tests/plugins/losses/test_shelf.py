@@ -187,7 +187,7 @@ def test_the_objective_compiles_to_machine_code(text: str) -> None:
 
 
 WEIGHT = "option 'weight': must be greater than or equal to 0"
-LAYERS = "option 'layers': must be a valid tuple, not 3"
+LAYERS = "option 'layers': must be a list of text, not 3"
 WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
     **{
         (name, "weight"): (2.5, -1, "loss '{name}': " + WEIGHT)
