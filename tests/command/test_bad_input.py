@@ -172,8 +172,8 @@ def test_results_of_too_many_pixels(invoke: Invoke, pair: Pair, tmp_path: Path) 
     )
     line = refused(invoke(*run, "--size", 1_000_000))
     assert line == (
-        "the result would be 1000000 × 750000 pixels, more than 200 million;"
-        " --max-megapixels allows more"
+        "the result would be 1000000 × 750000 pixels, more than 200 million, which max_megapixels"
+        " allows (--max-megapixels, --size)"
     )
     line = refused(invoke(*run, "--size", 40, "--max-megapixels", 0.001))
     assert "has more than 0.001 million pixels" in line

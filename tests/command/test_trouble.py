@@ -81,7 +81,7 @@ def test_out_of_memory_is_said_with_what_needs_less(
 ) -> None:
     line = short(invoke, pair, tmp_path, kind, 3)
     assert line == (
-        "out of memory at 64 × 48 pixels in float32: --size 45 needs about half as much,"
+        "out of memory at 64 × 48 pixels in float32: size 45 needs about half as much,"
         f" --precision bfloat16 needs less, too; the picture after 2 steps is in '{tmp_path / 'out.png'}'"
     )
     with Image.open(tmp_path / "out.png") as kept:
@@ -94,7 +94,7 @@ def test_out_of_memory_in_a_later_stage_says_what_did_fit(
     more = ("--scales", "32", "--side", "shorter", "--size", 48, "--steps", 3)
     line = short(invoke, pair, tmp_path, "torch", 4, "--optimizer", "adam", *more)
     assert "at 64 × 48 pixels" in line
-    assert "--size 33 needs about half as much, --size 32 did fit" in line
+    assert "size 33 needs about half as much, size 32 did fit" in line
     assert "the picture after 3 steps is in" in line
 
 

@@ -11,7 +11,7 @@ import torch
 import impasto
 from helpers import SHALLOW, Invoke, Pair
 from impasto.optimization import compiling
-from impasto.optimization.compiling import Measured, weighed
+from impasto.optimization.compiling import Measured, pays_off
 from impasto.optimization.stages import Stage
 
 CPU = torch.device("cpu")
@@ -38,11 +38,11 @@ def square(side: int, steps: int) -> Stage:
 
 
 def test_steps_ahead_are_weighed_against_compiling() -> None:
-    assert weighed([measured()], [square(100, 41)])[0]
-    assert not weighed([measured()], [square(100, 39)])[0]
+    assert pays_off([measured()], [square(100, 41)])[0]
+    assert not pays_off([measured()], [square(100, 39)])[0]
     # A picture of twice the side has four times the pixels, and so the time.
-    assert weighed([measured()], [square(200, 11)])[0]
-    _, reason = weighed([measured()], [square(100, 39)])
+    assert pays_off([measured()], [square(200, 11)])[0]
+    _, reason = pays_off([measured()], [square(100, 39)])
     assert (
         reason
         == "these steps would take 20 s less, less than the 20 s of compiling, as measured here"
@@ -51,17 +51,17 @@ def test_steps_ahead_are_weighed_against_compiling() -> None:
 
 def test_each_stage_pays_for_compiling_and_goes_by_the_nearest_size() -> None:
     stages = [square(100, 30), square(200, 8)]
-    assert not weighed([measured()], stages)[0]
+    assert not pays_off([measured()], stages)[0]
     near = [measured(), measured(plain=4.0, compiled=1.0, seconds=1.0, side=200)]
-    pays, reason = weighed(near, stages)
+    pays, reason = pays_off(near, stages)
     assert pays
     assert reason.startswith("these steps would take 39 s less, more than the 21 s")
-    pays, reason = weighed(near, [*stages, square(300, 1)])
+    pays, reason = pays_off(near, [*stages, square(300, 1)])
     assert "more than the 21 s" in reason, "what is compiled for the second size is for all others"
 
 
 def test_slower_steps_never_pay() -> None:
-    pays, reason = weighed([measured(compiled=1.25)], [square(100, 10**6)])
+    pays, reason = pays_off([measured(compiled=1.25)], [square(100, 10**6)])
     assert not pays
     assert reason == "compiled steps take 1.25 times as long here, as measured"
 

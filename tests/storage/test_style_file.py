@@ -89,11 +89,11 @@ def test_the_file_says_what_it_was_learned_with_and_holds_no_code(
     [
         ((*SIZES, *LOSSES, "--extractor", "vgg19:pooling=average"), "pooling=average"),
         (("--size", 48, "--loss", "gram:layers=conv1_1"), "this run has gram:layers=conv1_1,norm"),
-        (("--size", 48, "--loss", "moments:layers=conv1_1"), "was learned for the losses gram:"),
+        (("--size", 48, "--loss", "moments:layers=conv1_1"), "was made for the losses gram:"),
         (("--size", 56, *LOSSES), "for results of 48, 64 pixels on the longer side, not 56; learn"),
-        ((*SIZES, *LOSSES, "--seed", 1), "learned with --seed 0, which the loss 'nearest' depends"),
-        ((*SIZES, *LOSSES, "--style-fit", "stretch"), "cannot be had with --style-fit stretch"),
-        ((*SIZES, *LOSSES, "--colors", "match"), "cannot be had with --colors match"),
+        ((*SIZES, *LOSSES, "--seed", 1), "made with seed 0, which the loss 'nearest' depends"),
+        ((*SIZES, *LOSSES, "--style-fit", "stretch"), "do not work with style_fit stretch"),
+        ((*SIZES, *LOSSES, "--colors", "match"), "do not work with colors match"),
         ((*SIZES, *LOSSES, "--init", "style"), "holds no picture to start from"),
         ((*SIZES, *LOSSES, "--init", "noise:colors=style"), "nor its colors"),
     ],
@@ -113,7 +113,10 @@ def test_the_size_is_fixed_when_the_style_is_learned(
     invoke: Invoke, pair: Pair, learned: Path, tmp_path: Path
 ) -> None:
     done = run(invoke, pair, f"{learned}:scale=0.5", tmp_path / "out.png", *SIZES, *LOSSES)
-    assert "scale is fixed when it is learned; give it to impasto style learn" in done.error
+    assert (
+        "its scale was fixed when it was made; to change it, make the style file again"
+        in done.error
+    )
 
 
 def test_other_weights_of_the_same_name_are_refused(
@@ -156,7 +159,7 @@ def test_what_is_no_style_file_is_refused(
     ("options", "complaint"),
     [
         (("-o", "a.png"), "unknown suffix '.png'"),
-        (("--size", "original"), "cannot be had with --size original"),
+        (("--size", "original"), "do not work with size original"),
         (("--loss", "tv"), "none of the losses compares with a style"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A measure of quality: how near a result is to style and content on features that no loss optimized.
+"""Measures of quality: how near a result is to style and content on features that no loss optimized.
 
 It tells whether a run reached the style's statistics and kept the content's shapes, also where the
 optimizer was not looking: a run that fooled its own layers shows here. It cannot tell which picture people
@@ -118,7 +118,7 @@ def make_objective(extractor: str, layers: Sequence[str]) -> Objective:
 def score(
     name: str, objective: Objective, image: torch.Tensor, scale: Mapping[str, float]
 ) -> Score:
-    """Distances of one picture, (1, 3, H, W), from what the objective is aimed at."""
+    """Distances of one picture, (1, 3, H, W), from the targets of the objective."""
     terms = dict(zip(objective.names, objective(image)[1].tolist(), strict=True))
     layers: dict[str, dict[str, float]] = {}
     for term, value in terms.items():
@@ -140,7 +140,7 @@ def sized(picture: Photo | Image.Image, width: int, height: int) -> torch.Tensor
 
 
 def style_shape(picture: Photo | Image.Image, style: Style, size: int) -> tuple[int, int]:
-    """Width and height of a style picture beside results with this longer side."""
+    """Width and height of a style picture when it is compared with results of this longer side."""
     return fitted(*picture.size, style.size or max(1, round(size * style.scale)))
 
 

@@ -36,7 +36,7 @@ Measured at 256, 512 and 1024 pixels on two cores."""
 TRIAL_SIZE = 128
 """Longer side of the trial, pixels; less where the run's first stage is smaller."""
 TRIAL_STEPS = 3
-"""After one that is not timed."""
+"""Timed steps of the trial, after one that is not timed."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Estimate:
 
     stages: tuple[Stage, ...]
     seconds: tuple[float, ...]
-    """Of each stage, roughly."""
+    """Rough seconds of each stage."""
     parts: dict[str, int]
     """Bytes: ``process``, ``optimizer``, ``evaluation``; together the peak."""
     trial: str
@@ -224,6 +224,6 @@ def resident_bytes() -> int:
 
 
 def bytes_of(module: torch.nn.Module) -> int:
-    """Of a module's parameters and buffers."""
+    """Bytes of a module's parameters and buffers."""
     tensors = [*module.parameters(), *module.buffers()]
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -87,7 +87,8 @@ def keep_what_was_painted(run: Run, output: Path | None) -> Iterator[None]:
         clear_frames(error)
         so_far = result_of(run, stopped="failed")
         line = f"{reason}; {_keep(run, so_far, output)}"
-        raise RunFailed(line, so_far, getattr(error, "settings", ())) from error
+        less = ("size", "precision") if is_out_of_memory(error) else ()
+        raise RunFailed(line, so_far, getattr(error, "settings", less)) from error
 
 
 def reason_of(run: Run, error: Exception) -> str:

@@ -34,7 +34,7 @@ class Vary:
     key: str
     """A setting (``optimizer``), or an option of a plugin (``loss.gram.weight``, ``optimizer.lr``)."""
     values: tuple[str, ...]
-    """As they are typed."""
+    """The values as they are typed."""
 
     @classmethod
     def parse(cls, text: str) -> Vary:

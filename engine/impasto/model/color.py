@@ -19,9 +19,9 @@ Colors = Literal["style", "luminance", "match", "histogram"]
 YIQ = (0.299, 0.587, 0.114)
 """Red, green and blue in the luminance of YIQ, as in the papers."""
 
-LEAST = 1e-4
-"""A style's variance along an axis of color counts as this at least, [0, 1]²: a gray painting would
-have its grain blown up to colors."""
+SMALLEST_VARIANCE = 1e-4
+"""A style's variance along an axis of color counts as this at least, [0, 1]²: otherwise the grain of a gray
+painting is blown up to colors."""
 
 
 def luminance(image: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ def with_moments(style: Tensor, content: Tensor) -> Tensor:
     """
     mean, covariance = statistics(style)
     wanted_mean, wanted = statistics(content)
-    matrix = power(wanted, 0.5) @ power(covariance, -0.5, LEAST)
+    matrix = power(wanted, 0.5) @ power(covariance, -0.5, SMALLEST_VARIANCE)
     offset = wanted_mean - matrix @ mean
     moved = torch.einsum("ij,bjhw->bihw", matrix.float(), style)
     return (moved + offset.float().view(1, -1, 1, 1)).clamp(0, 1)

@@ -23,8 +23,8 @@ from impasto.model.extractor import Features
 from impasto.model.loss import Loss
 from impasto.settings.style import Style, normalized_weights
 
-LEAST = 1e-4
-"""Share of the picture's area that a mask has to leave, for a region to count."""
+SMALLEST_AREA = 1e-4
+"""Fraction of the picture's area that a mask has to leave for a region to count."""
 SHAPE = 0.02
 """Relative difference up to which a mask's shape counts as that of its picture."""
 
@@ -34,17 +34,18 @@ class Region:
     """A part of the result, and the styles that paint it."""
 
     styles: tuple[int, ...]
-    """Their places among the styles of the run."""
+    """Indices of these styles among those of the run."""
     weights: tuple[float, ...]
-    """One for each, with a sum of one."""
+    """One weight for each style, with a sum of one."""
     mask: Tensor | None = None
     """(1, 1, H, W) in [0, 1]; None is the whole picture."""
     known_area: float | None = None
-    """Taken down before the mask is moved, so that nobody waits for the device, or has no numbers there."""
+    """Area that was computed before the mask was moved to a device, so that reading it never waits; on the
+    ``meta`` device there would be nothing to compute it from."""
 
     @property
     def area(self) -> float:
-        """Share of the result."""
+        """Fraction of the result that the region covers."""
         if self.mask is None:
             return 1.0
         return float(self.mask.mean()) if self.known_area is None else self.known_area
@@ -66,7 +67,7 @@ def plan_regions(
     """The regions of a run: one for each mask, and one of what the masks leave for the other styles.
 
     Args:
-        styles: of the run; those with the same ``content_mask`` share its region.
+        styles: the styles of the run; those with the same ``content_mask`` paint the same region.
         content: width and height of the content picture, pixels.
         read: reads a picture file.
 
@@ -84,7 +85,7 @@ def plan_regions(
         taken = [resized(mask, *content[::-1]) for mask in masks.values() if mask is not None]
         rest = 1 - sum(taken[1:], start=taken[0])
         masks[None] = rest.clamp(0, 1)
-        if rest.clamp(0, 1).mean() < LEAST:
+        if rest.clamp(0, 1).mean() < SMALLEST_AREA:
             raise SettingsError(
                 f"the masks leave no room for the style '{styles[members[None][0]].file}', which has"
                 " none; give it a content_mask"
@@ -121,7 +122,7 @@ def mask_of(path: str, of: tuple[int, int], read: Callable[[str], Photo]) -> Ten
             f" {of[0]} × {of[1]}: the shapes differ"
         )
     mask = luminance(picture.image)
-    if mask.mean() < LEAST:
+    if mask.mean() < SMALLEST_AREA:
         raise PictureError(f"mask '{path}' is black: it leaves nothing")
     return mask
 
@@ -135,6 +136,6 @@ def at_layers(mask: Tensor, features: Features) -> dict[str, Tensor]:
 
 
 def takes_masks(loss: object) -> bool:
-    """Whether a loss, or a class of losses, can be summarized over a part of the picture."""
+    """Whether a loss, or a class of losses, can summarize a part of the picture."""
     kind = loss if isinstance(loss, type) else type(loss)
     return issubclass(kind, Loss) and kind.summarize_region is not Loss.summarize_region

@@ -27,7 +27,10 @@ def scope(name: str) -> Iterator[None]:
 
 
 def part(name: str) -> AbstractContextManager[None]:
-    """The same for what may be compiled: nothing there, since Python state would break the graph."""
+    """A :func:`scope` for code that may be compiled.
+
+    It does nothing while the code is compiled, since Python state would break the graph.
+    """
     return nullcontext() if torch.compiler.is_compiling() else scope(name)
 
 

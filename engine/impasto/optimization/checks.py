@@ -53,7 +53,8 @@ def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> No
             ]
             raise SettingsError(
                 f"loss '{term}' takes no masks, as it needs the whole picture; those that do:"
-                f" {', '.join(sorted(able))}"
+                f" {', '.join(sorted(able))}",
+                settings=("loss",),
             )
 
 
@@ -69,7 +70,8 @@ def check_pixels(
         if width * height > settings.max_megapixels * 1e6:
             raise PictureError(
                 f"{what} would be {width} × {height} pixels, more than {settings.max_megapixels:g}"
-                " million; --max-megapixels allows more"
+                " million, which max_megapixels allows",
+                settings=("max_megapixels", "size"),
             )
 
 
@@ -91,7 +93,8 @@ def check_sides(
         if min(width, height) < smallest:
             raise PictureError(
                 f"{what} would be {width} × {height} pixels in the coarsest stage; the layers asked"
-                f" for need {smallest} on each side: give a larger --size, or coarsest --scales"
+                f" for need {smallest} on each side: give a larger size, or larger scales",
+                settings=("size", "scales"),
             )
 
 

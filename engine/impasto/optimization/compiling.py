@@ -38,23 +38,23 @@ class Measured(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     device: str
-    """See :func:`device_name`."""
+    """What :func:`device_name` says."""
     precision: str
-    """Of the network, as torch has it, without its prefix."""
+    """Precision of the network: ``bfloat16``."""
     torch: str
-    """Version."""
+    """Version of torch."""
     pixels: PositiveInt
-    """Of the picture."""
+    """Number of pixels of the picture."""
     plain: PositiveFloat
     """Seconds of an evaluation, forward and backward, not compiled."""
     compiled: PositiveFloat
-    """The same, compiled."""
+    """Seconds of an evaluation, forward and backward, compiled."""
     compiling: PositiveFloat
     """Seconds that the first compiled evaluation took longer than the others."""
 
 
 class Kept(BaseModel):
-    """The file."""
+    """The file that holds all measurements."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,10 +72,10 @@ def choose_compile(
 
     Args:
         asked: ``on``, ``off``, or ``auto``. What was chosen is logged, the reason at the level DEBUG.
-        device: where it is to run.
-        precision: of the network.
-        objective: of the run.
-        stages: of the run; see :func:`compiled`.
+        device: where the objective is to run.
+        precision: the precision of the network.
+        objective: the objective of the run.
+        stages: the stages of the run; see :func:`compiled`.
     """
     wanted = asked == "on"
     if asked == "auto":
@@ -85,7 +85,9 @@ def choose_compile(
             if (one.device, one.precision, one.torch)
             == (device_name(device), precision_name(precision), torch.__version__)
         ]
-        wanted, reason = weighed(known, stages) if known else (False, unmeasured(device))
+        wanted, reason = (
+            pays_off(known, stages) if known else (False, reason_without_measurements(device))
+        )
         logger.debug("compile %s: %s", "on" if wanted else "off", reason)
     logger.info(
         "computing on %s in %s, %s",
@@ -99,7 +101,7 @@ def compiled(objective: Objective) -> Evaluate:
     made: Evaluate = torch.compile(objective, fullgraph=True)
 
     def evaluate(image: Tensor) -> tuple[Tensor, Tensor]:
-        # The size of a parameter, or of what a module has, would be taken for one that never changes.
+        # Otherwise the size of a parameter, or of a module's buffer, is taken for one that never changes.
         sizes = torch._dynamo.config.patch(
             force_parameter_static_shapes=False, force_nn_module_property_static_shapes=False
         )
@@ -111,12 +113,12 @@ def compiled(objective: Objective) -> Evaluate:
     return evaluate
 
 
-def weighed(known: Sequence[Measured], stages: Sequence[Stage]) -> tuple[bool, str]:
+def pays_off(known: Sequence[Measured], stages: Sequence[Stage]) -> tuple[bool, str]:
     """Whether compiling pays for these stages, and the reason.
 
     Args:
-        known: of this device and precision, one or more; the size that is nearest counts.
-        stages: those ahead.
+        known: one or more measurements of this device and precision; the nearest size counts.
+        stages: the stages ahead.
     """
     cost = plain = faster = 0.0
     for number, stage in enumerate(stages):
@@ -124,7 +126,7 @@ def weighed(known: Sequence[Measured], stages: Sequence[Stage]) -> tuple[bool, s
         one = min(known, key=lambda one: abs(math.log(one.pixels / pixels)))
         scale = stage.steps * pixels / one.pixels
         plain, faster = plain + scale * one.plain, faster + scale * one.compiled
-        # What is compiled for the second size is for all that follow.
+        # The graph that is compiled for the second size has symbolic sizes and serves all that follow.
         cost += one.compiling if number < 2 else 0.0
     gained = plain - faster
     if gained <= 0:
@@ -136,7 +138,7 @@ def weighed(known: Sequence[Measured], stages: Sequence[Stage]) -> tuple[bool, s
     )
 
 
-def unmeasured(device: torch.device) -> str:
+def reason_without_measurements(device: torch.device) -> str:
     """The reason where nothing was measured."""
     reason = "gains little on processors" if device.type == "cpu" else "not measured on this device"
     return f"{reason}; 'impasto bench evaluation --compile' measures it here, and auto goes by that"

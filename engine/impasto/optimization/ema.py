@@ -18,7 +18,7 @@ from impasto.model.canvas import Canvas
 
 
 class EMA:
-    """Exponential average of pictures, free of bias.
+    """Exponential moving average of pictures, corrected for the bias toward its start.
 
     After t pictures x₁ … xₜ it is Σ dᵗ⁻ⁱ xᵢ / Σ dᵗ⁻ⁱ, with d the decay.
     """
@@ -37,11 +37,11 @@ class EMA:
 
     @torch.no_grad()
     def update(self, canvas: Canvas) -> None:
-        """Take in the canvas as it is saved: clipped, so that one wild step cannot spoil many."""
+        """Add the canvas as it is saved: clipped, so that one wild step cannot spoil many pictures."""
         picture = canvas.picture()
         if self.sum is None:
             self.sum = torch.zeros_like(picture)
-        # A canvas that an optimizer is about to take back may hold values that are no numbers.
+        # Before the canvas goes back to its best picture it may hold NaN.
         known = self.sum / max(self.count, 1.0)
         self.sum = self.decay * self.sum + torch.where(picture.isfinite(), picture, known)
         self.count = self.decay * self.count + 1
@@ -51,14 +51,14 @@ class EMA:
         return {"sum": self.sum, "count": self.count}
 
     def load_state_dict(self, state: Mapping[str, Any], like: Tensor) -> None:
-        """Go on from ``sum`` and ``count`` of another one.
+        """Go on from what :meth:`state_dict` gave.
 
         Args:
-            state: of a checkpoint.
+            state: the ``sum`` and ``count`` of another EMA.
             like: a picture of the stage, on its device.
 
         Raises:
-            ValueError, KeyError, TypeError, AttributeError: it is not the state of such an average.
+            ValueError, KeyError, TypeError, AttributeError: it is not the state of such an EMA.
         """
         total, count = state["sum"], float(state["count"])
         if total is not None and not (0 < count < math.inf and total.shape == like.shape):
@@ -66,5 +66,5 @@ class EMA:
         self.count, self.sum = count, None if total is None else total.to(like)
 
     def picture(self) -> Tensor | None:
-        """The average, (1, 3, H, W) float32 sRGB in [0, 1]; None before the first picture."""
+        """The averaged picture, (1, 3, H, W) float32 sRGB in [0, 1]; None before the first picture."""
         return None if self.sum is None else self.sum / self.count

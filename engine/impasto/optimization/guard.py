@@ -1,7 +1,7 @@
-"""The guard of a stage: a loss that explodes or is no number sends the canvas back to its best picture.
+"""Recovery from a loss that diverges or is NaN: the canvas goes back to its best picture.
 
-It works on the device: the best picture is kept there, and what went wrong is noted there. The host asks
-only every ``EVERY`` steps, so that the loop does not wait for the device in between.
+The best picture and the worst loss are kept on the device, and read by the host only every ``EVERY``
+steps, so that the loop does not wait for the device in between.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from impasto.errors import ImpastoError
 from impasto.optimization.schedule import Schedule, slow_down
 
 EVERY = 10
-"""Steps of a stage between two looks at what the device has noted."""
-EXPLOSION = 1000.0
-"""A loss this many times the stage's first one is an explosion. Optimizers with momentum pass over losses
-of several times the first one and come back by themselves."""
+"""Steps of a stage between two checks of the losses on the device."""
+DIVERGED = 1000.0
+"""A loss this many times the stage's first one has diverged. Optimizers with momentum pass over losses of
+several times the first one and recover by themselves."""
 PATIENCE = 5
 """Returns to the best picture, with no better one found in between, after which the run ends."""
 
@@ -29,18 +29,18 @@ logger = logging.getLogger("impasto")
 
 
 class Guard:
-    """Watches one stage of a run, whichever its optimizer is.
+    """Watches the loss of one stage, with any optimizer.
 
-    An optimizer that has ``recovers = True`` comes back by itself; it is only kept from leaving values
-    that are no numbers at the end of a stage.
+    An optimizer that has ``recovers = True`` recovers by itself; it is only kept from leaving NaN in the
+    picture at the end of a stage.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor]) -> None:
         """Begin with the picture that the stage starts from.
 
         Args:
-            optimizer: as it was made, before a step.
-            parameters: of the canvas.
+            optimizer: as it was made, before its first step.
+            parameters: the parameters of the canvas.
         """
         self.parameters = [parameter.detach() for parameter in parameters]
         self.best = [parameter.clone() for parameter in self.parameters]
@@ -48,9 +48,9 @@ class Guard:
         self.fresh = copy.deepcopy(optimizer.state_dict()["state"])
         self.best_loss, self.first = self._number(torch.inf), self._number(torch.nan)
         self.worst = self._number(-torch.inf)
-        """The highest loss since the host looked; infinity stands for what is no number."""
+        """The highest loss since the last check; infinity stands for NaN."""
         self.gained = self._number(0)
-        """1 if a better picture was found since the last return."""
+        """1 if a better picture was found since the canvas last went back."""
         self.returns = 0
         self.told = False
 
@@ -62,7 +62,7 @@ class Guard:
         """Keep the picture of an evaluation if it is the best so far, without waiting for the device.
 
         Args:
-            loss: of the parameters as they are, no dimensions.
+            loss: the loss of the parameters as they are, a scalar tensor.
         """
         better = loss.detach() < self.best_loss
         self.best_loss = torch.where(better, loss.detach().float(), self.best_loss)
@@ -71,7 +71,7 @@ class Guard:
             torch.where(better, parameter, best, out=best)
 
     def note(self, loss: Tensor) -> None:
-        """Take note of a step's loss, without waiting for the device.
+        """Record a step's loss, without waiting for the device.
 
         The first evaluation of the step counts: a line search may look further than it goes.
         """
@@ -80,24 +80,26 @@ class Guard:
         self.worst = torch.maximum(self.worst, torch.where(loss.isfinite(), loss, torch.inf))
 
     def check(self, optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
-        """Go back to the best picture if the loss exploded since the last check.
+        """Go back to the best picture if the loss diverged since the last check.
 
-        The optimizer forgets what it knows, and goes on with half the rate. Waits for the device.
+        The optimizer's state is reset, and its learning rate halved. Waits for the device.
 
         Raises:
-            ImpastoError: it explodes again and again; the parameters are those of the best loss.
+            ImpastoError: it diverges again and again; the parameters are those of the best loss.
         """
         if self.recovers:
             return
         worst, first, best, gained = self._told_by_the_device()
         self.worst = self._number(-torch.inf)
-        if not _exploded(worst, first):
+        if not _diverged(worst, first):
             return
         self.back_to_best()
         self.returns = 1 if gained else self.returns + 1
         self.gained = self._number(0)
         if self.returns > PATIENCE or best == torch.inf:
-            raise ImpastoError(_given_up(best, worst, self.returns))
+            raise ImpastoError(
+                _given_up(best, worst, self.returns), settings=("optimizer", "precision")
+            )
         self._say(best, worst)
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": copy.deepcopy(self.fresh), "param_groups": groups})
@@ -105,12 +107,12 @@ class Guard:
 
     @torch.no_grad()
     def leave_a_picture(self) -> None:
-        """Go back to the best picture if the last steps ruined it: a stage, or a run, ends here."""
-        numbers = all(bool(parameter.isfinite().all()) for parameter in self.parameters)
+        """At the end of a stage or a run, go back to the best picture if the last steps ruined it."""
+        finite = all(bool(parameter.isfinite().all()) for parameter in self.parameters)
         worst, first, best, _ = self._told_by_the_device()
-        if not numbers or (not self.recovers and _exploded(worst, first)):
+        if not finite or (not self.recovers and _diverged(worst, first)):
             self.back_to_best()
-            self._say(best, worst if numbers else torch.inf)
+            self._say(best, worst if finite else torch.inf)
 
     @torch.no_grad()
     def back_to_best(self) -> None:
@@ -135,7 +137,7 @@ class Guard:
     def _say(self, best: float, worst: float) -> None:
         if not self.told:
             logger.warning(
-                "the loss went from %.4g to %s; back to the best picture, with half the rate (said once)",
+                "the loss went from %.4g to %s: going on from the best picture with half the learning rate",
                 best, _said(worst),
             )  # fmt: skip
         self.told = True
@@ -146,20 +148,20 @@ class Guard:
         return told
 
 
-def _exploded(worst: float, first: float) -> bool:
-    # A stage that begins at a loss of nothing can only rise: there multiples mean nothing.
-    return worst == torch.inf or worst > EXPLOSION * first > 0
+def _diverged(worst: float, first: float) -> bool:
+    # Where a stage begins at a loss of 0, multiples of it mean nothing.
+    return worst == torch.inf or worst > DIVERGED * first > 0
 
 
 def _said(loss: float) -> str:
-    return "what is no number" if loss == torch.inf else f"{loss:.4g}"
+    return "NaN" if loss == torch.inf else f"{loss:.4g}"
 
 
 def _given_up(best: float, worst: float, returns: int) -> str:
-    advice = "give a smaller rate, or --precision float32"
+    advice = "try a smaller lr, or precision float32"
     if best == torch.inf:
-        return f"the loss is no number from the stage's first step on: {advice}"
+        return f"the loss is NaN from the first step of the stage on: {advice}"
     return (
-        f"the loss went from {best:.4g} to {_said(worst)}, for the {returns}th time with no gain in"
-        f" between; the picture is the best one: {advice}"
+        f"the loss diverged {returns} times without a better picture in between, from {best:.4g} to"
+        f" {_said(worst)}; the best picture is kept: {advice}"
     )

@@ -36,7 +36,7 @@ def choose_device(asked: str) -> torch.device:
 def choose_precision(asked: str, device: torch.device) -> torch.dtype:
     """The precision asked for, or with ``auto`` bfloat16 where the hardware multiplies it natively.
 
-    One that is asked for and only imitated here is warned of: on a processor a step in float16 took
+    One that is asked for and only emulated here is warned of: on a processor a step in float16 took
     more than a hundred times as long as one in bfloat16.
     """
     kind = "processor" if device.type == "cpu" else "device"

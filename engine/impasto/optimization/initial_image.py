@@ -17,7 +17,7 @@ from impasto.model.color import power, statistics
 from impasto.settings.options import check_options
 from impasto.settings.spec import Spec
 
-Share = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class InitialImageInputs:
     style: Tensor | None
     """The first style picture, at its own size; None if a style file stands for it."""
     height: int
-    """Of the first canvas, pixels."""
+    """Height of the first canvas, in pixels."""
     width: int
-    """Pixels."""
+    """Width of the first canvas, in pixels."""
     generator: torch.Generator
     """Source of the noise."""
     read: Callable[[str], Photo] = open_picture
@@ -70,7 +70,7 @@ def noise(given: InitialImageInputs, colors: Literal["gray", "style"] = "gray") 
 
 
 def blend(
-    given: InitialImageInputs, content: Share = 0.0, style: Share = 0.0, noise: Share = 0.0
+    given: InitialImageInputs, content: Fraction = 0.0, style: Fraction = 0.0, noise: Fraction = 0.0
 ) -> Tensor:
     """A mean of these, by weights relative to each other.
 

@@ -1,4 +1,4 @@
-"""Memory: given back to the system; running out of it told, and said with what needs less."""
+"""Memory: how the C library keeps it, how an error says that it ran out, and what would need less."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from impasto.optimization.state import Run
 
-WORDS = ("not enough memory", "out of memory", "allocate memory", "unable to allocate")
-"""In the texts of those errors of torch, NumPy and the system that have no type of their own."""
+OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "unable to allocate")
+"""Words in the errors of torch, NumPy and the system that have no type of their own."""
 
 LARGE = 600_000
-"""Pixels of a large stage: 1024 on the longer side of a picture of usual shape."""
-PIECE, LARGEST_PIECE = 8 * 2**20, 32 * 2**20
-"""Bytes from which on a piece is mapped by itself, in a large stage and in a small one."""
-KEPT, LARGEST_KEPT = 2 * PIECE, 2**30
-"""Bytes of free memory that are kept at the end of what the C library has, in a large and a small one."""
-MAPPED_FROM, TRIMMED_FROM = -3, -1
-"""``M_MMAP_THRESHOLD`` and ``M_TRIM_THRESHOLD`` of ``malloc.h``."""
+"""Number of pixels from which on a stage is large: about 1024 on the longer side."""
+MAPPED_LARGE, MAPPED_SMALL = 8 * 2**20, 32 * 2**20
+"""Bytes from which on an allocation is mapped by itself, in a large stage and in a small one."""
+KEPT_LARGE, KEPT_SMALL = 2 * MAPPED_LARGE, 2**30
+"""Bytes of free memory at the top of the heap that are kept, in a large stage and in a small one."""
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+"""The parameters of ``mallopt`` in ``malloc.h``."""
 
 
 def configure_malloc(pixels: int) -> None:
-    """Ready the C library for a stage: a small one keeps what it frees, a large one gives it back.
+    """Configure the C library's allocator: a small stage keeps what it frees, a large one returns it.
 
-    What goes back to the system has to be cleared before it can be had again. Measured at 512 × 384 pixels,
-    two runs each in turns: steps take 0.97 to 1.00 times as long if nothing goes back, and the peak is the
-    same. In a large stage, though, much would lie about in sizes that do not fit each other. At 1024 × 768
-    pixels, in the same way: 2.3 GB at the peak and 3.7 s a step as it is; 2.9 GB and 3.3 s with the limits of
-    a small stage; 3.3 GB and 3.1 s if nothing at all went back.
+    Memory that goes back to the system is cleared before the process gets it again. Measured at 512 × 384
+    pixels, two runs each in turns: steps take 0.97 to 1.00 times as long if nothing goes back, and the
+    peak is the same. In a large stage, though, free blocks of sizes that do not fit each other would pile
+    up. At 1024 × 768 pixels, in the same way: 2.3 GB at the peak and 3.7 s a step as it is; 2.9 GB and
+    3.3 s with the limits of a small stage; 3.3 GB and 3.1 s if nothing at all went back.
 
-    Only where the C library is GNU's is anything done. It holds for the whole process.
+    It does nothing unless the C library is GNU's, and changes the whole process: a command may call it,
+    a library should not.
 
     Args:
-        pixels: of the stage.
+        pixels: number of pixels of the stage.
     """
     if sys.platform != "linux":
         return
@@ -44,31 +45,31 @@ def configure_malloc(pixels: int) -> None:
     if not hasattr(library, "malloc_trim"):
         return
     large = pixels >= LARGE
-    library.mallopt(MAPPED_FROM, PIECE if large else LARGEST_PIECE)
-    library.mallopt(TRIMMED_FROM, KEPT if large else LARGEST_KEPT)
-    # The pieces of the last stage do not fit those of this one.
+    library.mallopt(M_MMAP_THRESHOLD, MAPPED_LARGE if large else MAPPED_SMALL)
+    library.mallopt(M_TRIM_THRESHOLD, KEPT_LARGE if large else KEPT_SMALL)
+    # Free blocks of the last stage do not fit the allocations of this one.
     library.malloc_trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or one that it came from, says that memory has run out."""
+    """Whether an error, or its cause, says that memory ran out."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     told = isinstance(error, (RuntimeError, OSError)) and any(
-        words in str(error).lower() for words in WORDS
+        words in str(error).lower() for words in OUT_OF_MEMORY
     )
     return told or (error.__cause__ is not None and is_out_of_memory(error.__cause__))
 
 
 def clear_frames(error: BaseException) -> None:
-    """Free what the frames of an error hold, so that the picture can be kept."""
+    """Free the local variables in the frames of an error, so that memory suffices to save the picture."""
     traceback.clear_frames(error.__traceback__)
     if error.__cause__ is not None:
         clear_frames(error.__cause__)
 
 
 def out_of_memory_advice(run: Run) -> str:
-    """One line on the stage that memory did not suffice for, and on what needs about half as much.
+    """One line that says at which stage memory ran out, and what would need about half as much.
 
     Memory grows with the number of pixels, so half as much takes sides shorter by √2.
     """
@@ -79,12 +80,12 @@ def out_of_memory_advice(run: Run) -> str:
     precision = precision_name(run.precision)
     measure = min if run.settings.side == "shorter" else max
     size = max(16, math.floor(measure(stage.width, stage.height) / math.sqrt(2)))
-    advice = [f"--size {size} needs about half as much"]
+    advice = [f"size {size} needs about half as much"]
     if stage.number:
         before = run.stages[stage.number - 1]
-        advice.append(f"--size {measure(before.width, before.height)} did fit")
+        advice.append(f"size {measure(before.width, before.height)} did fit")
     if precision == "float32":
-        advice.append("--precision bfloat16 needs less, too")
+        advice.append("precision bfloat16 needs less, too")
     return (
         f"out of memory at {stage.width} × {stage.height} pixels in {precision}:"
         f" {', '.join(advice)}"

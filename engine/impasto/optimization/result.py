@@ -25,7 +25,7 @@ class Step:
     """
 
     number: int
-    """Counted from 1, over all stages."""
+    """Number of the step, from 1, over all stages."""
     stage: Stage
     """The stage it belongs to."""
     names: tuple[str, ...]
@@ -53,7 +53,7 @@ class Result:
     picture: Image
     """The picture, 8 bits; RGB, or RGBA where the content picture has transparency."""
     image: Tensor
-    """The same before rounding: (1, 3, H, W) float32 sRGB in [0, 1], on the CPU."""
+    """The picture before it is rounded to 8 bits: (1, 3, H, W) float32 sRGB in [0, 1], on the CPU."""
     losses: list[float]
     """Total loss of each step."""
     terms: dict[str, float]
@@ -65,7 +65,7 @@ class Result:
     settings: Settings
     """What was asked for."""
     device: str
-    """Where it was computed."""
+    """Device of the run."""
     precision: str
     """Precision of the network."""
     weights: str
@@ -73,7 +73,7 @@ class Result:
     stopped: str = ""
     """Why it ended early; empty if all steps were done."""
     alpha: Tensor | None = None
-    """The content picture's, (1, 1, H, W) in [0, 1]; None is opaque."""
+    """Alpha of the content picture, (1, 1, H, W) in [0, 1]; None is opaque."""
 
     def as_record(self) -> dict[str, object]:
         """The result as one JSON record, without the picture."""

@@ -23,11 +23,11 @@ class Stage:
     """One size of a run. A plain run has one stage."""
 
     number: int
-    """Counted from 0."""
+    """Index of the stage, from 0."""
     width: int
-    """Pixels."""
+    """Width of the picture, in pixels."""
     height: int
-    """Pixels."""
+    """Height of the picture, in pixels."""
     steps: int
     """Optimizer steps of this stage."""
 

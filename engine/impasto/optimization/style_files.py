@@ -25,7 +25,7 @@ from impasto.settings.style import Style
 from impasto.storage.style_file import Plugin, Record, StyleFile, Term
 
 PROBE_SIDE = 64
-"""Pixels of the picture by which networks are told apart."""
+"""Side, in pixels, of the picture by which networks are told apart."""
 LIKE = 0.05
 """Relative difference of the probe's features up to which two networks count as the same: precisions
 differ by less, weights by more."""
@@ -36,17 +36,24 @@ logger = logging.getLogger("impasto")
 
 
 def refuse_what_depends_on_the_content(settings: Settings) -> None:
-    """Raises SettingsError for settings by which a style follows the content picture."""
+    """Refuse settings that make the statistics of a style depend on the content picture.
+
+    Raises:
+        SettingsError: with the first such setting.
+    """
     follows = {
-        "--size original": settings.size == "original",
-        "--side shorter": settings.side == "shorter",
-        "--style-fit stretch": settings.style_fit == "stretch",
-        f"--colors {settings.colors}": settings.colors != "style",
+        "size": settings.size == "original",
+        "side": settings.side == "shorter",
+        "style_fit": settings.style_fit == "stretch",
+        "colors": settings.colors != "style",
     }
-    for option, is_set in follows.items():
-        if is_set:
+    for name, is_so in follows.items():
+        if is_so:
             raise SettingsError(
-                f"a style file cannot be had with {option}: the style would depend on the content"
+                f"style files do not work with {name} {getattr(settings, name)}, which makes the style's"
+                " statistics depend on the content picture: use the style picture itself, or another"
+                f" {name}",
+                settings=(name,),
             )
 
 
@@ -61,33 +68,33 @@ def fitting_statistics(
     """The statistics in a style file, checked against the run that is to use them.
 
     Raises:
-        SettingsError: it was learned with another network, other losses, another seed, or not for
-            one of the stages.
+        SettingsError: it was made with another network, other losses or another seed, or not for one of
+            the stages.
     """
     path, record, tensors = style.file, read.record, read.tensors
     refuse_what_depends_on_the_content(settings)
     for option in ("scale", "size", "style_mask"):
         if option in style.options:
             raise SettingsError(
-                f"style file '{path}': {option} is fixed when it is learned; give it to"
-                " impasto style learn"
+                f"style file '{path}': its {option} was fixed when it was made; to change it, make the"
+                f" style file again with that {option}"
             )
-    learned_on = beginning("probe/", tensors)
-    check_network(path, record, learned_on, settings, host, objective)
+    check_network(path, record, with_prefix("probe/", tensors), settings, host, objective)
     for length in (max(stage.width, stage.height) for stage in stages):
         if length not in record["sizes"]:
             raise SettingsError(
-                f"style file '{path}' was learned for results of"
+                f"style file '{path}' was made for results of"
                 f" {', '.join(map(str, record['sizes']))} pixels on the longer side, not {length};"
-                " learn it again with the --size and --scales of this run"
+                " make it again with the size and scales of this run",
+                settings=("size", "scales"),
             )
     terms = {}
     for wanted in style_losses(host, objective):
         terms[wanted["term"]] = matching_term(path, record, wanted, settings.seed)
     if (precision := precision_name(network_precision(objective.extractor))) != record["precision"]:
         logger.info(
-            "style file '%s' was learned in %s, this run computes in %s: the picture will differ"
-            " slightly from its painting's",
+            "style file '%s' was made in %s and this run computes in %s: the picture will differ"
+            " slightly from one made with the style picture itself",
             path, record["precision"], precision,
         )  # fmt: skip
     return SavedStyleStatistics(tensors, terms)
@@ -101,45 +108,52 @@ def check_network(
     host: Host,
     objective: Objective,
 ) -> None:
-    """Raises SettingsError unless the run's network gives the features that the style was learned on."""
+    """Refuse a style file that was made with another network than the run's.
+
+    Raises:
+        SettingsError: with both networks.
+    """
     used = described(host, "extractor", settings.extractor)
     weights = objective.extractor.weights
     pairs: list[tuple[object, object]] = [(record["extractor"], used), (record["weights"], weights)]
-    same = all(learned == here for learned, here in pairs)
+    same = all(stored_one == used_one for stored_one, used_one in pairs)
     for layer, mean in probe(objective).items() if same else ():
-        learned = stored.get(layer)
-        if learned is not None and not _alike(mean, learned):
+        before = stored.get(layer)
+        if before is not None and not _alike(mean, before):
             same = False
     if not same:
         raise SettingsError(
-            f"style file '{path}' was learned with the extractor {said(record['extractor'])} and the"
-            f" weights {record['weights']}; this run has {said(used)} and"
-            f" {objective.extractor.weights}, or other weights of that name"
+            f"style file '{path}' was made with the extractor {as_spec(record['extractor'])} and the"
+            f" weights {record['weights']}; this run has {as_spec(used)} and"
+            f" {objective.extractor.weights}, or other weights of that name",
+            settings=("extractor",),
         )
 
 
-def _alike(mean: Tensor, learned: Tensor) -> bool:
-    return mean.shape == learned.shape and bool((mean - learned).norm() <= LIKE * learned.norm())
+def _alike(mean: Tensor, before: Tensor) -> bool:
+    return mean.shape == before.shape and bool((mean - before).norm() <= LIKE * before.norm())
 
 
 def matching_term(path: str, record: Record, wanted: Term, seed: int) -> str:
     """The term of the file that is a term of the run.
 
     Raises:
-        SettingsError: there is none, or it was learned with another seed and depends on it.
+        SettingsError: there is none, or it was made with another seed and depends on it.
     """
     for stored in record["losses"]:
         if (stored["name"], stored["options"]) == (wanted["name"], wanted["options"]):
             if stored["random"] and record["seed"] != seed:
                 raise SettingsError(
-                    f"style file '{path}' was learned with --seed {record['seed']}, which the loss"
-                    f" '{stored['name']}' depends on, not with {seed}"
+                    f"style file '{path}' was made with seed {record['seed']}, which the loss"
+                    f" '{stored['name']}' depends on, not with {seed}",
+                    settings=("seed",),
                 )
             return str(stored["term"])
     raise SettingsError(
-        f"style file '{path}' was learned for the losses"
-        f" {'; '.join(said(loss) for loss in record['losses'])}; this run has {said(wanted)}: learn it"
-        " again with that"
+        f"style file '{path}' was made for the losses"
+        f" {'; '.join(as_spec(loss) for loss in record['losses'])}; this run has {as_spec(wanted)}: make"
+        " it again with that loss",
+        settings=("loss",),
     )
 
 
@@ -158,7 +172,7 @@ def style_losses(host: Host, objective: Objective) -> list[Term]:
 
 
 def is_random(loss: Loss) -> bool:
-    """Whether the summaries may depend on the seed: sums do not, unless the loss keeps numbers."""
+    """Whether the summaries may depend on the seed: sums do not, unless the loss has buffers."""
     return loss.summary != "sum" or any(True for _ in loss.buffers())
 
 
@@ -172,7 +186,7 @@ def described(host: Host, kind: Kind, spec: Spec) -> Plugin:
     return plain
 
 
-def said(table: Mapping[str, Any]) -> str:
+def as_spec(table: Mapping[str, Any]) -> str:
     """The plugin of a record as a SPEC."""
     return str(Spec(table["name"], table["options"]))
 
@@ -192,7 +206,7 @@ def probe(objective: Objective) -> dict[str, Tensor]:
     }
 
 
-def beginning(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names begin so, by the rest of the name."""
     return {
         name.removeprefix(prefix): value

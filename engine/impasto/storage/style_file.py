@@ -41,7 +41,7 @@ class Plugin(TypedDict):
 
 
 class Term(Plugin):
-    """A loss that the style was learned for."""
+    """A loss that the statistics are for."""
 
     term: str
     random: bool
