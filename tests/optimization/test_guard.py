@@ -90,7 +90,7 @@ def test_it_ends_with_the_best_picture_after_a_few_times(
     assert done.status == 1
     steps = (PATIENCE + 1) * EVERY
     assert "the loss diverged 6 times without a better picture in between" in done.error
-    assert done.error.endswith(f"the picture after {steps} steps is in '{out}'")
+    assert f"; the picture after {steps} steps is in '{out}'" in done.error
     ruined = out.read_bytes()
     assert broken_run(invoke, pair, breaking, "at=0", "--optimizer", optimizer, steps=5).status == 0
     with Image.open(out) as best:

@@ -90,7 +90,10 @@ def test_the_file_says_what_it_was_learned_with_and_holds_no_code(
         ((*SIZES, *LOSSES, "--extractor", "vgg19:pooling=average"), "pooling=average"),
         (("--size", 48, "--loss", "gram:layers=conv1_1"), "this run has gram:layers=conv1_1,norm"),
         (("--size", 48, "--loss", "moments:layers=conv1_1"), "was made for the losses gram:"),
-        (("--size", 56, *LOSSES), "for results of 48, 64 pixels on the longer side, not 56; learn"),
+        (
+            ("--size", 56, *LOSSES),
+            "for results of 48, 64 pixels on the longer side, not 56; make it again",
+        ),
         ((*SIZES, *LOSSES, "--seed", 1), "made with seed 0, which the loss 'nearest' depends"),
         ((*SIZES, *LOSSES, "--style-fit", "stretch"), "do not work with style_fit stretch"),
         ((*SIZES, *LOSSES, "--colors", "match"), "do not work with colors match"),
