@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from impasto.errors import (
         CheckpointError,
         ImpastoError,
+        OutputError,
         PictureError,
         PluginError,
         SettingsError,
@@ -41,6 +42,7 @@ _HOME = {
     "impasto.errors": (
         "CheckpointError",
         "ImpastoError",
+        "OutputError",
         "PictureError",
         "PluginError",
         "SettingsError",
@@ -68,6 +70,7 @@ __all__ = [
     "Layers",
     "Loss",
     "Offer",
+    "OutputError",
     "PictureError",
     "PluginError",
     "Result",

@@ -10,7 +10,7 @@ from PIL.Image import Image
 from impasto.images.reading import Photo, photo_of
 from impasto.jobs.run import run_settings
 from impasto.optimization.result import Result
-from impasto.settings.settings import gather
+from impasto.settings.settings import documents_of, gather
 from impasto.settings.style import Style
 
 Picture = str | PathLike[str] | Image
@@ -50,8 +50,10 @@ def run(
     given = {**given, "content": _name(content), "style": [_style(one) for one in styles]}
     if isinstance(output := given.get("output"), PathLike):
         given["output"] = fspath(output)
-    settings = gather(given, preset, fspath(config) if config is not None else None)
-    return run_settings(settings, _in_memory(content), [_in_memory(one) for one in styles])
+    config = fspath(config) if config is not None else None
+    settings, documents = gather(given, preset, config), documents_of(preset, config)
+    in_memory = [_in_memory(one) for one in styles]
+    return run_settings(settings, _in_memory(content), in_memory, documents=documents)
 
 
 def _name(picture: Picture) -> str:

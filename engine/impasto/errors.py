@@ -42,6 +42,10 @@ class PictureError(ImpastoError):
     """A picture that cannot be read, used or written."""
 
 
+class OutputError(ImpastoError):
+    """A file that cannot be written, or must not be."""
+
+
 class CheckpointError(ImpastoError):
     """A checkpoint that cannot be written, read or gone on from."""
 

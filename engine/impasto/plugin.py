@@ -7,6 +7,10 @@ sRGB in [0, 1], unless a function says otherwise. :mod:`impasto.testing` helps t
 from impasto.demo import CONTENT as DEMO_CONTENT
 from impasto.demo import STYLE as DEMO_STYLE
 from impasto.errors import unknown
+from impasto.files.names import fitting_name
+from impasto.files.outputs import Outputs
+from impasto.files.scratch import scratch_folder
+from impasto.files.whole import written_whole
 from impasto.host.extras import require
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import (
@@ -17,7 +21,6 @@ from impasto.images.tensors import (
     save,
     to_picture,
     to_tensor,
-    written_whole,
 )
 from impasto.model.loss import full
 from impasto.model.precision import precision_name
@@ -27,8 +30,10 @@ __all__ = [
     "DEMO_CONTENT",
     "DEMO_STYLE",
     "SUFFIXES",
+    "Outputs",
     "contact_sheet",
     "fitted",
+    "fitting_name",
     "full",
     "open_picture",
     "part",
@@ -36,6 +41,7 @@ __all__ = [
     "require",
     "resized",
     "save",
+    "scratch_folder",
     "to_picture",
     "to_tensor",
     "unknown",

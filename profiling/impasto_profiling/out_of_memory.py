@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from impasto.files.outputs import Outputs
 from impasto.model.precision import precision_name
 from impasto.model.scopes import scope_of
 from impasto_plugins.callbacks.statistics import peak_memory
@@ -18,7 +19,7 @@ LARGEST = 40
 """Tensors that are listed."""
 
 
-def dump(error: BaseException, device: torch.device, folder: Path) -> Path:
+def dump(error: BaseException, device: torch.device, folder: Path, outputs: Outputs) -> Path:
     """Write down the error, where it came from, and the tensors that are alive, the largest first.
 
     Returns:
@@ -36,7 +37,8 @@ def dump(error: BaseException, device: torch.device, folder: Path) -> Path:
     if device.type == "cuda":
         lines.append(torch.cuda.memory_summary(device))
     path = folder / FILE
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with outputs.writing(path) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 

@@ -9,19 +9,21 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from impasto.files.outputs import Outputs
 from impasto_profiling.report import Report, StageReport
 
 SHOWN = 9
 """Parts with a color of their own; the others are one."""
 
 
-def write_plots(report: Report, folder: Path, step: int) -> None:
+def write_plots(report: Report, folder: Path, step: int, outputs: Outputs) -> None:
     """Write ``roofline.png`` and ``parts.png`` into the folder, and log them for TensorBoard.
 
     Args:
         report: with one recorded stage or more; with none nothing is written.
         folder: of the profile.
         step: of the run, under which TensorBoard shows them.
+        outputs: of the run.
     """
     # Imported here, since it takes a second.
     from torch.utils.tensorboard import SummaryWriter
@@ -30,7 +32,8 @@ def write_plots(report: Report, folder: Path, step: int) -> None:
         return
     with SummaryWriter(str(folder)) as writer:
         for name, figure in (("roofline", roofline(report)), ("parts", bars(report))):
-            figure.savefig(folder / f"{name}.png", dpi=120)
+            with outputs.writing(folder / f"{name}.png") as part:
+                figure.savefig(part, format="png", dpi=120)
             writer.add_image(f"profile/{name}", pixels(figure), step, dataformats="HWC")
 
 

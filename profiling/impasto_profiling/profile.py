@@ -14,13 +14,14 @@ from pydantic import Field
 
 import impasto
 from impasto.plugin import require
-from impasto_plugins.callbacks.files import make_folder
 from impasto_profiling.recording import Plan, Recording
 
 logger = logging.getLogger("impasto")
 
 PACKAGES = ("tensorboard", "torch_tb_profiler", "matplotlib")
 FOLDER = "profile"
+WRITTEN = ("report.json", "roofline.png", "parts.png", "out_of_memory.txt")
+"""Files in the folder, traces left out, which have names of their own."""
 
 
 class Profile:
@@ -41,11 +42,10 @@ class Profile:
         """Take the options.
 
         Raises:
-            SettingsError: a package of the extra is not installed, or the folder cannot be made.
+            SettingsError: a package of the extra is not installed.
         """
         for package in PACKAGES:
             require(package, "profiling", "callback 'profile'")
-        make_folder("profile", folder)
         self.folder = folder
         self.plan = Plan(wait, warmup, active, repeat, profile_memory, with_stack)
         self.recordings: list[Recording] = []
@@ -59,9 +59,14 @@ class Profile:
                 f"callback 'profile': no stage has more than {longest} steps, and the first"
                 f" {self.plan.first} of each (wait and warmup) are not recorded"
             )
+        what = "callback 'profile': "
+        folder = run.outputs.claim_folder(self.folder, f"{what}folder")
         # A run that is resumed finds its own traces there, and keeps them.
         if not run.step:
-            clear(self.folder, run.settings.force)
+            clear(folder, run.settings.force)
+        for name in WRITTEN:
+            run.outputs.claim(folder / name, f"{what}file")
+        self.folder = folder
 
     @impasto.hookimpl(trylast=True)
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
@@ -88,7 +93,7 @@ class Profile:
         from impasto_profiling.out_of_memory import dump
 
         if is_out_of_memory(error):
-            path = dump(error, run.device, self.folder)
+            path = dump(error, run.device, self.folder, run.outputs)
             logger.warning("out of memory: what was allocated is in '%s'", path)
         self.stop()
         if any(recording.traces for recording in self.recordings):
@@ -108,9 +113,9 @@ class Profile:
         from impasto_profiling.table import print_report
 
         report = make_report(run, self.recordings, self.folder)
-        write_report(report, self.folder)
+        write_report(report, self.folder, run.outputs)
         print_report(report)
-        write_plots(report, self.folder, run.step)
+        write_plots(report, self.folder, run.step, run.outputs)
         logger.info("profile, curves and pictures: tensorboard --logdir '%s'", self.folder)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from impasto.errors import SettingsError
+from impasto.files.outputs import Outputs
 from impasto_profiling.memory import Peak
 
 FILE = "report.json"
@@ -121,10 +122,11 @@ class Report:
     threads: int = 0
 
 
-def write_report(report: Report, folder: Path) -> None:
+def write_report(report: Report, folder: Path, outputs: Outputs) -> None:
     """Write the report as JSON into its folder."""
     text = json.dumps(TypeAdapter(Report).dump_python(report), indent=2, ensure_ascii=False)
-    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+    with outputs.writing(folder / FILE) as part:
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def read_report(path: Path) -> Report:

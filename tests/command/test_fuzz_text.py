@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from helpers import Invoke, Pair, refused
 from impasto.builtin import build_host
+from impasto.files.outputs import Outputs
 from impasto.host.host import Kind
-from impasto.images.tensors import check_output
+from impasto.images.writing import SUFFIXES
 from impasto.optimization.checks import check_specs
 from impasto.optimization.initial_image import (
     INITIAL_IMAGES,
@@ -24,7 +25,7 @@ from impasto.optimization.initial_image import (
 from impasto.optimization.inputs import InputFiles
 from impasto.optimization.schedule import advance, check_schedule, make_schedule, schedule_names
 from impasto.optimization.stages import plan_stages
-from impasto.settings.input_files import option_texts, picture_files
+from impasto.settings.input_files import files_of, option_texts, picture_files
 from impasto.settings.settings import Settings, gather, validate
 from impasto.settings.spec import Spec
 from impasto.settings.style import Style
@@ -186,8 +187,10 @@ TABLES = st.dictionaries(st.sampled_from([*KEYS, "preset", "x"]), NESTED, max_si
 
 def try_settings(settings: Settings) -> None:
     """All that a run does with its settings before it reads pictures."""
+    outputs = Outputs(force=settings.force)
+    outputs.reads(files_of(settings))
     if settings.output is not None:
-        check_output(Path(settings.output), settings.force, [settings.content])
+        outputs.claim(settings.output, suffixes=SUFFIXES)
     with InputFiles(settings.max_megapixels).read_by_plugins(
         [*option_texts(settings), *picture_files(settings)]
     ):

@@ -108,8 +108,7 @@ def test_python_interrupt_carries_the_picture(pair: Pair) -> None:
                 raise KeyboardInterrupt
 
     from impasto.jobs.run import prepare_run
-    from impasto.jobs.saving import keep_what_was_painted
-    from impasto.optimization.loop import paint
+    from impasto.jobs.saving import paint_and_save
 
     settings = gather(
         {"content": str(pair.content), "style": str(pair.style), "size": 32, "loss": "tv"},
@@ -118,11 +117,8 @@ def test_python_interrupt_carries_the_picture(pair: Pair) -> None:
     )
     run = prepare_run(settings)
     run.host.register(Stop(), "stop", "this test")
-    with (
-        pytest.raises(impasto.Interrupted, match="after 2 steps") as caught,
-        keep_what_was_painted(run, None),
-    ):
-        paint(run)
+    with pytest.raises(impasto.Interrupted, match="after 2 steps") as caught:
+        paint_and_save(run)
     assert caught.value.result.steps == 2
     assert caught.value.result.picture.size == (32, 24)
 

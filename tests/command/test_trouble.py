@@ -269,8 +269,8 @@ def test_no_place_at_all(pair: Pair, tmp_path: Path) -> None:
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert lines[-1] == (
-        f"impasto: error: '{out}' cannot be written: File too large, nor is there another place for"
-        " the picture; impasto resume goes on from its checkpoint"
+        f"impasto: error: '{out}' cannot be written: File too large, and no other place could"
+        " be found for the picture; impasto resume goes on from its checkpoint"
     )
     assert not any("Traceback" in line for line in lines)
     assert sum("no checkpoint can be written" in line for line in lines) == 1

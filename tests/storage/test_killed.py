@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from helpers import SAME_THREADS, Invoke, Pair
-from impasto.storage.checkpoint import NAME, PART
+from impasto.files.whole import PART
+from impasto.storage.checkpoint import NAME
 
 
 def main(folder: Path, kills: int, arguments: list[str]) -> None:
@@ -44,7 +45,7 @@ def main(folder: Path, kills: int, arguments: list[str]) -> None:
         status = os.waitpid(child, 0)[1]
         if os.WIFSIGNALED(status):
             killed += 1
-            while_writing += (folder / PART).exists()
+            while_writing += any(PART.fullmatch(name) for name in os.listdir(folder))
         elif status:
             sys.exit(f"the process ended with {os.waitstatus_to_exitcode(status)}")
         elif killed >= kills:

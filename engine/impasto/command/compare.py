@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,14 +56,16 @@ def compare(
     differences mean nothing, and a run whose losses used these layers has an advantage. The rows
     'content' and 'style' are those pictures themselves, the style stretched to the content's shape.
     """
+    from impasto.files.outputs import Outputs
     from impasto.images.contact_sheet import contact_sheet
-    from impasto.images.tensors import check_output, open_picture, save, to_picture
+    from impasto.images.tensors import SUFFIXES, open_picture, save, to_picture
     from impasto.jobs.compare import HELD_OUT, opened
     from impasto.jobs.compare import compare as measure
     from impasto.settings.style import Style
 
-    if output is not None:
-        check_output(Path(output), force, [content, *results])
+    outputs = Outputs(force=force)
+    outputs.reads([content, *results, *(Style.parse(text).file for text in styles)])
+    path = None if output is None else outputs.claim(output, suffixes=SUFFIXES)
     parsed = {style: open_picture(style.file) for style in map(Style.parse, styles)}
     pictures, photo = opened(results), open_picture(content)
     chosen = tuple(layers.split(",")) if layers else HELD_OUT
@@ -73,13 +76,14 @@ def compare(
         click.echo(json.dumps([_record(score, extractor) for score in scores], indent=2))
     else:
         _print(scores, chosen, extractor)
-    if output is not None:
+    if path is not None:
         shown = [photo, next(iter(parsed.values())), *pictures.values()]
         cells = [
             (_label(score), to_picture(picture.image))
             for score, picture in zip(scores, shown, strict=True)
         ]
-        save(contact_sheet(cells, columns=4, cell=320), Path(output))
+        sheet = contact_sheet(cells, columns=4, cell=320)
+        outputs.keep_or_raise(partial(save, sheet), path, "contact sheet")
 
 
 def _print(scores: Sequence[Score], layers: Sequence[str], extractor: str) -> None:

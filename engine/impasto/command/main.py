@@ -8,13 +8,14 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable
-from contextlib import suppress
 
 import click
 from click.shell_completion import CompletionItem
 
 from impasto import __version__
+from impasto.command.streams import guarded_streams, open_closed_streams
 from impasto.errors import ImpastoError, one_line, unknown
+from impasto.jobs.signals import StopSignals
 from impasto.optimization.memory import is_out_of_memory
 
 COMMANDS = {
@@ -37,9 +38,6 @@ COMMANDS = {
     ),
 }
 """Each command: where it is, and its line in the help."""
-
-
-TERMINATED = "terminated"
 
 
 class LazyGroup(click.Group):
@@ -112,13 +110,26 @@ def group(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line: errors are one clear line and an exit status other than zero."""
-    signal.signal(signal.SIGTERM, _terminate)
+    open_closed_streams()
+    signals = StopSignals()
+    with guarded_streams(), signals.watched(defaults=True):
+        status = _status(signals)
+    sys.exit(status)
+
+
+def _status(signals: StopSignals) -> int:
     try:
-        status = group.main(prog_name="impasto", standalone_mode=False)
-    except click.exceptions.Abort as error:
-        # click's word for a KeyboardInterrupt, which it keeps as the cause.
-        line = str(error.__cause__ or "") or "interrupted"
-        status = _fail(line, 143 if line.startswith(TERMINATED) else 130)
+        try:
+            status = group.main(prog_name="impasto", standalone_mode=False)
+        finally:
+            # From here on there is nothing left to stop.
+            signals.hold()
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        # Abort is click's word for a KeyboardInterrupt, which it keeps as the cause.
+        stopped = error.__cause__ or error
+        # As a shell has it for a process that a signal ended.
+        status = 128 + getattr(stopped, "number", signal.SIGINT)
+        status = _fail(str(stopped) or "interrupted", status)
     except click.ClickException as error:
         status = _fail(error.format_message(), error.exit_code)
     except ImpastoError as error:
@@ -127,7 +138,7 @@ def main() -> None:
         status = 1
     except Exception as error:
         status = _fail(_unforeseen(error), 1)
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0
 
 
 def with_options(message: str, settings: Iterable[str]) -> str:
@@ -150,11 +161,6 @@ def _options_of(command: click.Command | None) -> set[str]:
     return own.union(*map(_options_of, inner))
 
 
-def _terminate(number: int, frame: object) -> None:
-    # Ends the run as Ctrl-C does, so that the picture so far is kept.
-    raise KeyboardInterrupt(TERMINATED)
-
-
 def _unforeseen(error: Exception) -> str:
     if is_out_of_memory(error):
         return with_options(
@@ -165,9 +171,7 @@ def _unforeseen(error: Exception) -> str:
 
 
 def _say(text: str) -> None:
-    # Standard error may be a file on a disk that is full: the run is worth more than the line.
-    with suppress(OSError):
-        click.echo(text, err=True)
+    click.echo(text, err=True)
 
 
 def _debugging() -> bool:

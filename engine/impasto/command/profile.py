@@ -11,7 +11,8 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.run import default_output, given_on_the_line, report
-from impasto.settings.settings import gather
+from impasto.files.names import longer
+from impasto.settings.settings import documents_of, gather
 
 
 @click.command(cls=GroupedCommand)
@@ -61,7 +62,7 @@ def profile(
     settings = gather(given_on_the_line(content, styles, given), preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
     assert settings.output is not None
-    folder = Path(trace_dir or f"{settings.output.rpartition('.')[0]}_profile")
+    folder = Path(trace_dir or longer(settings.output.rpartition(".")[0], "_profile"))
     # Imported here, since they bring torch, and what is wrong above is said without that wait.
     from impasto.command.malloc import ConfigureMalloc
     from impasto.jobs.run import run_settings
@@ -75,7 +76,12 @@ def profile(
         "profile", folder=str(folder), **schedule, profile_memory=memory, with_stack=stacks
     )
     result = run_settings(
-        settings if quiet else settings.observed_by("progress"), observers=[ConfigureMalloc()]
+        settings if quiet else settings.observed_by("progress"),
+        observers=[ConfigureMalloc()],
+        documents=[
+            *documents_of(preset, config),
+            *([str(report_file(Path(other)))] if other else []),
+        ],
     )
     report(result, as_json=False, quiet=quiet)
     this = read_report(folder)
@@ -85,13 +91,18 @@ def profile(
         click.echo(json.dumps(record(folder, other)))
 
 
-def record(folder: Path, other: str | None) -> dict[str, object]:
-    """The report as it was written, with the one that it is compared with."""
+def report_file(path: Path) -> Path:
+    """The file of a report, given itself or the folder of its profile."""
     from impasto_profiling.report import FILE
 
+    return path / FILE if path.is_dir() else path
+
+
+def record(folder: Path, other: str | None) -> dict[str, object]:
+    """The report as it was written, with the one that it is compared with."""
+
     def read(path: Path) -> dict[str, object]:
-        file = path / FILE if path.is_dir() else path
-        table: dict[str, object] = json.loads(file.read_text(encoding="utf-8"))
+        table: dict[str, object] = json.loads(report_file(path).read_text(encoding="utf-8"))
         return table
 
     more = {} if other is None else {"compared_with": read(Path(other))}

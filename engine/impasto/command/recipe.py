@@ -11,6 +11,7 @@ import click
 from impasto.command.options import complete_file, output_options
 from impasto.command.resume import watched
 from impasto.command.run import report
+from impasto.files.names import longer
 from impasto.settings.settings import Settings
 
 
@@ -65,7 +66,7 @@ def rerun(
     from impasto.jobs.rerun import rerun as run_again
 
     path = Path(result)
-    target = output or str(path.with_name(f"{path.stem}_again{path.suffix}"))
+    target = output or longer(str(path.with_suffix("")), f"_again{path.suffix}")
 
     def with_progress(settings: Settings) -> Settings:
         return watched(settings, quiet)

@@ -14,9 +14,11 @@ from impasto.settings.settings import Settings
 @click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE",
               shell_complete=complete_file,
               help="Plugin that the run had: a checkpoint loads none by itself.")  # fmt: skip
+@click.option("--force", is_flag=True,
+              help="Overwrite files in the run's outputs that it did not write itself.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
 @output_options
-def resume(folder: str, plugins: tuple[str, ...], as_json: bool, quiet: bool) -> None:
+def resume(folder: str, plugins: tuple[str, ...], force: bool, as_json: bool, quiet: bool) -> None:
     """Go on with the run that has its checkpoint in DIR.
 
     It ends with the picture that the run would have given without a stop, bit for bit on the same
@@ -28,7 +30,9 @@ def resume(folder: str, plugins: tuple[str, ...], as_json: bool, quiet: bool) ->
     def with_progress(settings: Settings) -> Settings:
         return watched(settings, quiet)
 
-    result = resume_run(folder, with_progress, plugins=plugins, observers=[ConfigureMalloc()])
+    result = resume_run(
+        folder, with_progress, plugins=plugins, force=force, observers=[ConfigureMalloc()]
+    )
     report(result, as_json, quiet)
 
 

@@ -13,7 +13,8 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.options import output_options, run_options
 from impasto.errors import counted
-from impasto.settings.settings import gather
+from impasto.files.names import fitting_name
+from impasto.settings.settings import documents_of, gather
 
 if TYPE_CHECKING:
     from impasto.optimization.result import Result
@@ -51,7 +52,9 @@ def run(
     from impasto.jobs.run import run_settings
 
     result = run_settings(
-        settings if quiet else settings.observed_by("progress"), observers=[ConfigureMalloc()]
+        settings if quiet else settings.observed_by("progress"),
+        observers=[ConfigureMalloc()],
+        documents=documents_of(preset, config),
     )
     report(result, as_json, quiet)
 
@@ -79,9 +82,11 @@ def given_on_the_line(
 
 
 def default_output(content: str, styles: Sequence[str | PathLike[str]]) -> str:
-    """A name in the current folder made from the names of both pictures.
+    """A name in the current folder made from the names of both pictures, shortened where it is too long.
 
     >>> default_output("photos/town.jpg", ("night.jpg",))
     'town_as_night.png'
     """
-    return f"{Path(content).stem}_as_{'_'.join(Path(style).stem for style in styles)}.png"
+    painted = "_".join(Path(style).stem for style in styles)
+    # Each is shortened by itself, so that both are told; some room is left for what others add.
+    return f"{fitting_name(Path(content).stem, longest=110)}_as_{fitting_name(painted, longest=110)}.png"

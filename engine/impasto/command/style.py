@@ -31,12 +31,13 @@ def learn(painting: str, output: str | None, **given: object) -> None:
     PAINTING is FILE or FILE:scale=0.5. Give the network, losses, size and scales of the runs that
     will use it; a run that differs is refused.
     """
+    from impasto.files.names import longer
     from impasto.jobs.learn import learn as learn_style
     from impasto.settings.style import STYLE_FILE, Style
 
     given = {name: value for name, value in given.items() if value not in (None, ())}
     parsed = Style.parse(painting)
-    file = output or f"{Path(parsed.file).stem}{STYLE_FILE}"
+    file = output or longer(Path(parsed.file).stem, STYLE_FILE)
     record = learn_style(parsed, file, **given)  # type: ignore[arg-type]
     sizes = ", ".join(map(str, record["sizes"]))
     megabytes = Path(file).stat().st_size / 1e6

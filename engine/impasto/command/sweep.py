@@ -10,7 +10,8 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.run import default_output, given_on_the_line
-from impasto.settings.settings import gather
+from impasto.files.names import longer
+from impasto.settings.settings import documents_of, gather
 
 
 @click.command(cls=GroupedCommand)
@@ -42,14 +43,15 @@ def sweep(
     """
     settings = gather(given_on_the_line(content, styles, given), preset, config)
     name = Path(default_output(settings.content, settings.style))
-    settings = settings.with_output(f"{name.stem}_sweep.png")
+    settings = settings.with_output(longer(name.stem, "_sweep.png"))
     from impasto.command.malloc import ConfigureMalloc
     from impasto.jobs.sweep import Vary
     from impasto.jobs.sweep import sweep as sweep_settings
 
     settings = settings if quiet else settings.observed_by("progress")
     varies = [Vary.parse(text) for text in vary]
+    documents = documents_of(preset, config)
     where = None if folder is None else Path(folder)
-    sheet = sweep_settings(settings, varies, cell, where, [ConfigureMalloc()])
+    sheet = sweep_settings(settings, varies, cell, where, [ConfigureMalloc()], documents)
     if not quiet:
         click.echo(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy
@@ -12,15 +10,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from impasto.errors import PictureError, unknown
 from impasto.images.reading import MAX_MEGAPIXELS, Photo, open_picture, photo_of
-from impasto.images.writing import SUFFIXES, PictureMetadata, write_picture, written_whole
+from impasto.images.writing import SUFFIXES, PictureMetadata, write_picture
 
 __all__ = [
     "MAX_MEGAPIXELS",
     "SUFFIXES",
     "Photo",
-    "check_output",
     "fitted",
     "open_picture",
     "photo_of",
@@ -28,7 +24,6 @@ __all__ = [
     "save",
     "to_picture",
     "to_tensor",
-    "written_whole",
 ]
 
 
@@ -70,36 +65,11 @@ def fitted(width: int, height: int, size: int, side: str = "longer") -> tuple[in
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def check_output(
-    path: Path, force: bool, inputs: Sequence[str] = (), suffixes: Iterable[str] = tuple(SUFFIXES)
-) -> None:
-    """Refuse, before any work, an output that could not be written.
-
-    Raises:
-        PictureError: an unknown suffix, a folder that does not exist or cannot be written to, one
-            of the ``inputs``, or a file that exists while ``force`` is not set.
-    """
-    if path.suffix.lower() not in suffixes:
-        raise PictureError(f"output '{path}': {unknown('suffix', path.suffix, suffixes)}")
-    if os.path.isdir(path):
-        raise PictureError(f"output '{path}' is a folder")
-    if not os.path.isdir(path.parent):
-        raise PictureError(f"output folder '{path.parent}' does not exist")
-    if not os.access(path.parent, os.W_OK):
-        raise PictureError(f"output folder '{path.parent}' cannot be written to")
-    if any(os.path.realpath(path) == os.path.realpath(given) for given in inputs):
-        raise PictureError(f"output '{path}' is one of the inputs")
-    if os.path.exists(path) and not force:
-        raise PictureError(
-            f"output '{path}' exists; set force to overwrite it", settings=("force",)
-        )
-
-
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a picture in the format of its suffix, without metadata; see :func:`written_whole`.
+    """Write a picture in the format of its suffix, without metadata.
 
     Raises:
-        PictureError: it cannot be written; what stood there before is still there.
+        OSError: it cannot be written.
     """
     photo = photo_of(picture)
     write_picture(path, photo.image, PictureMetadata(photo.alpha))

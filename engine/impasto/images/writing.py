@@ -1,4 +1,4 @@
-"""Writing pictures: PNG, JPEG, WebP and TIFF with alpha, profile and metadata, whole or not at all.
+"""Writing pictures: PNG, JPEG, WebP and TIFF with alpha, profile and metadata.
 
 Pillow cannot write more than 8 bits a color: PNG goes by imagecodecs (libpng), with the chunks around the
 pixels put in here; TIFF by Pillow's own directories and zlib.
@@ -7,12 +7,8 @@ pixels put in here; TIFF by Pillow's own directories and zlib.
 from __future__ import annotations
 
 import logging
-import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -81,7 +77,7 @@ def check_format(path: Path, depth: int, width: int, height: int) -> None:
 def write_picture(
     path: Path, image: Tensor, metadata: PictureMetadata, depth: int = 8, quality: int = 95
 ) -> None:
-    """Write a picture in the format of its suffix; see :func:`written_whole`.
+    """Write a picture in the format of its suffix.
 
     Args:
         path: with one of ``SUFFIXES``.
@@ -91,15 +87,14 @@ def write_picture(
         quality: of JPEG and WebP, 1 to 100.
 
     Raises:
-        PictureError: it cannot be written; what stood there before is still there.
+        OSError: it cannot be written, or not be encoded.
     """
     kind = SUFFIXES[path.suffix.lower()]
     try:
         data = encoded(kind, image, metadata, depth, quality)
-    except (OSError, ValueError, RuntimeError, MemoryError, struct.error) as error:
-        raise PictureError(f"'{path}' cannot be written: {error}") from None
-    with written_whole(path) as part:
-        part.write_bytes(data)
+    except (ValueError, RuntimeError, MemoryError, struct.error) as error:
+        raise OSError(f"it cannot be encoded as {kind}: {error}") from None
+    path.write_bytes(data)
 
 
 def encoded(kind: str, image: Tensor, metadata: PictureMetadata, depth: int, quality: int) -> bytes:
@@ -129,37 +124,6 @@ def encoded(kind: str, image: Tensor, metadata: PictureMetadata, depth: int, qua
         file, kind, quality=quality, icc_profile=profile, exif=exif, xmp=xmp, **more
     )
     return file.getvalue()
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary file beside ``path``, renamed to it at the end; removed if writing fails.
-
-    Raises:
-        PictureError: it cannot be written; what stood there before is still there.
-    """
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.stem}.", suffix=f".part{path.suffix}", delete=False
-        ) as file:
-            part = Path(file.name)
-        try:
-            yield part
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
-            part.chmod(0o666 & ~umask())
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise PictureError(f"'{path}' cannot be written: {error.strerror or error}") from None
-
-
-def umask() -> int:
-    """Rights that new files are not given, as the user set them."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _samples(image: Tensor) -> Samples:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
+import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from impasto.errors import CheckpointError
+from impasto.files.outputs import OWN, Outputs
 from impasto.host.offer import hookimpl
+from impasto.jobs.signals import StopSignals
 from impasto.optimization.provenance import machine_of, network_checksum
 from impasto.optimization.state import Run, random_state
-from impasto.storage.checkpoint import NAME, check_folder, write_checkpoint
+from impasto.storage.checkpoint import LOCK, NAME, check_folder, write_checkpoint
 
 logger = logging.getLogger("impasto")
-
-Handler = Callable[[int, FrameType | None], Any]
 
 
 class Checkpoints:
@@ -47,7 +42,8 @@ class Checkpoints:
         self.folder, self.every = folder.resolve(), every
         self.written = 0.0
         self.failing = False
-        self.pending: Callable[[], object] | None = None
+        self.signals: StopSignals | None = None
+        """Those that wait for the end of a step."""
 
     def has_one(self) -> bool:
         """Whether there is a checkpoint in the folder."""
@@ -64,10 +60,23 @@ class Checkpoints:
                 f"'{self.folder}' has a checkpoint: impasto resume goes on from it, --force begins anew"
             )
 
+    def claim(self, outputs: Outputs) -> None:
+        """Register the files of the folder, so that nothing else is written over them.
+
+        Raises:
+            OutputError: one of them is an input, or another output.
+        """
+        for name in (NAME, LOCK, OWN):
+            outputs.claim(self.folder / name, "checkpoint", replace=True)
+        outputs.remember_in(self.folder)
+
     @hookimpl(trylast=True)
     def impasto_before_run(self, run: Run) -> None:
         check_folder(self.folder)
         self.inputs = identity_of(run)
+        # Now, since the working folder may be moved or removed while the run goes on.
+        self.started_in = os.path.abspath(run.prepared.folder)
+        self.from_here = os.path.relpath(self.started_in, self.folder)
 
     @hookimpl(trylast=True)
     def impasto_before_stage(self, run: Run) -> None:
@@ -78,8 +87,8 @@ class Checkpoints:
     @hookimpl(trylast=True)
     def impasto_after_step(self, run: Run) -> None:
         self.random = random_state(run.prepared)
-        if self.pending:
-            self.pending()
+        if self.signals is not None:
+            self.signals.stop_if_asked()
         if time.monotonic() - self.written >= self.every:
             self.write(run)
 
@@ -107,38 +116,13 @@ class Checkpoints:
     def state_of(self, run: Run) -> dict[str, object]:
         """The run's state, with what it takes to prepare the same run again."""
         return {
-            "folder": run.prepared.folder or str(Path.cwd()),
+            "folder": self.started_in,
+            "from_here": self.from_here,
             "settings": run.settings.as_table(),
             "machine": machine_of(run.prepared),
             "inputs": self.inputs,
             **run.state_dict(self.random),
         }
-
-    @contextmanager
-    def signals_wait(self) -> Iterator[None]:
-        """Let Ctrl-C and SIGTERM wait for the end of the step; a second one does not wait."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-        def wait(number: int, frame: FrameType | None) -> None:
-            handler = before[signal.Signals(number)]
-            if not callable(handler):
-                handler = signal.default_int_handler
-            if self.pending:
-                handler(number, frame)
-            self.pending = lambda: handler(number, None)
-            logger.info("stopping after this step; once more stops at once")
-
-        try:
-            for number, handler in before.items():
-                if callable(handler):
-                    signal.signal(number, wait)
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def identity_of(run: Run) -> dict[str, str]:

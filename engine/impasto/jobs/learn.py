@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto import __version__
 from impasto.builtin import build_host
 from impasto.errors import SettingsError
-from impasto.images.tensors import check_output
+from impasto.files.outputs import Outputs
 from impasto.model.masks import mask_of
 from impasto.model.precision import precision_name
 from impasto.optimization.checks import check_masks, check_specs
@@ -27,9 +27,9 @@ from impasto.optimization.style_files import (
     style_losses,
 )
 from impasto.optimization.style_statistics import StylePicture
-from impasto.settings.settings import Settings, gather
+from impasto.settings.input_files import files_of
+from impasto.settings.settings import Settings, documents_of, gather
 from impasto.settings.style import STYLE_FILE, Style
-from impasto.storage.fallback import keep
 from impasto.storage.style_file import FORMAT, Record, write
 
 
@@ -58,16 +58,22 @@ def learn(
     """
     style = Style.parse(painting)
     given = {**given, "content": style.file, "style": style, "output": os.fspath(output)}
-    settings = gather(given, preset, os.fspath(config) if config is not None else None)
-    return learn_settings(settings)
+    config = os.fspath(config) if config is not None else None
+    return learn_settings(gather(given, preset, config), documents_of(preset, config))
 
 
 @torch.no_grad()
-def learn_settings(settings: Settings) -> Record:
-    """Learn the one style of these settings into their output; see :func:`learn`."""
-    path = Path(settings.output or "")
+def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
+    """Learn the one style of these settings into their output; see :func:`learn`.
+
+    Args:
+        settings: with one style.
+        documents: files that the settings come from.
+    """
     refuse_what_depends_on_the_content(settings)
-    check_output(path, settings.force, [settings.style[0].file], [STYLE_FILE])
+    outputs = Outputs(force=settings.force)
+    outputs.reads([*files_of(settings), *documents])
+    path = outputs.claim(settings.output or "", suffixes=[STYLE_FILE])
     host = build_host(settings.load, settings.plugin)
     check_specs(host, settings)
     device = choose_device(settings.device)
@@ -107,5 +113,5 @@ def learn_settings(settings: Settings) -> Record:
         "seed": settings.seed,
         "precision": precision_name(precision),
     }
-    keep(partial(write, tensors=tensors, record=record), path, "style")
+    outputs.keep_or_raise(partial(write, tensors=tensors, record=record), path, "style")
     return record

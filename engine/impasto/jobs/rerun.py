@@ -5,21 +5,18 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from impasto.errors import RecipeError
 from impasto.host.offer import hookimpl
 from impasto.host.trust import refuse_unnamed
-from impasto.images.tensors import check_output
 from impasto.jobs.recipes import NOT_IN_RECIPES, relocated
-from impasto.jobs.run import prepare_run
+from impasto.jobs.run import prepare_run, register
 from impasto.jobs.saving import paint_and_save
 from impasto.optimization.inputs import sha256
 from impasto.optimization.provenance import machine_of, network_checksum, versions
 from impasto.optimization.result import Result, Step
 from impasto.optimization.state import Run
-from impasto.settings.input_files import picture_files
 from impasto.settings.settings import Settings, validate
 from impasto.storage.recipe import read_recipe
 
@@ -67,8 +64,9 @@ def rerun(
     recipe = read_recipe(path)
     again = settings_again(recipe, output=os.fspath(output), plugins=plugins, force=force)
     settings = relocated(again, places_of(recipe["inputs"], found))
-    check_output(Path(output), force, [*picture_files(settings), os.fspath(path)])
-    run = prepare_run(watched(settings) if watched else settings, observers=observers)
+    outputs = register(settings, [os.fspath(path), *found])
+    settings = watched(settings) if watched else settings
+    run = prepare_run(settings, observers=observers, outputs=outputs)
     say_differences(run, recipe)
     if recipe.get("stopped"):
         run.host.register(StopAfter(recipe["steps"], str(recipe["stopped"])), "rerun", "the engine")

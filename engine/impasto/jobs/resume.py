@@ -12,16 +12,15 @@ from typing import Any
 from impasto.builtin import build_host
 from impasto.errors import CheckpointError
 from impasto.host.trust import refuse_unnamed, where_they_are
-from impasto.images.tensors import check_output
 from impasto.jobs.checkpoints import Checkpoints, identity_of, plugins_of
-from impasto.jobs.saving import output_of, paint_and_save
+from impasto.jobs.run import module_files, register
+from impasto.jobs.saving import paint_and_save
 from impasto.optimization.prepare import prepare
 from impasto.optimization.provenance import machine_of
 from impasto.optimization.result import Result
 from impasto.optimization.state import Run
-from impasto.settings.input_files import picture_files
 from impasto.settings.settings import Settings, validate
-from impasto.storage.checkpoint import read_checkpoint
+from impasto.storage.checkpoint import NAME, locked, read_checkpoint
 
 logger = logging.getLogger("impasto")
 
@@ -32,6 +31,7 @@ def resume(
     *,
     plugins: Sequence[str] = (),
     observers: Sequence[object] = (),
+    force: bool = False,
 ) -> Result:
     """Go on with the run of a checkpoint; its output is written, over the picture so far.
 
@@ -42,6 +42,7 @@ def resume(
         plugins: plugins to load. A checkpoint loads none by itself: one from elsewhere must not run
             code.
         observers: objects with life-cycle hooks.
+        force: replace files of the run's outputs that it did not write itself.
 
     Raises:
         PluginError: the run had a plugin that is not named.
@@ -49,24 +50,46 @@ def resume(
         ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
     """
     folder = Path(folder).resolve()
-    state = read_checkpoint(folder)
-    settings, started_in = settings_of(state), folder_of(state)
+    if not (folder / NAME).exists():
+        raise CheckpointError(f"there is no checkpoint in '{folder}'")
+    with locked(folder):
+        return _resume(folder, read_checkpoint(folder), watched, plugins, observers, force)
+
+
+def _resume(
+    folder: Path,
+    state: Mapping[str, Any],
+    watched: Callable[[Settings], Settings] | None,
+    plugins: Sequence[str],
+    observers: Sequence[object],
+    force: bool,
+) -> Result:
+    started_in = folder_of(state, folder)
+    settings = settings_of(state, started_in)
+    settings = replace(settings, checkpoint=str(folder), force=force or settings.force)
     refuse_unnamed("the checkpoint", settings.plugin, plugins)
     host = build_host(settings.load, plugins)
     settings = replace(settings, plugin=where_they_are(settings.plugin, plugins, started_in))
     for number, observer in enumerate(observers):
         host.register(observer, f"observer-{number}", "the caller")
+    outputs = register(settings, folder=str(started_in), own=folder)
+    checkpoints = Checkpoints(folder, settings.checkpoint_every)
+    checkpoints.claim(outputs)
     run = prepare(watched(settings) if watched else settings, host, folder=str(started_in))
-    if (output := output_of(run)) is not None:
-        check_output(output, True, [str(started_in / name) for name in picture_files(settings)])
+    run.outputs = outputs
+    outputs.reads(module_files(plugins))
     refuse_other_inputs(run, state)
     say_differences(run, state)
     run.load_state_dict(state)
-    return paint_and_save(run, Checkpoints(folder, settings.checkpoint_every))
+    return paint_and_save(run, checkpoints)
 
 
-def settings_of(state: Mapping[str, Any]) -> Settings:
+def settings_of(state: Mapping[str, Any], started_in: Path) -> Settings:
     """The settings of a checkpoint.
+
+    Args:
+        state: of the checkpoint.
+        started_in: where the run was started, or where that folder is now: names of files in it follow.
 
     Raises:
         CheckpointError: they are not there.
@@ -74,19 +97,41 @@ def settings_of(state: Mapping[str, Any]) -> Settings:
     """
     if not isinstance(state.get("settings"), dict):
         raise CheckpointError("the checkpoint has no settings")
-    return validate(state["settings"])
+    return validate(moved(state["settings"], f"{state.get('folder')}{os.sep}", started_in))
 
 
-def folder_of(state: Mapping[str, Any]) -> Path:
-    """Where the run was started: relative names count from there.
+def moved(value: Any, before: str, now: Path) -> Any:
+    """A table with all texts in it that begin with one folder beginning with another."""
+    if isinstance(value, Mapping):
+        return {key: moved(item, before, now) for key, item in value.items()}
+    if isinstance(value, list):
+        return [moved(item, before, now) for item in value]
+    if isinstance(value, str) and value.startswith(before):
+        return os.path.join(now, value.removeprefix(before))
+    return value
+
+
+def folder_of(state: Mapping[str, Any], checkpoint: Path) -> Path:
+    """Where the run was started, or where that folder is now: relative names count from there.
+
+    A folder that was moved or copied with checkpoint and content in it is found by the way from the
+    checkpoint.
 
     Raises:
         CheckpointError: it is not there.
     """
-    folder = Path(str(state.get("folder")))
-    if not os.path.isdir(folder):
-        raise CheckpointError(f"the run was started in '{folder}', which is not there any more")
-    return folder
+    settings = state.get("settings")
+    content = str(settings.get("content")) if isinstance(settings, Mapping) else ""
+    before = Path(str(state.get("folder")))
+    now = Path(os.path.normpath(checkpoint / str(state.get("from_here"))))
+    content = content.removeprefix(f"{before}{os.sep}")
+    if not os.path.isabs(content) and os.path.isfile(now / content):
+        return now
+    if os.path.isdir(before):
+        return before
+    if os.path.isdir(now):
+        return now
+    raise CheckpointError(f"the run was started in '{before}', which is not there any more")
 
 
 def refuse_other_inputs(run: Run, state: Mapping[str, Any]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from impasto.errors import ImpastoError
 from impasto.images.writing import PictureMetadata, check_format, write_picture
 from impasto.jobs.checkpoints import Checkpoints
 from impasto.jobs.recipes import recipe_of
+from impasto.jobs.signals import Stopped, StopSignals
 from impasto.model.scopes import scope_of
-from impasto.optimization.loop import paint, result_of
+from impasto.optimization.loop import leave_a_picture, paint, result_of
 from impasto.optimization.memory import clear_frames, is_out_of_memory, out_of_memory_advice
 from impasto.optimization.result import Interrupted, Result, RunFailed
 from impasto.optimization.state import Run
-from impasto.storage.fallback import write_or_keep_elsewhere
 from impasto.storage.recipe import with_recipe, without_recipe
 
 
@@ -31,32 +30,64 @@ def paint_and_save(run: Run, checkpoints: Checkpoints | None = None) -> Result:
     output = output_of(run)
     if output is not None:
         check_format(output, run.settings.depth, run.stages[-1].width, run.stages[-1].height)
+    signals = StopSignals(patient=checkpoints is not None)
     if checkpoints is not None:
+        checkpoints.signals = signals
         run.host.register(checkpoints, "checkpoint", "the engine")
-    with (
-        keep_what_was_painted(run, output),
-        checkpoints.signals_wait() if checkpoints is not None else nullcontext(),
-    ):
-        result = paint(run)
-    trouble = write_or_keep_elsewhere(partial(write_result, run, result), output) if output else ""
-    if trouble:
-        resumable = checkpoints is not None and checkpoints.has_one()
-        hint = "; impasto resume goes on from its checkpoint" if resumable else ""
-        raise RunFailed(trouble + hint, result)
+    with signals.watched():
+        result, error = painted(run, signals)
+        if error is not None:
+            failure = kept(run, error, output)
+            raise failure from (None if failure is error else error)
+        assert result is not None
+        if output is None:
+            line = f"the picture after {result.steps} steps is in the error's result"
+        elif trouble := run.outputs.keep(partial(write_result, run, result), output):
+            resumable = checkpoints is not None and checkpoints.has_one()
+            hint = "; impasto resume goes on from its checkpoint" if resumable else ""
+            raise RunFailed(trouble + hint, result)
+        else:
+            line = f"the picture is complete, in '{output}'"
+        if signals.asked is not None:
+            stopped = Stopped(signals.asked)
+            raise Interrupted(f"{stopped}; {line}", result, stopped.number)
     return result
+
+
+def painted(run: Run, signals: StopSignals) -> tuple[Result | None, BaseException | None]:
+    """Paint; the result, or what ended the run early. From then on signals wait.
+
+    Nested, since a signal may come while an error is dealt with; for some time after it no other is raised.
+    """
+    result: Result | None = None
+    error: BaseException | None = None
+    try:
+        try:
+            try:
+                result = paint(run)
+            except Exception as caught:
+                error = caught
+            signals.hold()
+        except KeyboardInterrupt as caught:
+            error = caught
+            signals.hold()
+    except KeyboardInterrupt as caught:
+        error = caught
+        signals.hold()
+    return result, error
 
 
 def output_of(run: Run) -> Path | None:
     """Where the run's picture goes; None if nothing is to be written."""
     output = run.settings.output
-    return None if output is None else Path(run.prepared.folder, output)
+    return None if output is None else run.outputs.located(output)
 
 
 def write_result(run: Run, result: Result, path: Path) -> None:
     """Write a result with the content picture's alpha, profile and metadata, and the recipe.
 
     Raises:
-        PictureError: it cannot be written; what stood there before is still there.
+        OSError: it cannot be written.
     """
     settings, photo = run.settings, run.prepared.content
     xmp = without_recipe(photo.xmp)
@@ -66,29 +97,27 @@ def write_result(run: Run, result: Result, path: Path) -> None:
     write_picture(path, result.image, metadata, settings.depth, settings.quality)
 
 
-@contextmanager
-def keep_what_was_painted(run: Run, output: Path | None) -> Iterator[None]:
-    """Turn what ends a run early into an error that has the picture so far, and save the picture.
+def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
+    """What ended a run early as an error that has the picture so far, which is saved.
 
-    Raises:
-        RunFailed: for an error; an ``ImpastoError`` before the first step passes as it is.
-        Interrupted: for Ctrl-C and signals that are turned into it.
+    Returns:
+        RunFailed for an error, Interrupted for a signal; an ``ImpastoError`` before the first step as it is.
     """
-    try:
-        yield
-    except KeyboardInterrupt as error:
-        so_far = result_of(run, stopped="interrupted")
-        reason = str(error) or "interrupted"
-        raise Interrupted(f"{reason}; {_keep(run, so_far, output)}", so_far) from None
-    except Exception as error:
-        if not run.step and isinstance(error, ImpastoError):
-            raise
+    if isinstance(error, ImpastoError) and not run.step:
+        return error
+    interrupted = isinstance(error, KeyboardInterrupt)
+    reason = str(error) or "interrupted"
+    if isinstance(error, Exception):
         reason = reason_of(run, error)
         clear_frames(error)
-        so_far = result_of(run, stopped="failed")
-        line = f"{reason}; {_keep(run, so_far, output)}"
-        less = ("size", "precision") if is_out_of_memory(error) else ()
-        raise RunFailed(line, so_far, getattr(error, "settings", less)) from error
+    # A second signal may have come before this was done.
+    leave_a_picture(run)
+    so_far = result_of(run, stopped="interrupted" if interrupted else "failed")
+    line = f"{reason}; {_keep(run, so_far, output)}"
+    if interrupted:
+        return Interrupted(line, so_far, getattr(error, "number", signal.SIGINT))
+    less = ("size", "precision") if isinstance(error, Exception) and is_out_of_memory(error) else ()
+    return RunFailed(line, so_far, getattr(error, "settings", less))
 
 
 def reason_of(run: Run, error: Exception) -> str:
@@ -118,5 +147,5 @@ def _keep(run: Run, result: Result, output: Path | None) -> str:
         return "no step was done, nothing is written"
     if output is None:
         return f"the picture after {result.steps} steps is in the error's result"
-    trouble = write_or_keep_elsewhere(partial(write_result, run, result), output)
+    trouble = run.outputs.keep(partial(write_result, run, result), output)
     return trouble or f"the picture after {result.steps} steps is in '{output}'"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -15,14 +15,17 @@ from PIL import Image
 
 from impasto.builtin import build_host
 from impasto.errors import SettingsError, unknown
+from impasto.files.names import fitting_name, free_name
+from impasto.files.outputs import Outputs
 from impasto.images.contact_sheet import contact_sheet
-from impasto.images.tensors import check_output, save
-from impasto.jobs.run import run_settings
+from impasto.images.tensors import save
+from impasto.images.writing import SUFFIXES
+from impasto.jobs.run import register, run_settings
+from impasto.jobs.signals import StopSignals
 from impasto.optimization.checks import check_specs
-from impasto.optimization.result import RunFailed
-from impasto.settings.input_files import picture_files
+from impasto.optimization.result import Interrupted, RunFailed
+from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings, validate
-from impasto.storage.fallback import keep
 
 logger = logging.getLogger("impasto")
 
@@ -115,6 +118,7 @@ def sweep(
     cell: int = 256,
     folder: Path | None = None,
     observers: Sequence[object] = (),
+    documents: Sequence[str] = (),
 ) -> Image.Image:
     """Paint all combinations; the sheet is written anew after each, so that none is lost.
 
@@ -124,6 +128,7 @@ def sweep(
         cell: pixels of each picture in the sheet.
         folder: where the pictures go as files of their own, if anywhere; made if it is not there.
         observers: objects with life-cycle hooks, for each run.
+        documents: files that the settings come from.
 
     Returns:
         The sheet. A run that fails shows its picture so far, and says so.
@@ -136,36 +141,69 @@ def sweep(
     if settings.checkpoint is not None:
         raise SettingsError("a sweep takes no checkpoint: its runs would write over one another's")
     runs = combinations(settings, varies)
-    output = Path(settings.output) if settings.output is not None else None
-    if output is not None:
-        check_output(output, settings.force, picture_files(settings))
+    outputs, output, files = claim_all(settings, runs, folder, documents)
     for _, one in runs:
         check_specs(build_host(one.load, one.plugin), one)
     cells: list[tuple[str, Image.Image]] = []
-    for number, cell_of in enumerate(painted(runs, folder, observers), 1):
-        cells.append(cell_of)
-        if output is not None:
-            sheet = contact_sheet(cells, len(varies[-1].values), cell)
-            keep(partial(save, sheet), output)
-        logger.info("sweep: %d of %d painted", number, len(runs))
+    # A signal stops the run that is being painted; here it waits until all is written.
+    with StopSignals(hold=True).watched():
+        for number, (label, one) in enumerate(runs, 1):
+            logger.info("sweep: %s", label)
+            cell_of, stopped = painted(label, one, observers, documents)
+            cells += cell_of
+            if files and cell_of:
+                name = files[number - 1].name.replace(file_name(label), file_name(cells[-1][0]))
+                file = files[number - 1].with_name(fitting_name(Path(name).stem, ".png"))
+                outputs.keep_or_raise(partial(save, cells[-1][1]), file)
+            if output is not None and cell_of:
+                sheet = contact_sheet(cells, len(varies[-1].values), cell)
+                outputs.keep_or_raise(partial(save, sheet), output)
+            if stopped is not None:
+                raise stopped
+            logger.info("sweep: %d of %d painted", number, len(runs))
     return contact_sheet(cells, len(varies[-1].values), cell)
 
 
+def claim_all(
+    settings: Settings,
+    runs: Sequence[tuple[str, Settings]],
+    folder: Path | None,
+    documents: Sequence[str],
+) -> tuple[Outputs, Path | None, list[Path]]:
+    """The register of a sweep, the sheet's file, and one for each picture.
+
+    Raises:
+        OutputError: one of them cannot be written, or must not be.
+    """
+    outputs = register(replace(settings, output=None), documents)
+    for _, one in runs:
+        outputs.reads(files_of(one))
+    output = None
+    if settings.output is not None:
+        output = outputs.claim(settings.output, suffixes=SUFFIXES)
+    if folder is None:
+        return outputs, output, []
+    folder = outputs.claim_folder(folder)
+    names: list[str] = []
+    for label, _ in runs:
+        names.append(free_name(fitting_name(file_name(label), ".png"), names))
+    return outputs, output, [outputs.claim(folder / name) for name in names]
+
+
 def painted(
-    runs: Sequence[tuple[str, Settings]], folder: Path | None, observers: Sequence[object] = ()
-) -> Iterator[tuple[str, Image.Image]]:
-    """Label and picture of each combination, as it is painted."""
-    for label, settings in runs:
-        logger.info("sweep: %s", label)
-        try:
-            picture = run_settings(replace(settings, output=None), observers=observers).picture
-        except RunFailed as error:
-            logger.warning("sweep: %s: %s", label, error)
-            label, picture = f"FAILED {label}", error.result.picture
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            keep(partial(save, picture), folder / f"{file_name(label)}.png")
-        yield label, picture
+    label: str, settings: Settings, observers: Sequence[object], documents: Sequence[str]
+) -> tuple[list[tuple[str, Image.Image]], KeyboardInterrupt | None]:
+    """Label and picture of one combination, also if its run ended early, and what stopped the sweep."""
+    settings = replace(settings, output=None)
+    try:
+        result = run_settings(settings, observers=observers, documents=documents)
+    except RunFailed as error:
+        logger.warning("sweep: %s: %s", label, error)
+        return [(f"FAILED {label}", error.result.picture)], None
+    except Interrupted as error:
+        cells = [(f"STOPPED {label}", error.result.picture)] if error.result.steps else []
+        return cells, error
+    return [(label, result.picture)], None
 
 
 def file_name(label: str) -> str:

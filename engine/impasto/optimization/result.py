@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,7 +108,9 @@ class RunFailed(ImpastoError):
 class Interrupted(KeyboardInterrupt):
     """A run that was stopped from outside (Ctrl-C); its picture so far is kept."""
 
-    def __init__(self, message: str, result: Result) -> None:
+    def __init__(self, message: str, result: Result, number: int = signal.SIGINT) -> None:
         super().__init__(message)
         self.result = result
         """The run as far as it came."""
+        self.number = number
+        """Of the signal that stopped it."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import CheckpointError
+from impasto.files.outputs import Outputs
 from impasto.host.host import Host
 from impasto.images.reading import Photo
 from impasto.model.canvas import Canvas
@@ -116,6 +117,8 @@ class Run:
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
+        self.outputs = Outputs(force=prepared.settings.force, folder=prepared.folder)
+        """The files that the command reads and writes; what a plugin writes it claims there first."""
         self.step = 0
         """Steps done, over all stages."""
         self.current: StageState | None = None

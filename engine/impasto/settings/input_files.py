@@ -14,6 +14,11 @@ def picture_files(settings: Settings) -> list[str]:
     return [settings.content, *map(fspath, settings.style), *filter(None, masks)]
 
 
+def files_of(settings: Settings) -> list[str]:
+    """The names of all files that a run may read; some are no files but words, such as ``noise``."""
+    return [*picture_files(settings), settings.init, *settings.plugin, *option_texts(settings)]
+
+
 def option_texts(settings: Settings) -> Iterator[str]:
     """The options of plugins that may name a file, such as the weights of a network."""
     for spec in (settings.extractor, settings.optimizer, settings.canvas, *settings.loss):

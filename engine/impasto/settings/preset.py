@@ -73,6 +73,20 @@ def read_preset(name: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     return table if base is None else read_preset(str(base), (*seen, place)) | table
 
 
+def preset_chain(name: str) -> list[Path]:
+    """The file of a preset, and those of the presets that it takes over from.
+
+    Raises:
+        SettingsError: as for :func:`read_preset`.
+    """
+    chain: list[Path] = []
+    named: object = name
+    while isinstance(named, str) and (path := find_preset(named)) not in chain:
+        chain.append(path)
+        named = read_toml(path, f"preset '{named}'").get("preset")
+    return chain
+
+
 def about_preset(name: str) -> str:
     """One line about a preset."""
     return str(read_toml(find_preset(name), f"preset '{name}'").get("about", ""))

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 
 from impasto.errors import SettingsError, unknown
 from impasto.settings.options import complaint
-from impasto.settings.preset import read_preset, read_toml
+from impasto.settings.preset import preset_chain, read_preset, read_toml
 from impasto.settings.spec import Spec
 from impasto.settings.style import Style, normalized_weights
 
@@ -218,6 +218,19 @@ def gather(given: Mapping[str, object], preset: str | None, config: str | None) 
         **{k: v for k, v in given.items() if v is not None},
     }
     return validate(layers)
+
+
+def documents_of(preset: str | None, config: str | None) -> list[str]:
+    """The TOML files that :func:`gather` reads for these, the user's own and those that Impasto brings.
+
+    Raises:
+        SettingsError: as for :func:`gather`.
+    """
+    named: object = preset
+    if config is not None and preset is None:
+        named = read_toml(Path(config), f"config file '{config}'").get("preset")
+    chain = preset_chain(named) if isinstance(named, str) else []
+    return [*([config] if config else []), *map(str, chain)]
 
 
 def validate(table: Mapping[str, object]) -> Settings:

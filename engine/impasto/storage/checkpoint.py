@@ -6,25 +6,30 @@ The tensors are stored as safetensors, the rest as JSON in that file's header, w
 from __future__ import annotations
 
 import json
+import logging
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from impasto import __version__
-from impasto.errors import CheckpointError
+from impasto.errors import CheckpointError, OutputError
+from impasto.files.whole import new_part, written_whole
 from impasto.storage.safetensors_file import parse_safetensors, sum_of
 from impasto.storage.serialization import pack, unpack
 
 NAME = "checkpoint.safetensors"
-PART = ".checkpoint.part"
-"""Folder for what is being written; what a killed process left there is removed with the next write."""
+LOCK = "lock"
+"""Empty file in the folder, which is locked by the process whose run has its checkpoint there."""
+
+logger = logging.getLogger("impasto")
 
 VERSIONS = {"checkpoint": "3", "impasto": __version__, "torch": torch.__version__}
 """All must be the same to go on: with another the picture would be another, without a word."""
@@ -44,19 +49,40 @@ def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
     try:
         text = json.dumps(pack(state, tensors))
         header = {"versions": json.dumps(VERSIONS), "state": text, "sha256": sum_of(text, tensors)}
-        shutil.rmtree(folder / PART, ignore_errors=True)
-        (folder / PART).mkdir()
-        save_file(tensors, folder / PART / NAME, header)
-        _to_disk(folder / PART / NAME)
-        (folder / PART / NAME).replace(folder / NAME)
-        _to_disk(folder)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"no checkpoint can be written in '{folder}': {reason}") from None
+        with written_whole(folder / NAME) as part:
+            save_file(tensors, part, header)
+    except (OutputError, SafetensorError) as error:
+        raise CheckpointError(f"no checkpoint can be written: {error}") from None
     except TypeError as error:
         raise CheckpointError(f"the run's state cannot be kept in a checkpoint: {error}") from None
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from a checkpoint's folder meanwhile; a process that is killed keeps none.
+
+    Raises:
+        CheckpointError: another process has it, or the folder cannot be written to.
+    """
+    lock = FileLock(folder / LOCK, blocking=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CheckpointError(
+            f"another process paints with its checkpoint in '{folder}': wait for its end, or name"
+            " another folder"
+        ) from None
+    except NotImplementedError:
+        logger.warning("'%s' cannot be locked: let no other run have its checkpoint there", folder)
+    except OSError as error:
+        raise CheckpointError(
+            f"no checkpoint can be written in '{folder}': {error.strerror or error}"
+        ) from None
+    try:
+        yield
     finally:
-        shutil.rmtree(folder / PART, ignore_errors=True)
+        with suppress(OSError):
+            lock.release()
 
 
 def check_folder(folder: Path) -> None:
@@ -66,8 +92,7 @@ def check_folder(folder: Path) -> None:
         CheckpointError: with the reason.
     """
     try:
-        (folder / PART).mkdir(exist_ok=True)
-        shutil.rmtree(folder / PART)
+        new_part(folder / NAME)[0].unlink()
     except OSError as error:
         raise CheckpointError(
             f"no checkpoint can be written in '{folder}': {error.strerror or error}"
@@ -110,11 +135,3 @@ def check_versions(path: Path, found: Mapping[str, str]) -> None:
                 f"checkpoint '{path}' is of another version: it was made with {what}"
                 f" {found.get(what)}, this is {what} {version}; go on with the one that made it"
             )
-
-
-def _to_disk(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

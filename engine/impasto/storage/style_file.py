@@ -21,7 +21,6 @@ from torch import Tensor
 from typing_extensions import TypedDict
 
 from impasto.errors import PictureError
-from impasto.images.writing import written_whole
 from impasto.settings.options import complaint
 from impasto.storage.safetensors_file import parse_safetensors, sum_of
 
@@ -106,14 +105,13 @@ def _line(value: object) -> str:
 
 
 def write(path: Path, tensors: dict[str, Tensor], record: Record) -> None:
-    """Write the file whole, or not at all.
+    """Write a style file.
 
     Raises:
-        PictureError: it cannot be written.
+        OSError: it cannot be written.
     """
     text = json.dumps(record)
     try:
-        with written_whole(path) as part:
-            save_file(tensors, part, {"impasto": text, "sha256": sum_of(text, tensors)})
+        save_file(tensors, path, {"impasto": text, "sha256": sum_of(text, tensors)})
     except SafetensorError as error:
-        raise PictureError(f"'{path}' cannot be written: {error}") from None
+        raise OSError(str(error)) from None

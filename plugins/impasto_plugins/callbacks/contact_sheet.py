@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from PIL.Image import Image
+from PIL import Image
 from pydantic import Field
 
 import impasto
 from impasto.plugin import SUFFIXES, contact_sheet, save, to_picture
-from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
+from impasto_plugins.callbacks.pictures import KeptPictures
 
 
 class ContactSheet:
@@ -19,45 +20,46 @@ class ContactSheet:
 
     def __init__(
         self,
-        file: Annotated[Path, Field(description="picture to write; one that exists is replaced")],
+        file: Annotated[Path, Field(description="picture to write")],
         columns: Annotated[int, Field(ge=1, description="pictures in a row")] = 4,
         cell: Annotated[int, Field(ge=16, description="pixels of a picture's longer side")] = 256,
     ) -> None:
-        check_file("contact_sheet", file, SUFFIXES)
         self.path, self.columns, self.cell = file, columns, cell
-        self.cells: list[tuple[str, Image]] = []
+        self.ends: KeptPictures | None = None
 
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
-        refuse_files_of_the_run("contact_sheet", self.path, run)
-        self.cells = [("content", to_picture(run.content))]
-        # A style file has summaries and no picture.
-        pictures = run.style_pictures
-        self.cells += [("style", to_picture(picture)) for picture in pictures]
+        self.path = run.outputs.claim(self.path, "callback 'contact_sheet': file", SUFFIXES)
+        self.ends = KeptPictures(run, "contact_sheet", self.path)
 
     @impasto.hookimpl
     def impasto_after_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
-        if stage.number < len(run.stages) - 1:
-            self.add(run, f"stage {stage.number}: step {run.step}")
+        if stage.number < len(run.stages) - 1 and self.ends is not None:
+            self.ends.add(run.step, to_picture(run.picture()))
 
     @impasto.hookimpl
     def impasto_after_run(self, run: impasto.Run) -> None:
-        self.add(run, f"result: step {run.step}")
-        self.write()
+        self.write(run, "result")
 
     @impasto.hookimpl
     def impasto_run_failed(self, run: impasto.Run) -> None:
         if run.step:
-            self.add(run, f"ended early: step {run.step}")
-            self.write()
+            self.write(run, "ended early")
+        elif self.ends is not None:
+            self.ends.end()
 
-    def add(self, run: impasto.Run, label: str) -> None:
-        """One more cell with the picture as it is now."""
-        self.cells.append((label, to_picture(run.picture())))
-
-    def write(self) -> None:
-        """Write the sheet, whole or not at all."""
-        save(contact_sheet(self.cells, self.columns, self.cell), self.path)
+    def write(self, run: impasto.Run, label: str) -> None:
+        """Write the sheet, with the picture as it is now under that label."""
+        assert self.ends is not None
+        cells = [("content", to_picture(run.content))]
+        cells += [("style", to_picture(picture)) for picture in run.style_pictures]
+        for number, (step, path) in enumerate(self.ends.by_step().items()):
+            with Image.open(path) as picture:
+                cells.append((f"stage {number}: step {step}", picture.copy()))
+        cells.append((f"{label}: step {run.step}", to_picture(run.picture())))
+        sheet = contact_sheet(cells, self.columns, self.cell)
+        self.ends.end()
+        run.outputs.keep_or_raise(partial(save, sheet), self.path, "contact sheet")
 
 
 @impasto.hookimpl

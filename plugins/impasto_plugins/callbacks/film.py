@@ -14,8 +14,6 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from impasto.plugin import written_whole
-
 
 @dataclass(frozen=True)
 class Film:
@@ -44,7 +42,7 @@ class Film:
 
 
 def write_film(path: Path, pictures: Sequence[Path], film: Film) -> None:
-    """Write a film in the format of its suffix, whole or not at all.
+    """Write a film in the format of its suffix.
 
     Args:
         path: with one of ``FORMATS``.
@@ -52,10 +50,9 @@ def write_film(path: Path, pictures: Sequence[Path], film: Film) -> None:
         film: size and times.
 
     Raises:
-        PictureError: it cannot be written; what stood there before is still there.
+        OSError: it cannot be written.
     """
-    with written_whole(path) as part:
-        FORMATS[path.suffix.lower()](part, pictures, film)
+    FORMATS[path.suffix.lower()](path, pictures, film)
 
 
 def write_gif(path: Path, pictures: Sequence[Path], film: Film) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal, TextIO
@@ -11,7 +12,6 @@ from typing import Annotated, Literal, TextIO
 from pydantic import Field
 
 import impasto
-from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
 
 Format = Literal["json", "csv"]
 
@@ -21,30 +21,46 @@ class Log:
 
     def __init__(
         self,
-        file: Annotated[Path, Field(description="file to write; one that exists is replaced")],
+        file: Annotated[Path, Field(description="file to write")],
         every: Annotated[int, Field(ge=1, description="steps between lines")] = 1,
         format: Annotated[  # noqa: A002 - the word that users know.
             Format | None, Field(description="none goes by the suffix: .csv is CSV, others JSON")
         ] = None,
     ) -> None:
-        check_file("log", file)
         self.path, self.every = file, every
         self.format = format or ("csv" if file.suffix.lower() == ".csv" else "json")
         self.file: TextIO | None = None
 
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
-        refuse_files_of_the_run("log", self.path, run)
+        self.path = run.outputs.claim(self.path, "callback 'log': file")
+
+    @impasto.hookimpl
+    def impasto_before_stage(self, run: impasto.Run) -> None:
+        # Not before, since until then another may refuse the run, and an old log must stay.
+        if self.file is None:
+            self.open(run)
+
+    def open(self, run: impasto.Run) -> None:
+        """Write the log anew, with the lines of the steps that are done.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         kept = self.lines_up_to(run.step) if run.step else []
+        # Whole at every moment, so that a resumed run that is killed here loses no line.
+        with (
+            run.outputs.writing(self.path) as part,
+            part.open("w", encoding="utf-8", newline="") as file,
+        ):
+            if self.format == "csv":
+                csv.writer(file).writerow(["step", "stage", "loss", *run.objective.names])
+            file.writelines(kept)
         try:
-            self.file = self.path.open("w", encoding="utf-8", newline="")
+            self.file = self.path.open("a", encoding="utf-8", newline="")
         except OSError as error:
-            raise impasto.SettingsError(
-                f"callback 'log': file '{self.path}': {error.strerror or error}"
-            ) from None
-        if self.format == "csv":
-            csv.writer(self.file).writerow(["step", "stage", "loss", *run.objective.names])
-        self.file.writelines(kept)
+            reason = error.strerror or error
+            raise impasto.OutputError(f"callback 'log': file '{self.path}': {reason}") from None
 
     @impasto.hookimpl
     def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
@@ -67,7 +83,9 @@ class Log:
             row = [step.number, stage, step.loss, *terms.values()]
             csv.writer(self.file).writerow(row)
         else:
-            line = {"step": step.number, "stage": stage, "loss": step.loss, "terms": terms}
+            finite = {name: _finite(value) for name, value in terms.items()}
+            loss = _finite(step.loss)
+            line = {"step": step.number, "stage": stage, "loss": loss, "terms": finite}
             self.file.write(json.dumps(line) + "\n")
         self.file.flush()
 
@@ -75,7 +93,7 @@ class Log:
         """Lines of a run that is resumed after this step; those behind it are done anew."""
         if not self.path.is_file():
             return []
-        with self.path.open(encoding="utf-8", newline="") as file:
+        with self.path.open(encoding="utf-8", errors="replace", newline="") as file:
             whole = [line for line in file if line.endswith("\n")]
         return [line for line in whole if 0 < self.step_of(line) <= step]
 
@@ -83,13 +101,18 @@ class Log:
         """The step that a line is of; 0 for a heading, and for what is no line of a log."""
         try:
             return int(line.split(",")[0] if self.format == "csv" else json.loads(line)["step"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return 0
 
     def close(self) -> None:
         """Close the file, if it was opened."""
         if self.file is not None:
             self.file.close()
+
+
+def _finite(value: float) -> float | None:
+    """The same; None, which is null in JSON, for NaN and infinity, which JSON does not have."""
+    return value if math.isfinite(value) else None
 
 
 @impasto.hookimpl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,16 +21,22 @@ class Snapshots:
         folder: Annotated[Path, Field(description="where to; made if it is not there")],
         every: Annotated[int, Field(ge=1, description="steps between snapshots")] = 50,
     ) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise impasto.PictureError(f"folder '{folder}': {error.strerror or error}") from None
         self.folder, self.every = folder, every
+        self.paths: dict[int, Path] = {}
+
+    @impasto.hookimpl
+    def impasto_before_run(self, run: impasto.Run) -> None:
+        what = "callback 'snapshots': file"
+        run.outputs.claim_folder(self.folder, "callback 'snapshots': folder")
+        steps = {*range(self.every, run.total_steps, self.every), run.total_steps}
+        for step in sorted(steps):
+            name = self.folder / f"step_{step:05}.png"
+            self.paths[step] = run.outputs.claim(name, what)
 
     @impasto.hookimpl
     def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
-        if step.number % self.every == 0 or step.number == run.total_steps:
-            save(to_picture(run.picture()), self.folder / f"step_{step.number:05}.png")
+        if path := self.paths.get(step.number):
+            run.outputs.keep_or_raise(partial(save, to_picture(run.picture())), path)
 
 
 @impasto.hookimpl

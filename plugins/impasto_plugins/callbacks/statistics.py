@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 import impasto
-from impasto.plugin import precision_name, written_whole
-from impasto_plugins.callbacks.files import check_file, refuse_files_of_the_run
+from impasto.plugin import precision_name
 
 MIB = 2**20
 
@@ -49,11 +48,9 @@ class Statistics:
         self,
         file: Annotated[
             Path | None,
-            Field(description="JSON file to write as well; one that exists is replaced"),
+            Field(description="JSON file to write as well"),
         ] = None,
     ) -> None:
-        if file is not None:
-            check_file("statistics", file)
         self.path = file
         self.spent: list[Spent] = []
         self.stage: impasto.Stage | None = None
@@ -61,7 +58,7 @@ class Statistics:
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
         if self.path is not None:
-            refuse_files_of_the_run("statistics", self.path, run)
+            self.path = run.outputs.claim(self.path, "callback 'statistics': file")
 
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
@@ -109,7 +106,7 @@ class Statistics:
             "peak_memory": max(one.peak_memory for one in self.spent),
             "stages": [asdict(one) for one in self.spent],
         }
-        with written_whole(self.path) as part:
+        with run.outputs.writing(self.path) as part:
             part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

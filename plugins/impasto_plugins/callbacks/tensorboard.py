@@ -13,7 +13,6 @@ from torch import Tensor
 
 import impasto
 from impasto.plugin import require, to_picture
-from impasto_plugins.callbacks.files import make_folder
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -33,10 +32,9 @@ class TensorBoard:
         """Take the options; nothing is written before the run begins.
 
         Raises:
-            SettingsError: TensorBoard is not installed, or the folder cannot be made.
+            SettingsError: TensorBoard is not installed.
         """
         require("tensorboard", "profiling", "callback 'tensorboard'")
-        make_folder("tensorboard", folder)
         self.folder, self.every, self.pictures = folder, every, pictures
         self.shown = 0
         self.writer: SummaryWriter | None = None
@@ -47,7 +45,8 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         # Points of an earlier log from this step on are not shown: they are done anew.
-        self.writer = SummaryWriter(str(self.folder), purge_step=run.step + 1)
+        folder = run.outputs.claim_folder(self.folder, "callback 'tensorboard': folder")
+        self.writer = SummaryWriter(str(folder), purge_step=run.step + 1)
         settings = json.dumps(run.settings.as_table(), indent=2, ensure_ascii=False)
         self.writer.add_text("settings", f"```json\n{settings}\n```", run.step)
         self.show("content", run.content, run.step)

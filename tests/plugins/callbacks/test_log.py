@@ -117,6 +117,6 @@ def test_the_runs_own_pictures_are_not_overwritten(
                   "--loss", "tv", "--callback", f"{callback}:file={pair.style}")  # fmt: skip
     assert (done.status, done.error) == (
         1,
-        f"impasto: error: callback '{callback}': file '{pair.style}' is one of the run's own pictures",
+        f"impasto: error: callback '{callback}': file '{pair.style}' is one of the inputs: it would be lost",
     )
     assert pair.style.read_bytes() == before
