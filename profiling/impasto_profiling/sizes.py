@@ -21,6 +21,7 @@ from rich.table import Table
 from torch import Tensor
 
 import impasto
+from impasto.errors import counted
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import open_picture, resized, save, to_picture, to_tensor
 from impasto.jobs.compare import compare
@@ -66,7 +67,9 @@ def painted_at(pair: tuple[str, str], preset: str, size: int, folder: Path) -> P
         given = {"content": content, "style": style, "size": size}
         result = run_settings(gather(given, preset, None))
         save(result.picture, picture)
-        click.echo(f"{picture.name}: {result.seconds:.0f} s, {result.steps} steps", err=True)
+        click.echo(
+            f"{picture.name}: {result.seconds:.0f} s, {counted(result.steps, 'step')}", err=True
+        )
     return picture
 
 

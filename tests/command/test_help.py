@@ -91,6 +91,15 @@ def test_words_of_other_programs(
     assert len(done.err.splitlines()) == 1
 
 
+def test_a_picture_or_an_option_in_place_of_a_command(invoke: Invoke, pair: Pair) -> None:
+    done = invoke(pair.content, pair.style)
+    assert done.status == 2
+    assert done.error.endswith(f"is no command; to paint it: impasto run {pair.content} STYLE")
+    done = invoke("--content-image", pair.content)
+    assert done.status == 2
+    assert "there is no option '--content-image'; here it is the first argument" in done.error
+
+
 def test_what_is_named_instead_of_other_words_is_there() -> None:
     options = {option for one in run_command.params for option in one.opts}
     for word, instead in OTHER_WORDS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -13,6 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from impasto import __version__
+from impasto.command.other_words import answer
 from impasto.command.streams import guarded_streams, open_closed_streams
 from impasto.errors import ImpastoError, one_line, unknown
 from impasto.jobs.signals import StopSignals
@@ -46,6 +48,11 @@ class LazyGroup(click.Group):
     called: click.Command | None = None
     """The command that was called; its options are the ones that a hint may name."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if line := answer(args[:1], ("--version", "--debug", "--help")):
+            raise click.UsageError(f"{line}, after a command, as impasto run", ctx)
+        return super().parse_args(ctx, args)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -56,6 +63,8 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS and os.path.isfile(cmd_name):
+            ctx.fail(f"'{cmd_name}' is no command; to paint it: impasto run {cmd_name} STYLE")
         if cmd_name not in COMMANDS:
             ctx.fail(unknown("command", cmd_name, COMMANDS))
         home, _, name = COMMANDS[cmd_name][0].partition(":")

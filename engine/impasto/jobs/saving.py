@@ -6,7 +6,7 @@ import signal
 from functools import partial
 from pathlib import Path
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, counted
 from impasto.images.writing import PictureMetadata, check_format, write_picture
 from impasto.jobs.checkpoints import Checkpoints
 from impasto.jobs.recipes import recipe_of
@@ -146,6 +146,6 @@ def _keep(run: Run, result: Result, output: Path | None) -> str:
     if not result.steps:
         return "no step was done, nothing is written"
     if output is None:
-        return f"the picture after {result.steps} steps is in the error's result"
+        return f"the picture after {counted(result.steps, 'step')} is in the error's result"
     trouble = run.outputs.keep(partial(write_result, run, result), output)
-    return trouble or f"the picture after {result.steps} steps is in '{output}'"
+    return trouble or f"the picture after {counted(result.steps, 'step')} is in '{output}'"
