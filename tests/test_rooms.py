@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -98,6 +99,12 @@ def test_every_room_has_its_place(imports: Imports) -> None:
 
 def test_imports_go_down(imports: Imports) -> None:
     assert imports_upward(imports) == []
+
+
+def test_the_map_of_the_engine_has_the_rooms_in_their_order() -> None:
+    page = (ENGINE.parent / "README.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert table == [room for room in reversed(ORDER) if room != "__main__"]
 
 
 def test_no_modules_import_each_other_in_a_circle(imports: Imports) -> None:

@@ -131,7 +131,9 @@ def clear(folder: Path, force: bool) -> None:
     old = [*folder.glob(f"*{SUFFIX}"), *folder.glob(FILE)]
     if old and not force:
         raise impasto.SettingsError(
-            f"callback 'profile': folder '{folder}' has a profile already; name another, or --force"
+            f"callback 'profile': folder '{folder}' has a profile already; name another, or set"
+            " force",
+            settings=("force",),
         )
     for path in old:
         path.unlink()

@@ -100,7 +100,7 @@ def test_an_old_profile_is_replaced_only_with_force(
     assert (done.status, done.error) == (
         1,
         f"impasto: error: callback 'profile': folder '{tmp_path / 'out_profile'}' has a profile"
-        " already; name another, or --force",
+        " already; name another, or set force (--force)",
     )
     assert invoke(*run, "--force").status == 0
     assert len(list((tmp_path / "out_profile").glob("*.pt.trace.json"))) == 1

@@ -99,7 +99,7 @@ def test_a_folder_with_a_checkpoint_is_not_written_over(
     run_to_a_checkpoint(invoke, pair, tmp_path / "kept")
     line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / "other.png",
                           "--size", 32, "--checkpoint", tmp_path / "kept"))  # fmt: skip
-    assert "has a checkpoint: impasto resume goes on from it, --force begins anew" in line
+    assert "has a checkpoint already; resume it, or set force to start over (--force)" in line
 
 
 def test_checkpoints_that_are_refused(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:

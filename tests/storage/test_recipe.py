@@ -122,7 +122,7 @@ def test_inputs_that_changed_or_are_gone(invoke: Invoke, pair: Pair, tmp_path: P
     out = paint(invoke, pair, tmp_path / "out.png")
     moved = tmp_path / "moved.png"
     pair.style.rename(moved)
-    line = f"impasto: error: the input '{pair.style}' is gone; --input FILE says where it is now"
+    line = f"impasto: error: the input '{pair.style}' is gone; say where it is now (--input)"
     assert invoke("rerun", out).error == line
     drawn(56, 56, seed=99).save(pair.style)
     assert "has changed: its SHA-256 was" in invoke("rerun", out).error

@@ -57,7 +57,8 @@ class Checkpoints:
         """
         if self.has_one():
             raise CheckpointError(
-                f"'{self.folder}' has a checkpoint: impasto resume goes on from it, --force begins anew"
+                f"'{self.folder}' has a checkpoint already; resume it, or set force to start over",
+                settings=("force",),
             )
 
     def claim(self, outputs: Outputs) -> None:

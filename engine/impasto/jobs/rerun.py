@@ -106,11 +106,14 @@ def places_of(inputs: Mapping[str, str], found: Sequence[str]) -> dict[str, str]
         if checksum in by_sum:
             places[name] = by_sum[checksum]
         elif not os.path.isfile(name):
-            raise RecipeError(f"the input {name!r} is gone; --input FILE says where it is now")
+            raise RecipeError(
+                f"the input {name!r} is gone; say where it is now", settings=("input",)
+            )
         elif (now := sha256(name)) != checksum:
             raise RecipeError(
                 f"the input {name!r} has changed: its SHA-256 was {str(checksum)[:12]}… and is"
-                f" {now[:12]}…; --input FILE gives the old one"
+                f" {now[:12]}…; say where the old one is",
+                settings=("input",),
             )
     return places
 

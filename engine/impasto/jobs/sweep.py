@@ -137,7 +137,9 @@ def sweep(
         ImpastoError: a combination that cannot be painted; refused before any work.
     """
     if not varies:
-        raise SettingsError("a sweep needs --vary key=value,value once at least")
+        raise SettingsError(
+            "a sweep needs at least one setting to vary: key=value,value", settings=("vary",)
+        )
     if settings.checkpoint is not None:
         raise SettingsError("a sweep takes no checkpoint: its runs would write over one another's")
     runs = combinations(settings, varies)

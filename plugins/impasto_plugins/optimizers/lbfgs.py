@@ -219,7 +219,8 @@ class LBFGS(torch.optim.Optimizer):
             raise impasto.ImpastoError(
                 f"the loss went from {memory['best']:.4g} to {value:.4g}, for the"
                 f" {memory['returns']}th time with no gain in between; the picture is the best one:"
-                " give line_search_fn=strong_wolfe, a smaller lr, or --precision float32"
+                " give line_search_fn=strong_wolfe, a smaller lr, or precision float32",
+                settings=("optimizer", "precision"),
             )
         if not memory.get("told"):
             logger.warning(
