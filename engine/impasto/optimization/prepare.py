@@ -10,6 +10,7 @@ import logging
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
 from impasto.host.host import Host
 from impasto.images.reading import Photo
@@ -21,10 +22,10 @@ from impasto.optimization.hardware import choose_device, choose_precision
 from impasto.optimization.initial_image import InitialImageInputs, make_initial_image
 from impasto.optimization.inputs import InputFiles
 from impasto.optimization.making import make_objective, register_callback
-from impasto.optimization.stages import plan_stages
+from impasto.optimization.stages import Stage, plan_stages
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_files import fitting_statistics
-from impasto.optimization.style_statistics import StylePicture
+from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture
 from impasto.settings.input_files import option_texts
 from impasto.settings.settings import Settings
 
@@ -73,28 +74,14 @@ def prepare(
     check_sides(settings, stages, photos, objective.extractor.smallest_side)
     if max(stages[-1].width, stages[-1].height) > max(photo.size):
         logger.info("the content picture is smaller than the result and is enlarged")
-    style_sources = [
-        style_picture(settings, index, picture, photo, files)
-        if picture is not None
-        else fitting_statistics(
+    sources = [
+        style_source(settings, index, picture, photo, files)
+        or fitting_statistics(
             files.style_file(settings.style[index].file),
             settings.style[index], settings, host, objective, stages,
         )
         for index, picture in enumerate(photos)
     ]  # fmt: skip
-    first = style_sources[0]
-    initial_image = make_initial_image(
-        settings.init,
-        InitialImageInputs(
-            photo.image,
-            first.image if isinstance(first, StylePicture) else None,
-            stages[0].height,
-            stages[0].width,
-            # Its own source, so that the noise is the same whatever plugins draw.
-            torch.Generator().manual_seed(settings.seed),
-            files.picture,
-        ),
-    )
     return Run(
         Prepared(
             settings=settings,
@@ -102,9 +89,9 @@ def prepare(
             device=device,
             precision=precision,
             content=photo,
-            styles=style_sources,
+            styles=sources,
             regions=plan_regions(settings.style, photo.size, files.picture),
-            initial_image=initial_image,
+            initial_image=initial_image_of(settings, photo, sources[0], stages[0], files),
             stages=stages,
             objective=objective,
             evaluate=choose_compile(settings.compile, device, precision, objective, stages),
@@ -127,21 +114,47 @@ def pictures_to_read(
     ]
 
 
-def style_picture(
-    settings: Settings, index: int, picture: Photo, content: Photo, files: InputFiles
-) -> StylePicture:
-    """A style picture of a run with the colors that it is to give, and its mask.
+def initial_image_of(
+    settings: Settings,
+    content: Photo,
+    style: StylePicture | SavedStyleStatistics,
+    stage: Stage,
+    files: InputFiles,
+) -> Tensor:
+    """The initial image of a run, at the size of its first stage: (1, 3, H, W) sRGB in [0, 1].
+
+    Raises:
+        SettingsError, PictureError: the initial image that the settings name cannot be had.
+    """
+    inputs = InitialImageInputs(
+        content.image,
+        style.image if isinstance(style, StylePicture) else None,
+        stage.height,
+        stage.width,
+        # Its own source, so that the noise is the same whatever plugins draw.
+        torch.Generator().manual_seed(settings.seed),
+        files.picture,
+    )
+    return make_initial_image(settings.init, inputs)
+
+
+def style_source(
+    settings: Settings, index: int, picture: Photo | None, content: Photo, files: InputFiles
+) -> StylePicture | None:
+    """A style picture of a run with the colors that it is to give, and its mask; None for a style file.
 
     Args:
         settings: of the run.
         index: of the style among those of the settings.
-        picture: as it was read.
+        picture: as it was read; None for a style file.
         content: gives the colors where the settings say so.
         files: read the mask.
 
     Raises:
         PictureError: the mask cannot be used.
     """
+    if picture is None:
+        return None
     style = settings.style[index]
     image = recolored(picture.image, content.image, settings.colors)
     mask = None
