@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 
 import impasto
-from helpers import SHALLOW, Invoke, Pair
+from helpers import SHALLOW, THREADS, Invoke, Pair
 from impasto.settings.settings import gather
+from processes import started
 
 
 def run_bytes(invoke: Invoke, pair: Pair, out: Path, *more: object) -> bytes:
@@ -128,20 +129,17 @@ def test_a_signal_keeps_the_picture_so_far(
     pair: Pair, tmp_path: Path, sent: signal.Signals, status: int
 ) -> None:
     out, log = tmp_path / "out.png", tmp_path / "log.jsonl"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "impasto", "run", pair.content, pair.style, "-o", out, "--size",
-         "64", "--steps", "100000", "--loss", "tv", "--callback", f"log:file={log}"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 300
-    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(sent)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == status, err
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("impasto: error: ")
-    assert f"steps is in '{out}'" in last
+    arguments = ("run", pair.content, pair.style, "-o", out, "--size", 64, "--steps", 100_000,
+                 "--loss", "tv", "--callback", f"log:file={log}")  # fmt: skip
+    with started(*arguments) as running:
+        deadline = time.monotonic() + 300
+        while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.send(sent)
+        done = running.outcome()
+    assert done.status == status, done.err
+    assert done.error.startswith("impasto: error: ")
+    assert f"steps is in '{out}'" in done.error
     with Image.open(out) as picture:
         assert picture.size == (64, 48)
 
@@ -236,14 +234,16 @@ def test_another_number_of_threads_gives_the_same_within_the_stated_tolerance(
 
     def with_threads(number: int) -> tuple[Path, float]:
         out = tmp_path / f"{number}.png"
-        done = subprocess.run(
-            [sys.executable, "-m", "impasto", "run", pair.content, pair.style, "-o", out, "--size",
-             "64", "--steps", "50", *SHALLOW, "--precision", "float32", "--json", "--quiet"],
-            capture_output=True, check=True, env={**os.environ, "OMP_NUM_THREADS": str(number)},
-        )  # fmt: skip
-        return out, json.loads(done.stdout)["loss"]["last"]
+        torch.set_num_threads(number)
+        done = invoke("run", pair.content, pair.style, "-o", out, "--size", 64, "--steps", 50,
+                      *SHALLOW, "--precision", "float32", "--json", "--quiet")  # fmt: skip
+        assert done.status == 0, done.err
+        return out, json.loads(done.out)["loss"]["last"]
 
-    (one, loss_of_one), (two, loss_of_two) = with_threads(1), with_threads(2)
+    try:
+        (one, loss_of_one), (two, loss_of_two) = with_threads(1), with_threads(2)
+    finally:
+        torch.set_num_threads(THREADS)
     threads = [json.loads(invoke("show", out, "--json").out)["machine"] for out in (one, two)]
     assert [machine["threads"] for machine in threads] == [1, 2]
     assert loss_of_two == pytest.approx(loss_of_one, rel=0.01)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from impasto.optimization.inputs import sha256
 from impasto.optimization.memory import is_out_of_memory
 from impasto.storage.recipe import read_recipe
 from impasto.storage.style_file import read_style_file
+from processes import run_apart
 
 SHORT = """
 import impasto
@@ -119,15 +118,13 @@ def test_memory_that_is_really_short(pair: Pair, tmp_path: Path) -> None:
     )
     if not Path("/proc/self/statm").exists():
         pytest.skip("needs Linux")
-    arguments = ("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", "1024",
-                 "--scales", "32", "--steps", "1", "--loss", "content:layers=conv1_1",
-                 "--loss", "gram:layers=conv1_1",
-                 "--plugin", limit, "--optimizer", "adam", "--precision", "float32", "--quiet")  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-m", "impasto", *arguments], capture_output=True, text=True, check=False
-    )
-    last = done.stderr.strip().splitlines()[-1]
-    assert done.returncode == 1
+    done = run_apart("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 1024,
+                     "--scales", 32, "--steps", 1, "--loss", "content:layers=conv1_1",
+                     "--loss", "gram:layers=conv1_1",
+                     "--plugin", limit, "--optimizer", "adam", "--precision", "float32",
+                     "--quiet")  # fmt: skip
+    last = done.error
+    assert done.status == 1
     assert last.startswith(
         "impasto: error: out of memory at 1024 × 768 pixels in float32: --size 724"
     )
@@ -259,15 +256,13 @@ def test_no_place_at_all(pair: Pair, tmp_path: Path) -> None:
     # No file may grow beyond 300 bytes: neither picture, nor log, nor checkpoint.
     limit = observer(tmp_path, "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))")
     out, log, kept, shots = (tmp_path / name for name in ("out.png", "log", "kept", "shots"))
-    done = subprocess.run(
-        [sys.executable, "-m", "impasto", "run", pair.content, pair.style, "-o", out, "--size", "48",
-         "--steps", "9", "--loss", "tv", "--plugin", limit, "--callback", f"log:file={log}",
-         "--checkpoint", kept, "--checkpoint-every", "0",
-         "--callback", f"snapshots:folder={shots},every=3", "--quiet"],
-        capture_output=True, text=True, check=False,
+    done = run_apart(
+        "run", pair.content, pair.style, "-o", out, "--size", 48, "--steps", 9, "--loss", "tv",
+        "--plugin", limit, "--callback", f"log:file={log}", "--checkpoint", kept,
+        "--checkpoint-every", 0, "--callback", f"snapshots:folder={shots},every=3", "--quiet",
     )  # fmt: skip
-    lines = done.stderr.strip().splitlines()
-    assert done.returncode == 1
+    lines = done.err.strip().splitlines()
+    assert done.status == 1
     assert lines[-1] == (
         f"impasto: error: '{out}' cannot be written: File too large, and no other place could"
         " be found for the picture; impasto resume goes on from its checkpoint"
@@ -276,12 +271,8 @@ def test_no_place_at_all(pair: Pair, tmp_path: Path) -> None:
     assert sum("no checkpoint can be written" in line for line in lines) == 1
     assert sum("plugin 'log'" in line and "is left out" in line for line in lines) == 1
     assert sum("plugin 'snapshots'" in line and "is left out" in line for line in lines) == 1
-    again = subprocess.run(
-        [sys.executable, "-m", "impasto", "resume", kept, "--quiet", "--plugin", limit],
-        capture_output=True,
-        check=False,
-    )
-    assert again.returncode == 0, again.stderr
+    again = run_apart("resume", kept, "--quiet", "--plugin", limit)
+    assert again.status == 0, again.err
     with Image.open(out) as picture:
         assert picture.size == (48, 36)
 

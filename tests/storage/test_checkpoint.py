@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,11 +11,12 @@ import torch
 from PIL import Image
 
 import impasto
-from helpers import SAME_THREADS, Invoke, Pair, drawn, refused, stopped_at
+from helpers import Invoke, Pair, drawn, refused, stopped_at
 from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import paint
 from impasto.settings.settings import gather
 from impasto.storage.checkpoint import NAME, read_checkpoint
+from processes import run_apart
 
 GRAM = ["content:layers=conv1_2", "gram:layers=conv1_1"]
 RANDOM = ["sliced:layers=conv1_1,projections=8", "nearest:layers=conv1_1,samples=50"]
@@ -206,16 +205,14 @@ def test_a_signal_leaves_a_checkpoint_to_go_on_from(
     out, kept, plugin = tmp_path / "out.png", tmp_path / "kept", tmp_path / "signals.py"
     plugin.write_text(SIGNALS.format(sent=sent))
     # In the folder of the pictures, by relative paths, and resumed from elsewhere.
-    process = subprocess.run(
-        [sys.executable, "-m", "impasto", "run", "content.png", "style.png", "-o", "out.png",
-         "--size", "64", "--steps", "60", "--loss", "tv", "--plugin", "signals.py",
-         "--checkpoint", "kept", "--no-recipe"],
-        capture_output=True, text=True, cwd=tmp_path, check=False, env=SAME_THREADS,
+    done = run_apart(
+        "run", "content.png", "style.png", "-o", "out.png", "--size", 64, "--steps", 60, "--loss", "tv",
+        "--plugin", "signals.py", "--checkpoint", "kept", "--no-recipe", folder=tmp_path,
     )  # fmt: skip
-    assert process.returncode == status, process.stderr
+    assert done.status == status, done.err
     assert read_checkpoint(kept)["step"] == 20
-    assert "stopping after this step; once more stops at once" in process.stderr
-    assert "the picture after 20 steps is in 'out.png'" in process.stderr
+    assert "stopping after this step; once more stops at once" in done.err
+    assert "the picture after 20 steps is in 'out.png'" in done.err
     assert invoke("resume", kept, "--plugin", plugin).status == 0
     resumed = out.read_bytes()
     done = invoke("run", pair.content, pair.style, "-o", out, "--size", 64, "--steps", 60,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -162,7 +160,9 @@ def test_a_recipe_writes_nothing_but_the_output(invoke: Invoke, pair: Pair, tmp_
     assert not log.exists()
 
 
-def test_a_run_that_was_stopped_has_a_recipe_that_stops(pair: Pair, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_has_a_recipe_that_stops(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
     stopper = tmp_path / "stopper.py"
     stopper.write_text(
         "import impasto\n\n\nclass Enough:\n    @impasto.hookimpl\n"
@@ -176,11 +176,8 @@ def test_a_run_that_was_stopped_has_a_recipe_that_stops(pair: Pair, tmp_path: Pa
          "tv", "--init", "noise", "--plugin", stopper, "--callback", "enough"],
         ["rerun", out, "--plugin", stopper],
     ):  # fmt: skip
-        done = subprocess.run(
-            [sys.executable, "-m", "impasto", *map(str, command)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        done = invoke(*command)
+        assert done.status == 0, done.err
     assert read_recipe(out)["steps"] == 2
     assert read_recipe(out)["stopped"] == "enough"
     with Image.open(out) as first, Image.open(tmp_path / "out_again.png") as second:
