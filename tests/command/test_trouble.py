@@ -126,10 +126,10 @@ def test_memory_that_is_really_short(pair: Pair, tmp_path: Path) -> None:
     last = done.error
     assert done.status == 1
     assert last.startswith(
-        "impasto: error: out of memory at 1024 × 768 pixels in float32: --size 724"
+        "impasto: error: out of memory at 1024 × 768 pixels in float32: size 724"
     )
-    assert "--size 32 did fit" in last
-    assert f"the picture after 1 steps is in '{tmp_path / 'out.png'}'" in last
+    assert "size 32 did fit" in last
+    assert f"the picture after 1 step is in '{tmp_path / 'out.png'}'" in last
 
 
 def test_other_errors_are_no_shortage() -> None:
