@@ -111,7 +111,7 @@ def test_styles_in_a_toml_file_and_in_a_table(tmp_path: Path) -> None:
         ("{}:wieght=1", "unknown option 'wieght'; did you mean 'weight'?"),
         ("{}:weight=-1", "option 'weight': must be greater than or equal to 0, not '-1'"),
         ("{}:scale=0", "option 'scale': must be greater than 0"),
-        ("{}:weight=0", "the weights of all styles are 0; one at least must be more"),
+        ("{}:weight=0", "the weights of all styles are 0; at least one must be more than 0"),
         ("{}:scale=2,size=20", "give scale or size, not both"),
         ("{}:scale=0.1", "would be 3 × 3 pixels in the coarsest stage"),
         (":weight=1", "names no style picture"),
