@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from attacks import documents, outputs
+from attacks import documents, outputs, signals
 from attacks.attack import Attack, attacked
 
-ATTACKS: list[Attack] = [*documents.ATTACKS, *outputs.ATTACKS]
+ATTACKS: list[Attack] = [*documents.ATTACKS, *outputs.ATTACKS, *signals.ATTACKS]
 """The whole table."""
 
 SAMPLE = int(os.environ.get("ATTACKS", "40"))
