@@ -78,7 +78,7 @@ def _resume(
     run = prepare(watched(settings) if watched else settings, host, folder=str(started_in))
     run.outputs = outputs
     outputs.reads(module_files(plugins))
-    refuse_other_inputs(run, state)
+    refuse_other_inputs(run, inputs_of(state, started_in))
     say_differences(run, state)
     run.load_state_dict(state)
     return paint_and_save(run, checkpoints)
@@ -134,15 +134,26 @@ def folder_of(state: Mapping[str, Any], checkpoint: Path) -> Path:
     raise CheckpointError(f"the run was started in '{before}', which is not there any more")
 
 
-def refuse_other_inputs(run: Run, state: Mapping[str, Any]) -> None:
+def inputs_of(state: Mapping[str, Any], started_in: Path) -> dict[str, Any]:
+    """The checksums of a checkpoint's inputs, by the names that these have where the run's folder is now."""
+    found, before = state.get("inputs"), f"{state.get('folder')}{os.sep}"
+    if not isinstance(found, Mapping):
+        return {}
+    return {
+        str(name).replace(f"'{before}", f"'{started_in}{os.sep}"): checksum
+        for name, checksum in found.items()
+    }
+
+
+def refuse_other_inputs(run: Run, before: Mapping[str, Any]) -> None:
     """Refuse a checkpoint that was made from other pictures or weights; warn of a plugin that changed.
 
     Raises:
         CheckpointError: with the first input that differs.
     """
-    before, plugins = state.get("inputs"), plugins_of(run)
+    plugins = plugins_of(run)
     for name, checksum in identity_of(run).items():
-        if isinstance(before, dict) and before.get(name) == checksum:
+        if before.get(name) == checksum:
             continue
         line = f"{name} is not the one that the checkpoint was made with"
         if name not in plugins:
