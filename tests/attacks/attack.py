@@ -190,7 +190,7 @@ def check_words(attack: Attack, command: str, done: Ended) -> None:
     wanted = attack.status if attack.status is not None else int(bool(says))
     assert done.status == wanted, said
     assert "Traceback" not in done.err, said
-    assert "a defect" not in done.err, said
+    assert "bug in Impasto" not in done.err, said
     errors = [line for line in done.err.splitlines() if line.startswith("impasto: error: ")]
     assert len(errors) == bool(says), said
     if says:

@@ -267,4 +267,4 @@ def test_odd_options(
     monkeypatch.chdir(tmp_path)
     given = ("run", pair.content, pair.style, "--size", "32", "--steps", "2", *options)
     done = invoke(*given)
-    assert "defect" not in refused(done)
+    assert "bug in Impasto" not in refused(done)

@@ -208,3 +208,21 @@ def test_plugins_that_are_none(
     done = invoke("plugins", "--plugin", plugin)
     assert done.status == 1
     assert done.error.startswith(f"impasto: error: {complaint}")
+
+
+def test_what_nobody_foresaw_is_called_a_bug(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other tests look for these words to tell such an error from one that is meant for the user."""
+
+    def fails() -> None:
+        raise RuntimeError("moon\nfull")
+
+    monkeypatch.setattr("impasto.command.presets.preset_files", fails)
+    done = invoke("presets")
+    assert done.status == 1
+    assert done.err == (
+        "impasto: error: bug in Impasto, please report it: RuntimeError: moon\\nfull;"
+        " 'impasto --debug …' shows where\n"
+    )
+    assert "Traceback" in invoke("--debug", "presets").err

@@ -71,5 +71,5 @@ def test_files_with_pickled_code_are_refused_and_nothing_runs(
         ("show", files["a.png"]),
         ("rerun", files["a.png"]),
     ):  # fmt: skip
-        assert "defect" not in refused(invoke(*command)), command
+        assert "bug in Impasto" not in refused(invoke(*command)), command
         assert not trace.exists(), command

@@ -211,6 +211,6 @@ def test_damaged_files_through_the_command_line(
         path.write_bytes(whole[:place] + b"\xff\0\xff" + whole[place + 3 :])
         for command in (("show", path), ("rerun", path), ("run", path, path, "--size", 8)):
             done = invoke(*command)
-            assert "defect" not in done.err
+            assert "bug in Impasto" not in done.err
             assert "Traceback" not in done.err
             assert done.status in (0, 1)

@@ -213,5 +213,5 @@ def test_through_the_command_line(
         good = path.read_bytes()
         for place in range(0, len(good), len(good) // 3):
             path.write_bytes(good[:place] + b"\xff\0\xff" + good[place + 3 :])
-            assert "defect" not in refused(invoke(*command))
+            assert "bug in Impasto" not in refused(invoke(*command))
         path.write_bytes(good)
