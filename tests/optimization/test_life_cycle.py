@@ -208,3 +208,41 @@ def test_a_failing_loss_with_a_dot_and_a_dash_in_its_name_is_named(
     log = painted(invoke, pair, recorder, "--loss", "tv", "--loss", "my.loss-a")
     last = log[-1].strip().splitlines()[-1]
     assert f"loss 'my.loss-a' of plugin 'recorder' (file {recorder}) failed" in last
+
+
+WORN_OUT = """
+import torch
+import impasto
+
+class WornOut(impasto.Canvas):
+    \"\"\"Fail from the third picture on, also when the picture is to be saved.\"\"\"
+
+    def __init__(self, image):
+        super().__init__()
+        self.image, self.calls = torch.nn.Parameter(image.clone()), 0
+
+    def forward(self):
+        self.calls += 1
+        if self.calls > 2:
+            raise LookupError("worn out")
+        return self.image
+
+@impasto.hookimpl
+def impasto_canvases():
+    return [impasto.Offer("worn_out", WornOut)]
+"""
+
+
+def test_a_canvas_that_cannot_be_read_any_more_is_named(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    plugin, out = tmp_path / "worn.py", tmp_path / "out.png"
+    plugin.write_text(WORN_OUT, encoding="utf-8")
+    done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--plugin", plugin,
+                  "--canvas", "worn_out", *TV)  # fmt: skip
+    assert done.status == 1
+    assert done.error == (
+        f"impasto: error: canvas 'worn_out' of plugin 'worn' (file {plugin}) failed: LookupError:"
+        " worn out; no picture is kept, since its canvas cannot be read any more"
+    )
+    assert not out.exists()

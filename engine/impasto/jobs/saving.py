@@ -101,7 +101,8 @@ def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
     """What ended a run early as an error that has the picture so far, which is saved.
 
     Returns:
-        RunFailed for an error, Interrupted for a signal; an ``ImpastoError`` before the first step as it is.
+        RunFailed for an error, Interrupted for a signal; an ``ImpastoError`` before the first step as it
+        is, and one where the canvas itself fails, so that there is no picture to keep.
     """
     if isinstance(error, ImpastoError) and not run.step:
         return error
@@ -110,9 +111,14 @@ def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
     if isinstance(error, Exception):
         reason = reason_of(run, error)
         clear_frames(error)
-    # A second signal may have come before this was done.
-    leave_a_picture(run)
-    so_far = result_of(run, stopped="interrupted" if interrupted else "failed")
+    try:
+        # A second signal may have come before this was done.
+        leave_a_picture(run)
+        so_far = result_of(run, stopped="interrupted" if interrupted else "failed")
+    except Exception:
+        return ImpastoError(
+            f"{reason}; no picture is kept, since its canvas cannot be read any more"
+        )
     line = f"{reason}; {_keep(run, so_far, output)}"
     if interrupted:
         return Interrupted(line, so_far, getattr(error, "number", signal.SIGINT))
