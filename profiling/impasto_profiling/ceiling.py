@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
-"""Sides of the square matrices that are tried: large enough that moving them costs nothing beside."""
+"""Sides of the square matrices that are tried: large enough that moving them costs little."""
 
 COPIED = 2**26
 """Numbers of four bytes."""

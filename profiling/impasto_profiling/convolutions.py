@@ -24,11 +24,11 @@ class Flops(NamedTuple):
 
     forward: int
     backward: int
-    """To the input alone: the weights are frozen. As many as forward, for it is the transpose."""
+    """For the gradient of the input only, since the weights are frozen: as many as forward."""
 
     @property
     def both(self) -> int:
-        """Of an evaluation of the loss with its gradient."""
+        """Operations of one evaluation of the loss and its gradient."""
         return self.forward + self.backward
 
 
@@ -37,7 +37,7 @@ class Convolution:
     """One convolution that an extractor does."""
 
     layer: str
-    """By the extractor's name, or that of the module where it is no layer."""
+    """The extractor's name of the layer, or the module's name where it is no layer."""
     input: tuple[int, ...]
     """(1, C, H, W), padded where the network pads by itself."""
     weight: tuple[int, ...]
@@ -90,7 +90,7 @@ def convolutions_of(extractor: Extractor, height: int, width: int) -> list[Convo
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Takes down the shapes of each convolution, and the module that it is done in."""
+    """Records the shapes of each convolution, and the module that it is done in."""
 
     def __init__(self, extractor: Extractor, inside: Sequence[str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

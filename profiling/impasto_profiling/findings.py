@@ -26,19 +26,19 @@ def findings(stages: Sequence[StageReport], ceiling: float) -> list[str]:
 
 def limit(stage: StageReport, ceiling: float) -> str:
     """What takes the most time of a step, and whether the machine could do it faster."""
-    share = sum(layer.share for layer in stage.layers)
+    fraction = sum(layer.fraction for layer in stage.layers)
     size = f"At {stage.width} × {stage.height}"
-    if share < 0.5:
+    if fraction < 0.5:
         # Rows of the network as a whole would hide what the convolutions leave.
-        dearest = stage.parts[0]
+        most_expensive = stage.parts[0]
         return (
-            f"{size} the convolutions take {share:.0%} of a step; the dearest part is"
-            f" {dearest.name} with {dearest.share:.0%}: that is where to look."
+            f"{size} the convolutions take {fraction:.0%} of a step; the most expensive part is"
+            f" {most_expensive.name} with {most_expensive.fraction:.0%}: that is where to look."
         )
     rate = sum(one.rate * one.seconds for one in stage.layers) / sum(
         one.seconds for one in stage.layers
     )
-    taken = f"{size} the convolutions take {share:.0%} of a step, at {rate:.0f} GFLOP/s"
+    taken = f"{size} the convolutions take {fraction:.0%} of a step, at {rate:.0f} GFLOP/s"
     if rate >= NEAR * ceiling:
         return (
             f"{taken}, {rate / ceiling:.0%} of a matrix product's rate: the machine is the limit, and a"
@@ -47,7 +47,7 @@ def limit(stage: StageReport, ceiling: float) -> str:
     slow = worth_most(stage.layers, ceiling)
     return (
         f"{taken}, only {rate / ceiling:.0%} of a matrix product's rate; the most is lost in"
-        f" {slow.layer}, which runs at {slow.rate:.0f} GFLOP/s and takes {slow.share:.0%} of a step."
+        f" {slow.layer}, which runs at {slow.rate:.0f} GFLOP/s and takes {slow.fraction:.0%} of a step."
     )
 
 
@@ -59,10 +59,10 @@ def worth_most(layers: Sequence[LayerRate], ceiling: float) -> LayerRate:
 def plugins(stage: StageReport) -> str:
     """Whether hooks of observers take a good part of a step."""
     hooks = [part for part in stage.parts if part.name.startswith("plugin/")]
-    share = sum(part.share for part in hooks)
-    if share < 0.05:
+    fraction = sum(part.fraction for part in hooks)
+    if fraction < 0.05:
         return ""
-    return f"Hooks of plugins take {share:.0%} of a step, most of it {hooks[0].name}."
+    return f"Hooks of plugins take {fraction:.0%} of a step, most of it {hooks[0].name}."
 
 
 def compiling(stages: Sequence[StageReport]) -> str:

@@ -1,4 +1,4 @@
-"""The dearest operators: time of their own, whatever part called them."""
+"""The most expensive operators: time of their own, whatever part called them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Operator:
     name: str
     calls: int = 0
     seconds: float = 0.0
-    """Of its own, operators that it called left out."""
+    """Time spent in the operator itself, without the operators that it called."""
 
 
 def operators_of(trace: Trace) -> list[Operator]:
-    """The operators of the recorded steps, the dearest first."""
+    """The operators of the recorded steps, the most expensive first."""
     found: dict[str, Operator] = {}
     inside: dict[str, set[int]] = defaultdict(set)
     for thread in {span.thread for span in trace.spans if span.category == "cpu_op"}:

@@ -32,12 +32,12 @@ class Part:
 
     @property
     def seconds(self) -> float:
-        """Of both directions, by the clock."""
+        """Seconds of the forward and the backward pass, by the clock."""
         return self.forward + self.backward
 
 
 def parts_of(trace: Trace) -> list[Part]:
-    """The parts of the recorded steps, the dearest first; their seconds add up to the steps'.
+    """The parts of the recorded steps, the most expensive first; their seconds add up to the steps'.
 
     Gradients are tied to what they belong to by autograd's sequence numbers. On a GPU the backward
     pass has a thread of its own, while that of the steps waits in ``backward``.

@@ -18,7 +18,7 @@ from impasto_profiling.roofline import Achieved, achieved_by
 from impasto_profiling.trace import Trace, read_trace
 
 OPERATORS = 12
-"""How many of the dearest are kept."""
+"""How many of the most expensive operators are kept."""
 
 
 def stage_report(
@@ -111,8 +111,8 @@ def _layers(traces: Iterable[Trace], convolutions: Sequence[Convolution]) -> lis
 
 
 def _part(part: Part, seconds: float) -> PartTime:
-    share = part.seconds / seconds
-    return PartTime(part.name, part.seconds, share, part.forward, part.backward, part.device)
+    fraction = part.seconds / seconds
+    return PartTime(part.name, part.seconds, fraction, part.forward, part.backward, part.device)
 
 
 def _operator(one: Operator, seconds: float) -> OperatorTime:
@@ -131,7 +131,7 @@ def _rate(
     return LayerRate(
         layer=one.layer,
         seconds=one.seconds,
-        share=one.seconds / seconds,
+        fraction=one.seconds / seconds,
         rate=one.rate,
         forward_rate=one.forward_flops / one.forward / 1e9 if one.forward else 0.0,
         backward_rate=one.backward_flops / one.backward / 1e9 if one.backward else 0.0,

@@ -23,8 +23,8 @@ class PartTime:
     name: str
     seconds: float
     """In all recorded steps, by the clock."""
-    share: float
-    """Of the recorded steps, 0 to 1; the shares add up to 1."""
+    fraction: float
+    """Fraction of the recorded steps' time, 0 to 1; those of all parts add up to 1."""
     forward: float
     """Seconds of its own, parts inside it left out."""
     backward: float
@@ -40,8 +40,8 @@ class OperatorTime:
     name: str
     calls: int
     seconds: float
-    share: float
-    """Of the recorded steps, 0 to 1."""
+    fraction: float
+    """Fraction of the recorded steps' time, 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class LayerRate:
 
     layer: str
     seconds: float
-    share: float
-    """Of the recorded steps, 0 to 1."""
+    fraction: float
+    """Fraction of the recorded steps' time, 0 to 1."""
     rate: float
     """GFLOP/s, forward and backward together."""
     forward_rate: float
@@ -78,7 +78,7 @@ class StageReport:
     steps: int
     """Steps that were recorded."""
     seconds: float
-    """Of the recorded steps."""
+    """Seconds of all recorded steps together."""
     usual_step: float
     """Seconds: the median of the steps that were not recorded, by a plain clock; 0 if there were none."""
     compiling: float | None
@@ -102,7 +102,7 @@ class Report:
     """A profiled run."""
 
     name: str
-    """Of the folder."""
+    """Name of the folder."""
     device: str
     precision: str
     compiled: bool

@@ -2,7 +2,7 @@
 
 A convolution in a trace is tied to its layer by its shapes, and by its order among those of the same
 shapes, which holds for compiled code too, where scopes are gone. Where the numbers do not fit (another
-network of the same shapes beside it, a compiler that computes convolutions in another way), the layer
+network of the same shapes next to it, a compiler that computes convolutions in another way), the layer
 is left out rather than guessed.
 """
 
@@ -21,7 +21,7 @@ FORWARD = (
 )  # fmt: skip
 BACKWARD = ("aten::convolution_backward",)
 TURNED = ("_ConvolvedBackward", "impasto::convolve_back")
-"""In them, plain and compiled, a convolution with the kernel turned is the way back; see
+"""In them, plain and compiled, a convolution with the flipped kernel is the backward pass; see
 :mod:`impasto_plugins.extractors.relu_convolution`."""
 
 Shapes = tuple[tuple[int, ...], ...]
@@ -42,7 +42,7 @@ class Achieved:
 
     @property
     def seconds(self) -> float:
-        """Of both directions."""
+        """Seconds of the forward and the backward pass."""
         return self.forward + self.backward
 
     @property

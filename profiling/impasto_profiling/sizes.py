@@ -30,13 +30,13 @@ from impasto.settings.settings import gather
 from impasto_profiling.pairs import check_pairs
 
 FEWEST_WAVES = 4
-"""Across the longer side. What is broader is a tint, not a stroke."""
+"""Fewest wavelengths across the longer side that count. What is broader is a tint, not a stroke."""
 BRIGHTNESS = (0.299, 0.587, 0.114)
-"""Of red, green and blue."""
+"""Weights of red, green and blue in the brightness (ITU-R BT.601)."""
 
 
 def breadth(painted: Tensor, content: Tensor) -> float:
-    """How broad what was painted is: the mean wavelength of the change, as a share of the longer side.
+    """How broad what was painted is: the mean wavelength of the change, as a fraction of the longer side.
 
     The mean is geometric, and weighed by power. In pictures each octave has about the same power (Field,
     JOSA A 1987), so no octave decides alone; strokes of twice the size have twice the wavelength.

@@ -41,39 +41,41 @@ def heading(stage: StageReport) -> str:
 def parts(stage: StageReport) -> Table:
     """Each part's time in a step."""
     on_gpu = any(part.device for part in stage.parts)
-    table = _table("part", "share", "ms a step", "forward", "backward", *["GPU ms"][: int(on_gpu)])
-    shown = [part for part in stage.parts if part.share >= LEAST]
+    table = _table(
+        "part", "of step", "ms a step", "forward", "backward", *["GPU ms"][: int(on_gpu)]
+    )
+    shown = [part for part in stage.parts if part.fraction >= LEAST]
     for part in shown:
         times = [part.seconds, part.forward, part.backward, *[part.device][: int(on_gpu)]]
-        table.add_row(part.name, f"{part.share:.1%}", *(_ms(one, stage) for one in times))
+        table.add_row(part.name, f"{part.fraction:.1%}", *(_ms(one, stage) for one in times))
     rest = stage.parts[len(shown) :]
     if rest:
         seconds = sum(part.seconds for part in rest)
-        share = sum(part.share for part in rest)
-        table.add_row(f"{len(rest)} more", f"{share:.1%}", _ms(seconds, stage))
+        fraction = sum(part.fraction for part in rest)
+        table.add_row(f"{len(rest)} more", f"{fraction:.1%}", _ms(seconds, stage))
     return table
 
 
 def operators(stage: StageReport) -> Table:
-    """The dearest operators."""
-    table = _table("operator", "share", "ms a step", "calls a step")
+    """The most expensive operators."""
+    table = _table("operator", "of step", "ms a step", "calls a step")
     for one in stage.operators[:8]:
         calls = f"{one.calls / stage.steps:.0f}"
-        table.add_row(one.name, f"{one.share:.1%}", _ms(one.seconds, stage), calls)
+        table.add_row(one.name, f"{one.fraction:.1%}", _ms(one.seconds, stage), calls)
     return table
 
 
 def layers(stage: StageReport) -> Table:
     """The roofline in words: each layer's rate by the machine's."""
     table = _table(
-        "convolution", "share", "ms a step", "GFLOP/s", "forward", "backward", "of ceiling"
+        "convolution", "of step", "ms a step", "GFLOP/s", "forward", "backward", "of ceiling"
     )
     for one in stage.layers:
         rates = (
             f"{rate:.0f}" if rate else "?"
             for rate in (one.rate, one.forward_rate, one.backward_rate)
         )
-        row = (f"{one.share:.1%}", _ms(one.seconds, stage), *rates, f"{one.of_ceiling:.0%}")
+        row = (f"{one.fraction:.1%}", _ms(one.seconds, stage), *rates, f"{one.of_ceiling:.0%}")
         table.add_row(one.layer, *row)
     return table
 

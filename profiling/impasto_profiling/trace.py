@@ -72,7 +72,7 @@ class Launch:
 
     call: Span
     seconds: float
-    """Of the work."""
+    """How long the GPU worked on it."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from impasto_profiling.report import Report, StageReport
 def print_comparison(this: Report, other: Report) -> None:
     """Print both runs' parts and layers, stage by stage, on standard error.
 
-    Stages are set beside each other by their number. Times are of a step, with the profiler on.
+    Stages of the same number are compared. Times are of a step, with the profiler on.
     """
     console = Console(stderr=True, markup=False, highlight=False)
     console.print(settings(this, other))

@@ -110,12 +110,12 @@ def test_the_schedules_steps_and_nothing_of_the_warm_up(profiled: Profiled) -> N
     ]
 
 
-def test_shares_add_up_to_the_whole(profiled: Profiled) -> None:
+def test_fractions_add_up_to_the_whole(profiled: Profiled) -> None:
     for stage in profiled.report.stages:
-        assert sum(part.share for part in stage.parts) == pytest.approx(1, abs=0.05)
+        assert sum(part.fraction for part in stage.parts) == pytest.approx(1, abs=0.05)
         assert sum(part.seconds for part in stage.parts) == pytest.approx(stage.seconds, rel=0.05)
         # What is in no part is the loop's own, and little.
-        assert sum(part.share for part in stage.parts if part.name == "elsewhere") < 0.05
+        assert sum(part.fraction for part in stage.parts if part.name == "elsewhere") < 0.05
 
 
 def test_figures_agree_with_a_plain_clock(profiled: Profiled) -> None:
@@ -257,4 +257,4 @@ def test_compiled_the_convolutions_are_still_told(pair: Pair, tmp_path: Path) ->
     assert [one.layer for one in stage.layers] + stage.untold == ["conv1_1", "conv1_2", "conv2_1"]
     assert stage.layers
     assert all(one.backward_rate > 0 for one in stage.layers)
-    assert sum(part.share for part in stage.parts) == pytest.approx(1, abs=0.05)
+    assert sum(part.fraction for part in stage.parts) == pytest.approx(1, abs=0.05)

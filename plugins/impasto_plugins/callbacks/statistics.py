@@ -34,7 +34,7 @@ class Spent:
     steps: int
     """Done in this run; those before a resume are left out."""
     seconds: float
-    """Of the steps; making targets and canvas is left out."""
+    """Seconds of the steps, without making targets and canvas."""
     steps_per_second: float
     peak_memory: float
     """MiB: on a GPU what torch held at most during the stage; else the most that the process took since

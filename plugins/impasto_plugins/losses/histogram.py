@@ -1,7 +1,7 @@
 """Histogram loss: each feature channel takes on the style picture's histogram.
 
 Risser, Wilmot and Barnes, "Stable and Controllable Neural Texture Synthesis and Style Transfer Using
-Histogram Losses", 2017; there beside Gram, against its washed-out patches. Departures: histograms
+Histogram Losses", 2017; there together with Gram, against its washed-out patches. Departures: histograms
 are matched exactly, by ranks, not through 256 bins; the distance is relative to the style's mean square.
 """
 

@@ -40,11 +40,11 @@ class MomentsLoss(impasto.Loss):
         }
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
-        flat, share = feature.flatten(2)[0], mask.to(feature).flatten()
+        flat, weights = feature.flatten(2)[0], mask.to(feature).flatten()
         return {
-            "sum": (flat * share).sum(1),
-            "square": (flat.square() * share).sum(1),
-            "pixels": share.sum(),
+            "sum": (flat * weights).sum(1),
+            "square": (flat.square() * weights).sum(1),
+            "pixels": weights.sum(),
         }
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:

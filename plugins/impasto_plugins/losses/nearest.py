@@ -50,7 +50,7 @@ class NearestLoss(impasto.Loss):
             distance: ``squared``: chosen by cosine, then pulled by the squared distance, relative to
                 the style's mean square (CNNMRF); ``cosine`` (NNST), or ``contextual`` (cosine about
                 the style's mean, as in the contextual loss). The last two do not see how strong a
-                feature is, so contrast and colors fade unless ``moments`` stands beside them.
+                feature is, so contrast and colors fade unless ``moments`` is used as well.
             samples: a style picture with more patches gives this many, spread at random; they are the
                 same ones during a run.
             generator: its seed decides which.

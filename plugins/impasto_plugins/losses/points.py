@@ -1,6 +1,6 @@
 """Pixels as points in feature space: all of them or a sample, in order of rank, and which is nearest.
 
-Not a plugin: what the losses that need the whole picture share.
+Not a plugin: the losses that need the whole picture use it.
 """
 
 from __future__ import annotations

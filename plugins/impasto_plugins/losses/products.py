@@ -1,6 +1,6 @@
 """The sum over pixels of x xᵀ: what Gram matrices and covariances are made of.
 
-Not a plugin: what the losses share.
+Not a plugin: several losses use it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def sum_of_products(feature: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 class _SumOfProducts(torch.autograd.Function):
-    """One matrix product each way; without it there are two on the way back, and copies in float32."""
+    """One matrix product each way; without it there are two in the backward pass, and copies in float32."""
 
     @staticmethod
     def forward(ctx: Any, feature: Tensor, mask: Tensor | None) -> Tensor:
@@ -49,8 +49,10 @@ class _SumOfProducts(torch.autograd.Function):
 
 def _summed(feature: Tensor, mask: Tensor | None) -> Tensor:
     flat = torch.split(_by_pixel(feature), AT_ONCE)
-    shares = [None] * len(flat) if mask is None else torch.split(_by_pixel(mask), AT_ONCE)
-    products = [_products(full(part), share) for part, share in zip(flat, shares, strict=True)]
+    masks = [None] * len(flat) if mask is None else torch.split(_by_pixel(mask), AT_ONCE)
+    products = [
+        _products(full(part), part_mask) for part, part_mask in zip(flat, masks, strict=True)
+    ]
     return torch.stack(products).sum(0)
 
 
@@ -84,8 +86,8 @@ def _pass_back(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
 _compiled.register_autograd(_pass_back, setup_context=_keep)
 
 
-def _products(flat: Tensor, share: Tensor | None) -> Tensor:
-    weighed = flat if share is None else flat * share.to(flat)
+def _products(flat: Tensor, mask: Tensor | None) -> Tensor:
+    weighed = flat if mask is None else flat * mask.to(flat)
     return weighed.T @ flat
 
 

@@ -44,7 +44,7 @@ class RelaxedEMDLoss(impasto.Loss):
             layer_weights: one for each layer.
             distance: ``cosine`` (STROTSS), ``contextual`` (cosine about the style's mean feature), or
                 ``squared``, relative to the style's mean square. The first two do not see how
-                strong a feature is; STROTSS has its moment and palette terms beside them for that.
+                strong a feature is; STROTSS adds its moment and palette terms for that.
             samples: a style picture with more pixels gives this many, spread at random; they are the
                 same ones during a run.
             generator: its seed decides which.

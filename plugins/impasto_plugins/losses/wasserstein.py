@@ -134,9 +134,9 @@ class _TraceOfRoot(torch.autograd.Function):
         shift = SHIFT * torch.finfo(matrix.dtype).eps * matrix.square().sum().sqrt()
         identity = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
         root, inverse = newton_schulz((matrix + matrix.T) / 2 + shift * identity)
-        share = shift * inverse @ inverse
-        ctx.save_for_backward(inverse @ (identity + share @ (identity / 2 + share * 0.375)))
-        taken_off = shift * (inverse.trace() / 2 + (inverse * share).sum() / 8)
+        ratio = shift * inverse @ inverse
+        ctx.save_for_backward(inverse @ (identity + ratio @ (identity / 2 + ratio * 0.375)))
+        taken_off = shift * (inverse.trace() / 2 + (inverse * ratio).sum() / 8)
         return root.trace() - taken_off
 
     @staticmethod

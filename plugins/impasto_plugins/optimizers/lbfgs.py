@@ -4,8 +4,8 @@ Liu and Nocedal, "On the limited memory BFGS method for large scale optimization
 recursion is algorithm 7.4 of Nocedal and Wright, "Numerical Optimization", 2nd edition.
 
 Departures, since a style objective is not convex and is computed in low precision: pairs whose
-curvature is not clearly positive are dropped; without a line search, a loss that explodes or is no
-number sends the canvas back to the best picture so far, with an empty history and half the learning rate.
+curvature is not clearly positive are dropped; without a line search, a loss that explodes or is
+NaN sends the canvas back to the best picture so far, with an empty history and half the learning rate.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SMALLEST_COSINE = 1e-4
 EXPLOSION = 10.0
 """A loss this many times the best one is an explosion …"""
 NEGLIGIBLE = 1e-2
-"""… unless it is below this share of the first loss: close to zero, multiples mean nothing."""
+"""… unless it is below this fraction of the first loss: close to zero, multiples mean nothing."""
 PATIENCE = 5
 """Returns to the best picture, with no better one found in between, after which it gives up."""
 REGAIN = 1.25
@@ -87,7 +87,7 @@ class LBFGS(torch.optim.Optimizer):
             The loss before the step.
 
         Raises:
-            ImpastoError: the loss is no number at the start, or explodes again and again; the
+            ImpastoError: the loss is NaN or infinite at the start, or explodes again and again; the
                 parameters are then those of the best loss.
         """
         with torch.enable_grad():
@@ -156,15 +156,15 @@ class LBFGS(torch.optim.Optimizer):
         memory = self._memory()
         direction = -gradient
         slots = [(memory["newest"] - age) % self.history_size for age in range(memory["pairs"])]
-        shares = {}
+        weights = {}
         for slot in slots:
-            shares[slot] = memory["moves"][slot] @ direction / memory["curvatures"][slot]
-            direction.addcmul_(memory["changes"][slot], shares[slot], value=-1)
+            weights[slot] = memory["moves"][slot] @ direction / memory["curvatures"][slot]
+            direction.addcmul_(memory["changes"][slot], weights[slot], value=-1)
         if slots:
             direction.mul_(memory["scale"])
         for slot in reversed(slots):
-            share = memory["changes"][slot] @ direction / memory["curvatures"][slot]
-            direction.addcmul_(memory["moves"][slot], shares[slot] - share)
+            weight = memory["changes"][slot] @ direction / memory["curvatures"][slot]
+            direction.addcmul_(memory["moves"][slot], weights[slot] - weight)
         return direction
 
     def _first_length(self, direction: Tensor, gradient: Tensor) -> float:

@@ -28,7 +28,7 @@ def line_search(
     """A length that meets the conditions, or the best one found with ``EVALUATIONS`` evaluations.
 
     Args:
-        evaluate: length → loss and slope there; a loss that is no number counts as infinite.
+        evaluate: length → loss and slope there; a NaN counts as infinite.
         loss: at length 0.
         slope: at length 0, less than 0.
         length: the first to be tried, more than 0.
@@ -67,5 +67,5 @@ def _between(low: Trial, high: Trial) -> float:
     """The lowest point of the parabola through both losses and the slope at ``low``, kept inside."""
     width = high.length - low.length
     bend = high.loss - low.loss - low.slope * width
-    share = -low.slope * width / (2 * bend) if 0 < bend < math.inf else 0.5
-    return low.length + min(0.9, max(0.1, share)) * width
+    fraction = -low.slope * width / (2 * bend) if 0 < bend < math.inf else 0.5
+    return low.length + min(0.9, max(0.1, fraction)) * width

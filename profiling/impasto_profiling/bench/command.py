@@ -43,7 +43,7 @@ SUITES = {
 @click.option("--rounds", type=click.IntRange(1), metavar="N",
               help="Samples of each, instead of each suite's own number.")  # fmt: skip
 @click.option("--compile", "compiled", is_flag=True,
-              help="Measure the objective compiled beside eager, too, in the suite evaluation.")  # fmt: skip
+              help="Measure the objective compiled as well as eager, in the suite evaluation.")  # fmt: skip
 @click.option("-o", "--output", metavar="FILE.json", help="Write the record.")
 @click.option("--force", is_flag=True, help="Overwrite the record if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead of a table.")

@@ -32,20 +32,20 @@ class Idle:
 
 
 def measure(plan: Plan) -> Iterator[Comparison]:
-    """The share of a step that is added, and what the calls take by themselves."""
+    """The fraction of a step that is added, and what the calls take by themselves."""
     (size,), blocks = plan.sizes(SIZE), plan.choose(8, 30)
     plan.say(f"hooks: {blocks} blocks of {BLOCK} steps at {size} px")
     runs = ready(plan, size, 0), ready(plan, size, CALLBACKS)
-    shares, plain, calls = [], [], []
+    fractions, plain, calls = [], [], []
     for number in range(blocks + 1):
         without, with_them = block(*runs)
         if number:
             plain.append(1000 * without / BLOCK)
-            shares.append(100 * (with_them / without - 1))
+            fractions.append(100 * (with_them / without - 1))
             calls.append(1000 * timed(partial(notify, runs[1])))
     yield compared(
-        "hooks", f"{size} px, added by {CALLBACKS} callbacks, share of a step", "%",
-        figure("impasto", shares), milliseconds_a_step=figure("plain", plain).median,
+        "hooks", f"{size} px, added by {CALLBACKS} callbacks, fraction of a step", "%",
+        figure("impasto", fractions), milliseconds_a_step=figure("plain", plain).median,
     )  # fmt: skip
     yield compared(
         "hooks", f"calls of {CALLBACKS} callbacks, one step", "ms", figure("impasto", calls)

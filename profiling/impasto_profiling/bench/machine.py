@@ -68,7 +68,7 @@ def processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of Python, Impasto, and the packages that decide."""
+    """Versions of Python, Impasto, and the packages that the speed depends on."""
     found = {"python": platform.python_version(), "impasto": impasto.__version__}
     for package in PACKAGES:
         try:
@@ -79,7 +79,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Of the code that runs, with a + where files were changed; nothing where it is no checkout."""
+    """Git commit of the code that runs, with a + where files were changed; empty outside a checkout."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty=+", "--exclude=*"],  # noqa: S607
         cwd=Path(__file__).parent, capture_output=True, text=True, check=False,

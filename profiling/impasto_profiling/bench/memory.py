@@ -1,4 +1,4 @@
-"""Suite ``memory``: the largest resident set of whole runs, beside pastiche.
+"""Suite ``memory``: the largest resident set of whole runs, compared with pastiche.
 
 Both take as many steps as fill their optimizers' histories, 20 and 100 pairs, so that what is measured
 is what a whole run takes; a quick run has too few steps for pastiche's, and says so. The engine's earlier

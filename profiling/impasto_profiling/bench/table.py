@@ -9,7 +9,7 @@ from rich.table import Table
 
 from impasto_profiling.bench.record import Comparison, Figure, Report
 
-HEADINGS = ("suite", "what", "Impasto", "beside", "", "times better")
+HEADINGS = ("suite", "what", "Impasto", "compared with", "", "times better")
 
 
 def print_table(report: Report) -> None:
@@ -59,7 +59,7 @@ def number(value: float) -> str:
 
 
 def ahead(comparison: Comparison) -> str:
-    """How many times better, or the share of a ceiling."""
+    """How many times better, or the fraction of a ceiling."""
     if comparison.times_better is None:
         return ""
     if comparison.rival is not None and comparison.rival.name.startswith("ceiling"):

@@ -1,4 +1,4 @@
-"""The extractors beside VGG-19: against torchvision's modules with the same weights."""
+"""The extractors other than VGG-19: against torchvision's modules with the same weights."""
 
 from __future__ import annotations
 

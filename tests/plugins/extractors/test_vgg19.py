@@ -118,9 +118,15 @@ def test_torchvision_out_of_reach_names_the_other_ways(
     [
         (b"not a file of torch", "cannot be read"),
         (None, "no such file; allowed: oxford, torchvision, or a file"),
-        ({"other": torch.zeros(1)}, "hold no VGG-19"),
-        ({"features.0.weight": torch.zeros(64, 3, 3, 3)}, "lack 'features.0.bias'"),
-        ([1, 2], "hold no table of tensors"),
+        (
+            {"other": torch.zeros(1)},
+            "are not those of VGG-19; give a state dict of torchvision's vgg19",
+        ),
+        (
+            {"features.0.weight": torch.zeros(64, 3, 3, 3)},
+            "lack 'features.0.bias', which vgg19 has",
+        ),
+        ([1, 2], "hold list, not a state dict"),
     ],
 )
 def test_files_that_hold_no_weights_are_refused(

