@@ -15,6 +15,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from impasto.errors import OutputError, unknown
@@ -23,6 +24,9 @@ from impasto.files.whole import FileTakenError, followed, written_whole
 
 Identity = tuple[object, ...]
 """Device and inode; of a file that is not there yet: those of its folder, and its name."""
+
+Stamp = tuple[int, int, int]
+"""Device, inode and time of the last change, by which a file is known again; 0 for one that still grows."""
 
 Write = Callable[[Path], object]
 """Writes something to a path, which the register chooses."""
@@ -47,7 +51,7 @@ class Outputs:
         self.force, self.folder = force, Path(folder)
         self._inputs: dict[Identity, str] = {}
         self._claimed: dict[Identity, str] = {}
-        self._own: set[Identity] = set()
+        self._own: set[Stamp] = set()
         self._record: Path | None = None
 
     def located(self, path: str | os.PathLike[str]) -> Path:
@@ -133,24 +137,26 @@ class Outputs:
 
     def may_replace(self, path: Path) -> bool:
         """Whether a file that is there may be replaced: by force, or because this command wrote it."""
-        return self.force or identity(path) in self._own
+        if self.force:
+            return True
+        stamp = stamp_of(path)
+        return stamp is not None and not self._own.isdisjoint((stamp, (*stamp[:2], 0)))
 
     @contextmanager
-    def writing(self, path: Path) -> Iterator[Path]:
+    def writing(self, path: Path, grows: bool = False) -> Iterator[Path]:
         """A temporary file that takes the place of ``path`` at the end, if that place may be taken.
 
         Args:
             path: as :meth:`claim` gave it.
+            grows: the file is written on after that.
 
         Raises:
             FileTakenError: a file has come to be there, which must not be replaced.
             OutputError: it cannot be written.
         """
-        before = identity(path)
-        with written_whole(path, replace=self.may_replace(path), placing=self._note) as part:
+        note = partial(self._note, grows=grows)
+        with written_whole(path, replace=self.may_replace(path), placing=note) as part:
             yield part
-        # Its inode is free, and may become that of a stranger's file.
-        self._own.discard(before)
 
     def keep(self, write: Write, path: Path, what: str = "picture") -> str:
         """Write what took long: to its place or, if that cannot be had any more, to another.
@@ -191,15 +197,20 @@ class Outputs:
         """Keep in a folder which files this command writes, and take up what an earlier one kept there."""
         self._record = folder / OWN
         with suppress(OSError, ValueError, TypeError), self._record.open("rb") as file:
-            self._own |= {(int(one[0]), int(one[1])) for one in json.loads(file.read(MOST_OWN))}
+            for device, inode, changed in json.loads(file.read(MOST_OWN)):
+                self._own.add((int(device), int(inode), int(changed)))
 
     def _write(self, write: Write, path: Path) -> None:
         with self.writing(path) as part:
             write(part)
 
-    def _note(self, part: Path) -> None:
+    def _note(self, part: Path, grows: bool) -> None:
         # Before it gets its name, so that no moment is left in which a killed run would not know it.
-        self._own.add(identity(part))
+        stamp = stamp_of(part)
+        assert stamp is not None
+        # What had this inode before is gone.
+        self._own = {one for one in self._own if one[:2] != stamp[:2]}
+        self._own.add((*stamp[:2], 0) if grows else stamp)
         if self._record is not None:
             with suppress(OutputError), written_whole(self._record) as record:
                 record.write_text(json.dumps(sorted(self._own)), encoding="utf-8")
@@ -219,6 +230,15 @@ def identity(path: Path) -> Identity:
         status = target.parent.stat()
         return status.st_dev, status.st_ino, target.name
     return (os.fspath(target),)
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """By what a file is known again; None if there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def other_places(path: Path, beside: bool = False) -> Iterator[Path]:

@@ -50,7 +50,7 @@ class Log:
         kept = self.lines_up_to(run.step) if run.step else []
         # Whole at every moment, so that a resumed run that is killed here loses no line.
         with (
-            run.outputs.writing(self.path) as part,
+            run.outputs.writing(self.path, grows=True) as part,
             part.open("w", encoding="utf-8", newline="") as file,
         ):
             if self.format == "csv":
