@@ -27,8 +27,8 @@ def bad(tmp_path: Path, pair: Pair) -> dict[str, Path]:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("text", "is not a picture in a format that Pillow reads"),
-        ("empty", "is not a picture in a format that Pillow reads"),
+        ("text", "is not a picture in a format that is read"),
+        ("empty", "is empty"),
         ("truncated", "cannot be read: "),
         ("tiny", "is 1 × 1 pixels; each side needs at least 16"),
     ],

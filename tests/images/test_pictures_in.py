@@ -227,7 +227,7 @@ def test_bombs_are_refused_until_the_limit_is_raised(
     arguments = ("run", path, pair.style, "-o", tmp_path / "out.png", "--max-megapixels", 0.01)
     line = (
         f"impasto: error: picture '{path}' has more than 0.01 million pixels, or claims to;"
-        " --max-megapixels allows more"
+        " set max_megapixels higher to allow it (--max-megapixels)"
     )
     assert invoke(*arguments).error == line
     through(path, "--max-megapixels", 0.05)  # type: ignore[call-arg]

@@ -10,7 +10,7 @@ from torch import Tensor
 import impasto
 from helpers import Invoke, Pair
 from impasto.images.tensors import open_picture, to_tensor
-from impasto.model.color import recolored, statistics, with_luminance
+from impasto.model.color import Colors, recolored, statistics, with_luminance
 
 LOSSES = ["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1,weight=10"]
 
@@ -108,3 +108,14 @@ def test_an_unknown_way_is_refused(invoke: Invoke, pair: Pair) -> None:
     done = invoke("run", pair.content, pair.style, "--colors", "luminence")
     assert done.status == 1
     assert "did you mean 'luminance'? Allowed: histogram, luminance, match, style" in done.error
+
+
+@pytest.mark.parametrize("colors", ["luminance", "match", "histogram"])
+def test_what_is_transparent_does_not_count(colors: Colors) -> None:
+    generator = torch.Generator().manual_seed(0)
+    style, content = torch.rand(2, 1, 3, 24, 32, generator=generator).mul(0.5).add(0.2)
+    style[..., 16:], content[..., 16:] = 1, 0
+    alpha = torch.zeros(1, 1, 24, 32)
+    alpha[..., :16] = 1
+    seen = recolored(style, content, colors, alpha, alpha)[..., :16]
+    assert torch.allclose(seen, recolored(style[..., :16], content[..., :16], colors), atol=1e-5)

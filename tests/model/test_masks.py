@@ -178,7 +178,7 @@ def test_masks_and_styles_from_files_and_several_stages(
         ("{a}:content_mask=none.png", "gram", "mask: picture 'none.png' does not exist"),
         ("{a}:content_mask={a}", "gram:layers=conv1_1", "is 56 × 56 pixels, its picture 96 × 48: the"),
         ("{a}:style_mask={left}", "gram:layers=conv1_1", "is 96 × 48 pixels, its picture 56 × 56"),
-        ("{a}:content_mask={black}", "gram:layers=conv1_1", "is black: it leaves nothing"),
+        ("{a}:content_mask={black}", "gram:layers=conv1_1", "is black or transparent: it leaves nothing"),
     ],
 )  # fmt: skip
 def test_what_is_refused(
@@ -217,3 +217,77 @@ def test_the_objective_with_regions_compiles_whole(halves: Halves) -> None:
         painted(halves.content, *styles, **given, compile=on) for on in ("off", "on")
     )
     torch.testing.assert_close(compiled, plain, rtol=0, atol=1e-3)
+
+
+def test_a_mask_drawn_on_an_empty_layer_covers_what_was_drawn(
+    halves: Halves, tmp_path: Path
+) -> None:
+    layer = Image.new("RGBA", (96, 48), (255, 255, 255, 0))
+    layer.paste((255, 255, 255, 255), (0, 0, 48, 48))
+    layer.save(path := tmp_path / "layer.png")
+    drawn_mask, layer_mask = (
+        painted(halves.content, f"{halves.a}:content_mask={mask}", steps=3)
+        for mask in (halves.left, path)
+    )
+    assert torch.equal(drawn_mask, layer_mask)
+    layer = Image.new("RGBA", (96, 48), (0, 0, 0, 0))
+    layer.paste((0, 0, 0, 255), (0, 0, 48, 48))
+    layer.save(path)
+    with pytest.raises(impasto.PictureError, match="is black or transparent: it leaves nothing"):
+        painted(halves.content, f"{halves.a}:content_mask={path}")
+
+
+@pytest.fixture
+def half_seen(halves: Halves, tmp_path: Path) -> tuple[str, str]:
+    """A painting whose right half is transparent, and the same as a style with a mask of its left."""
+    painting = Image.open(halves.a).convert("RGBA")
+    painting.paste((255, 0, 255, 0), (28, 0, 56, 56))
+    painting.save(clear := tmp_path / "clear.png")
+    open_picture(clear).picture.save(filled := tmp_path / "filled.png")
+    painting.getchannel("A").save(mask := tmp_path / "seen.png")
+    return str(clear), f"{filled}:style_mask={mask}"
+
+
+def test_what_is_transparent_in_a_painting_is_not_style(
+    halves: Halves, half_seen: tuple[str, str]
+) -> None:
+    clear, masked = half_seen
+    filled = masked.partition(":")[0]
+    seen, same, other = (painted(halves.content, one, steps=5) for one in (clear, masked, filled))
+    # The filled one is rounded to 8 bits.
+    assert apart(seen, same, slice(None)) < 0.002 < 0.004 < apart(seen, other, slice(None))
+
+
+def test_what_is_transparent_in_a_painting_is_not_learned(
+    half_seen: tuple[str, str], tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file
+
+    clear, masked = half_seen
+    learned = []
+    for name, style in (("clear", clear), ("masked", masked), ("filled", masked.partition(":")[0])):
+        impasto.learn(style, tmp_path / f"{name}.style", size=64, loss=LOSSES, scales="single")
+        learned.append(load_file(tmp_path / f"{name}.style"))
+    for key in (key for key in learned[0] if not key.startswith("probe")):
+        seen, same, other = (tensors[key].flatten() for tensors in learned)
+        assert torch.allclose(seen, same, rtol=0.02, atol=0.02 * float(same.abs().max()))
+        assert not torch.allclose(seen, other, rtol=0.02, atol=0.02 * float(same.abs().max()))
+
+
+def test_losses_that_take_no_masks_see_what_is_around(
+    halves: Halves, half_seen: tuple[str, str], invoke: Invoke, tmp_path: Path
+) -> None:
+    done = invoke("run", halves.content, half_seen[0], "-o", tmp_path / "out.png", "--steps", 1,
+                  "--size", 48, "--loss", "sliced:layers=conv1_1")  # fmt: skip
+    assert done.status == 0, done.err
+    assert "loss 'sliced' takes no masks: it sees the style picture" in done.err
+
+
+def test_a_style_mask_that_leaves_only_what_is_transparent(
+    halves: Halves, half_seen: tuple[str, str], tmp_path: Path
+) -> None:
+    mask = Image.new("L", (56, 56), 0)
+    mask.paste(255, (30, 0, 56, 56))
+    mask.save(tmp_path / "hidden.png")
+    with pytest.raises(impasto.PictureError, match="its mask leaves what is transparent"):
+        painted(halves.content, f"{half_seen[0]}:style_mask={tmp_path / 'hidden.png'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import struct
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import imagecodecs
@@ -14,11 +15,17 @@ from PIL import ImageCms
 
 Samples = NDArray[Any]
 """Samples of a picture, (H, W, C), or (H, W) for alpha."""
-Space = Literal["gray", "rgb", "cmyk"]
-"""What samples mean: light, or ink for ``cmyk``."""
+ColorModel = Literal["gray", "rgb", "cmyk", "lab"]
+"""What samples mean: light, ink for ``cmyk``, or CIE L*a*b* of D50."""
 
 SIGNATURES = {b"GRAY": "gray", b"RGB ": "rgb", b"CMYK": "cmyk"}
-"""Space of a profile by bytes 16 to 20 of its header (ICC.1, 7.2.6)."""
+"""Color model of a profile by bytes 16 to 20 of its header (ICC.1, 7.2.6)."""
+
+SRGB_POINTS = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
+"""CIE x and y of white, red, green and blue."""
+
+LARGEST_EMBEDDED = 1_000_000
+"""Bytes of a profile that results are written in: Pillow refuses PNGs with a larger one."""
 
 logger = logging.getLogger("impasto")
 
@@ -26,12 +33,34 @@ logger = logging.getLogger("impasto")
 @functools.cache
 def srgb() -> bytes:
     """A profile of sRGB, always the same bytes."""
-    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    # LittleCMS writes the time into bytes 24 to 36 of the header (ICC.1, 7.2.1).
-    return made[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + made[36:]
+    return _without_time(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
 
 
-def to_srgb(samples: Samples, space: Space, profile: bytes | None, name: str) -> Samples:
+def gamma_profile(
+    color_model: ColorModel, exponent: float, points: Sequence[float] = ()
+) -> bytes | None:
+    """A profile of gray or RGB with a power law; None where that is sRGB, or cannot be.
+
+    Args:
+        color_model: gray or rgb.
+        exponent: of light, that gives the samples; 1 / 2.2 counts as sRGB's.
+        points: CIE x and y of white, red, green and blue; none are sRGB's.
+    """
+    points = points or SRGB_POINTS
+    if max(abs(one - other) for one, other in zip(points, SRGB_POINTS, strict=True)) < 0.005:
+        points = SRGB_POINTS
+        if abs(exponent - 1 / 2.2) < 0.01:
+            return None
+    try:
+        made = imagecodecs.cms_profile(
+            color_model, whitepoint=points[:2], primaries=points[2:], gamma=1 / exponent
+        )
+    except (ValueError, RuntimeError, ZeroDivisionError):
+        return None
+    return _without_time(made)
+
+
+def to_srgb(samples: Samples, color_model: ColorModel, profile: bytes | None, name: str) -> Samples:
     """(H, W, C) in [0, 1] → (H, W, 3) sRGB in [0, 1].
 
     Relative colorimetric with black point compensation, as is usual for photographs. Without a
@@ -39,27 +68,29 @@ def to_srgb(samples: Samples, space: Space, profile: bytes | None, name: str) ->
     left aside, and that is said.
 
     Args:
-        samples: float, of a picture in ``space``.
-        space: what they mean.
+        samples: float, of a picture in this color model.
+        color_model: what they mean.
         profile: the picture's ICC profile.
         name: of the picture, for the log.
     """
+    if color_model == "lab":
+        return _transformed(samples, imagecodecs.cms_profile("lab4"), color_model, srgb())
     if profile is None or profile == srgb():
-        return _plain(samples, space)
+        return _plain(samples, color_model)
     means = SIGNATURES.get(profile[16:20])
-    if (space, means) == ("gray", "rgb"):
-        samples, space = _plain(samples, "gray"), "rgb"
+    if (color_model, means) == ("gray", "rgb"):
+        samples, color_model = _plain(samples, "gray"), "rgb"
     try:
-        if means != space:
+        if means != color_model:
             raise ValueError(f"it is for {means or 'other things than pictures'}")
-        return _transformed(samples, profile, space, srgb())
+        return _transformed(samples, profile, color_model, srgb())
     except (ValueError, RuntimeError) as error:
         logger.warning(
             "the ICC profile of picture '%s' is not used, its colors are taken as sRGB: %s",
             name,
             error,
         )
-        return _plain(samples, space)
+        return _plain(samples, color_model)
 
 
 def from_srgb(samples: Samples, profile: bytes) -> Samples:
@@ -74,7 +105,7 @@ def from_srgb(samples: Samples, profile: bytes) -> Samples:
 
 def embeddable(profile: bytes | None) -> bytes | None:
     """The profile if it is one of RGB that colors can also be converted to; else None."""
-    if profile is None or profile[16:20] != b"RGB ":
+    if profile is None or profile[16:20] != b"RGB " or len(profile) > LARGEST_EMBEDDED:
         return None
     try:
         from_srgb(numpy.zeros((1, 1, 3), numpy.float32), profile)
@@ -83,24 +114,32 @@ def embeddable(profile: bytes | None) -> bytes | None:
     return profile
 
 
-def _transformed(samples: Samples, profile: bytes, space: Space, target: bytes) -> Samples:
+def _without_time(profile: bytes) -> bytes:
+    # LittleCMS writes the time into bytes 24 to 36 of the header (ICC.1, 7.2.1).
+    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
+
+
+def _transformed(
+    samples: Samples, profile: bytes, color_model: ColorModel, target: bytes
+) -> Samples:
     wide = numpy.round(numpy.clip(samples, 0, 1) * 65535).astype(numpy.uint16)
+    # Optimized, LittleCMS interpolates in a coarse table: dark colors are off by up to 20 of 255 levels.
     converted: Samples = imagecodecs.cms_transform(
-        numpy.ascontiguousarray(wide[..., 0] if space == "gray" else wide),
+        numpy.ascontiguousarray(wide[..., 0] if color_model == "gray" else wide),
         profile,
         target,
-        colorspace=space,
+        colorspace=color_model,
         outcolorspace="rgb",
         outdtype="uint16",
         intent=imagecodecs.CMS.INTENT.RELATIVE_COLORIMETRIC,
-        flags=imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION,
+        flags=imagecodecs.CMS.FLAGS.BLACKPOINTCOMPENSATION | imagecodecs.CMS.FLAGS.NOOPTIMIZE,
     )
     scaled: Samples = converted.astype(numpy.float32) / 65535
     return scaled
 
 
-def _plain(samples: Samples, space: Space) -> Samples:
-    if space == "cmyk":
+def _plain(samples: Samples, color_model: ColorModel) -> Samples:
+    if color_model == "cmyk":
         light: Samples = (1 - samples[..., :3]) * (1 - samples[..., 3:])
         return light
-    return samples.repeat(3, axis=2) if space == "gray" else samples
+    return samples.repeat(3, axis=2) if color_model == "gray" else samples

@@ -55,7 +55,7 @@ def exif_for(exif: bytes, width: int, height: int) -> bytes:
     return sized.tobytes()
 
 
-def xmp_of(value: object) -> bytes:
+def upright_xmp(value: object) -> bytes:
     """An XMP packet as it came, upright: its orientation is set to 1."""
     packet = value.encode() if isinstance(value, str) else value
     if not isinstance(packet, bytes):

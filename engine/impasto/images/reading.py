@@ -1,8 +1,8 @@
 """Reading pictures: from files of every kind to sRGB, upright, as a viewer shows them.
 
-Pillow reads nearly all. It reduces color of 16 bits to 8, so PNG and TIFF that are deeper are read by
-imagecodecs (libpng) and tifffile, which keep what the file has; colors are converted by LittleCMS
-through imagecodecs, because Pillow's door to it has 8 bits.
+Pillow reads most formats. It reduces colors of 16 bits to 8, so PNG, TIFF and JPEG XL are read by imagecodecs
+(libpng, libjxl) and tifffile, which keep what the file has; colors are converted by LittleCMS through
+imagecodecs, because Pillow gives it 8 bits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from io import BytesIO
 
 import numpy
 import torch
@@ -24,9 +23,11 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from impasto.errors import PictureError
-from impasto.images.decoding import Raster, deep_png, deep_tiff, raster_of
+from impasto.images.decoding import decode, xmp_in
 from impasto.images.icc import Samples, embeddable, to_srgb
-from impasto.images.metadata import kept_exif, xmp_of
+from impasto.images.metadata import kept_exif
+from impasto.images.pillow_formats import decode_opened
+from impasto.images.samples import ORIENTATION, DecodedImage
 from impasto.images.transparency import spread
 
 SMALLEST_SIDE = 16
@@ -37,11 +38,6 @@ MAX_MEGAPIXELS = 200.0
 
 LARGEST_PIXEL = 64
 """A file with more bytes a pixel than this, at the limit, is no picture: four channels of 64 bits, twice."""
-
-EXECUTES = ("EPS", "WMF")
-"""Formats of Pillow that are drawn by running a program: they stay closed."""
-
-ORIENTATION = 0x0112
 
 logger = logging.getLogger("impasto")
 _pillow = threading.RLock()
@@ -76,19 +72,26 @@ class Photo:
         return Image.fromarray(levels.contiguous().numpy(), "RGB")
 
 
-def open_picture(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
+def open_picture(
+    path: str | os.PathLike[str],
+    max_megapixels: float = MAX_MEGAPIXELS,
+    smallest_side: int = SMALLEST_SIDE,
+) -> Photo:
     """Read a picture file.
 
     Args:
-        path: a file in any format of Pillow that is not drawn by running a program.
+        path: a PNG, TIFF, JPEG or WebP, or of another format that Pillow reads without running a
+            program, or that a plugin or an extra has added to Pillow.
         max_megapixels: pixels that it may have, in millions, against decompression bombs.
+        smallest_side: pixels that each side has to have.
 
     Raises:
         PictureError: no such file, not a picture, cut short, too small or too large.
     """
     data = _contents(path, max_megapixels)
-    with _clear_lines(path, max_megapixels):
-        photo = _decoded(data, str(path), max_megapixels)
+    with _clear_lines(path, max_megapixels), _pillow_limits(max_megapixels):
+        decoded = decode(data, str(path), int(max_megapixels * 1e6))
+        photo = _photo(decoded, str(path), smallest_side)
     return replace(photo, checksum=hashlib.sha256(data).hexdigest())
 
 
@@ -99,7 +102,7 @@ def _clear_lines(path: str | os.PathLike[str], max_megapixels: float) -> Iterato
     except PictureError:
         raise
     except UnidentifiedImageError:
-        raise PictureError(f"'{path}' is not a picture in a format that Pillow reads") from None
+        raise PictureError(f"'{path}' is not a picture in a format that is read") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise _too_large(path, max_megapixels) from None
     except MemoryError:
@@ -117,12 +120,8 @@ def read_xmp(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAPIXEL
         PictureError: no such file, or not a picture.
     """
     data = _contents(path, max_megapixels)
-    with (
-        _clear_lines(path, max_megapixels),
-        _pillow_limits(max_megapixels),
-        Image.open(BytesIO(data), formats=_formats()) as opened,
-    ):
-        return xmp_of(opened.info.get("xmp"))
+    with _clear_lines(path, max_megapixels), _pillow_limits(max_megapixels):
+        return xmp_in(data, str(path), int(max_megapixels * 1e6))
 
 
 def photo_of(picture: Image.Image, name: str = "in memory") -> Photo:
@@ -132,7 +131,7 @@ def photo_of(picture: Image.Image, name: str = "in memory") -> Photo:
         PictureError: too small, or transparent all over.
     """
     with _pillow_limits(None):
-        return _from_pillow(picture, name)
+        return _photo(decode_opened(picture, name), name)
 
 
 def upright(samples: Samples, orientation: object) -> Samples:
@@ -152,87 +151,49 @@ def upright(samples: Samples, orientation: object) -> Samples:
 
 
 def _contents(path: str | os.PathLike[str], max_megapixels: float) -> bytes:
-    most = int(max_megapixels * 1e6 * LARGEST_PIXEL)
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise PictureError(f"picture '{path}' is a folder")
-        if not stat.S_ISREG(mode):
-            raise PictureError(f"picture '{path}' is not a file")
+        # A pipe would be waited for, and a device may do something when it is opened.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            what = "a folder" if os.path.isdir(path) else "not a file"
+            raise PictureError(f"picture '{path}' is {what}")
         with open(path, "rb") as file:
-            data = file.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            if size > max_megapixels * 1e6 * LARGEST_PIXEL:
+                raise _too_large(path, max_megapixels)
+            # What the system makes up, as in /proc, has no size.
+            data = file.read(size)
     except FileNotFoundError:
         raise PictureError(f"picture '{path}' does not exist") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"picture '{path}' cannot be read: {reason}") from None
-    if len(data) > most:
-        raise _too_large(path, max_megapixels)
+    if not data:
+        raise PictureError(f"picture '{path}' is empty")
     return data
 
 
-def _decoded(data: bytes, name: str, max_megapixels: float) -> Photo:
-    with _pillow_limits(max_megapixels):
-        raster = deep_tiff(data, int(max_megapixels * 1e6))
-        if raster is not None:
-            exif, tags = _exif_of_tiff(data), raster.tags
-            exif[ORIENTATION] = tags.get(ORIENTATION, 1)
-            return _photo(raster, exif, xmp_of(tags.get(700)), tags.get(34675), name)
-        with Image.open(BytesIO(data), formats=_formats()) as opened:
-            # A photograph of several parts (MPO) is one picture to a viewer.
-            if getattr(opened, "is_animated", False) and opened.format != "MPO":
-                logger.info("picture '%s' has several frames; the first one is used", name)
-            raster = deep_png(opened, data)
-            if raster is None:
-                return _from_pillow(opened, name)
-            exif, xmp = opened.getexif(), xmp_of(opened.info.get("xmp"))
-            return _photo(raster, exif, xmp, opened.info.get("icc_profile"), name)
-
-
-def _exif_of_tiff(data: bytes) -> Image.Exif:
-    exif = Image.Exif()
-    # Pillow reads no directories of BigTIFF outside its own reader.
-    if data[2:4] in (b"*\0", b"\0*"):
-        exif.load(data)
-    return exif
-
-
-def _from_pillow(picture: Image.Image, name: str) -> Photo:
-    picture.load()
-    exif, info = picture.getexif(), picture.info
-    # Pillow turns some TIFFs while it loads them, and takes the orientation out of their EXIF then.
-    raster = raster_of(picture)
-    return _photo(raster, exif, xmp_of(info.get("xmp")), info.get("icc_profile"), name)
-
-
-def _photo(raster: Raster, exif: Image.Exif, xmp: bytes, profile: object, name: str) -> Photo:
-    profile = profile if isinstance(profile, bytes) and profile else None
-    turned = exif.get(ORIENTATION)
-    samples = upright(raster.samples, turned)
+def _photo(decoded: DecodedImage, name: str, smallest_side: int = SMALLEST_SIDE) -> Photo:
+    profile = decoded.profile or None
+    turned = decoded.exif.get(ORIENTATION)
+    samples = upright(decoded.samples, turned)
     height, width = samples.shape[:2]
-    if min(width, height) < SMALLEST_SIDE:
+    if min(width, height) < smallest_side:
         raise PictureError(
-            f"picture '{name}' is {width} × {height} pixels; each side needs at least {SMALLEST_SIDE}"
+            f"picture '{name}' is {width} × {height} pixels; each side needs at least {smallest_side}"
         )
-    image = _tensor(to_srgb(samples, raster.space, profile, name))
-    alpha = None if raster.alpha is None else _tensor(upright(raster.alpha, turned)[..., None])
-    if alpha is not None and not alpha.any():
-        raise PictureError(f"picture '{name}' is transparent all over")
-    if alpha is None or bool((alpha == 1).all()):
-        alpha = None
-    else:
+    image = _tensor(to_srgb(samples, decoded.color_model, profile, name))
+    alpha = None
+    if decoded.alpha is not None and not (decoded.alpha == 1).all():
+        if not decoded.alpha.any():
+            raise PictureError(f"picture '{name}' is transparent all over")
+        alpha = _tensor(upright(decoded.alpha, turned)[..., None])
         image = spread(image, alpha)
-    return Photo(image, alpha, embeddable(profile), kept_exif(exif, name), xmp)
+    return Photo(image, alpha, embeddable(profile), kept_exif(decoded.exif, name), decoded.xmp)
 
 
 def _tensor(samples: Samples) -> Tensor:
     plain = numpy.ascontiguousarray(samples, dtype=numpy.float32)
     return torch.from_numpy(plain).permute(2, 0, 1).unsqueeze(0).contiguous()
-
-
-def _formats() -> list[str]:
-    Image.init()
-    return [kind for kind in Image.OPEN if kind not in EXECUTES]
 
 
 @contextmanager
@@ -252,5 +213,6 @@ def _pillow_limits(max_megapixels: float | None) -> Iterator[None]:
 def _too_large(path: str | os.PathLike[str], max_megapixels: float) -> PictureError:
     return PictureError(
         f"picture '{path}' has more than {max_megapixels:g} million pixels, or claims to;"
-        " --max-megapixels allows more"
+        " set max_megapixels higher to allow it",
+        settings=("max_megapixels",),
     )

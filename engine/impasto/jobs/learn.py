@@ -13,7 +13,6 @@ from impasto import __version__
 from impasto.builtin import build_host
 from impasto.errors import SettingsError
 from impasto.files.outputs import Outputs
-from impasto.model.masks import mask_of
 from impasto.model.precision import precision_name
 from impasto.optimization.checks import check_masks, check_specs
 from impasto.optimization.hardware import choose_device, choose_precision
@@ -26,7 +25,7 @@ from impasto.optimization.style_files import (
     refuse_what_depends_on_the_content,
     style_losses,
 )
-from impasto.optimization.style_statistics import StylePicture
+from impasto.optimization.style_statistics import StylePicture, visible_part
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings, documents_of, gather
 from impasto.settings.style import STYLE_FILE, Style
@@ -84,10 +83,7 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     check_masks([style], host, objective)
     files = InputFiles(settings.max_megapixels)
     photo = files.picture(style.file)
-    mask = None
-    if style.style_mask is not None:
-        mask = mask_of(style.style_mask, photo.size, files.picture)
-    picture = StylePicture(photo.image, style, mask)
+    picture = StylePicture(photo.image, style, visible_part(style, photo, objective, files.picture))
     assert isinstance(settings.size, int)
     tensors: dict[str, Tensor] = {}
     sizes = stage_sizes(settings, settings.size)

@@ -12,6 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from impasto.images.transparency import spread
 from impasto.model.canvas import Canvas
 
 Colors = Literal["style", "luminance", "match", "histogram"]
@@ -75,7 +76,13 @@ class LuminanceCanvas(Canvas):
         return with_luminance(self.colored, luminance(painted.detach().float()))
 
 
-def recolored(style: Tensor, content: Tensor, colors: Colors) -> Tensor:
+def recolored(
+    style: Tensor,
+    content: Tensor,
+    colors: Colors,
+    style_alpha: Tensor | None = None,
+    content_alpha: Tensor | None = None,
+) -> Tensor:
     """The style picture with the colors that it is to give, (1, 3, H, W) sRGB in [0, 1].
 
     Args:
@@ -84,15 +91,25 @@ def recolored(style: Tensor, content: Tensor, colors: Colors) -> Tensor:
         colors: ``style`` leaves it as it is; ``luminance`` makes it gray, with the content's mean
             and deviation; ``match`` gives it the content's mean and covariance; ``histogram`` the
             content's histograms of red, green and blue.
+        style_alpha: (1, 1, H, W) in [0, 1], how much each of its pixels counts; None is all.
+        content_alpha: the same for the content.
     """
-    if colors == "luminance":
-        return with_moments(luminance(style), luminance(content)).expand(-1, 3, -1, -1)
+    if colors == "style":
+        return style
+    if colors == "histogram":
+        return with_histogram(style, content, style_alpha, content_alpha)
     if colors == "match":
-        return with_moments(style, content)
-    return with_histogram(style, content) if colors == "histogram" else style
+        return with_moments(style, content, style_alpha, content_alpha)
+    moved = with_moments(luminance(style), luminance(content), style_alpha, content_alpha)
+    return moved.expand(-1, 3, -1, -1)
 
 
-def with_moments(style: Tensor, content: Tensor) -> Tensor:
+def with_moments(
+    style: Tensor,
+    content: Tensor,
+    style_alpha: Tensor | None = None,
+    content_alpha: Tensor | None = None,
+) -> Tensor:
     """Colors moved linearly to the content's mean and covariance: Gatys et al. 2016, section 2.1.
 
     The map is x → Σc^½ Σs^-½ (x - μs) + μc, which that paper takes from Image Analogies.
@@ -100,42 +117,66 @@ def with_moments(style: Tensor, content: Tensor) -> Tensor:
     Args:
         style: (1, C, H, W) in [0, 1].
         content: (1, C, h, w) in [0, 1].
+        style_alpha: (1, 1, H, W), how much each pixel counts; None is all.
+        content_alpha: (1, 1, h, w), the same.
     """
-    mean, covariance = statistics(style)
-    wanted_mean, wanted = statistics(content)
+    mean, covariance = statistics(style, style_alpha)
+    wanted_mean, wanted = statistics(content, content_alpha)
     matrix = power(wanted, 0.5) @ power(covariance, -0.5, SMALLEST_VARIANCE)
     offset = wanted_mean - matrix @ mean
     moved = torch.einsum("ij,bjhw->bihw", matrix.float(), style)
     return (moved + offset.float().view(1, -1, 1, 1)).clamp(0, 1)
 
 
-def with_histogram(style: Tensor, content: Tensor) -> Tensor:
+def with_histogram(
+    style: Tensor,
+    content: Tensor,
+    style_alpha: Tensor | None = None,
+    content_alpha: Tensor | None = None,
+) -> Tensor:
     """Each channel with the content's histogram: values of equal rank. Gatys et al. 2016, section 2.
 
     Args:
         style: (1, C, H, W).
         content: (1, C, h, w).
+        style_alpha: (1, 1, H, W); pixels of half or more count. None is all.
+        content_alpha: (1, 1, h, w), the same.
     """
-    matched = torch.empty_like(style)
+    matched = style.clone()
     for channel in range(style.shape[1]):
-        order = style[0, channel].flatten().argsort(stable=True)
-        ranked = content[0, channel].flatten().sort().values
+        values, visible = style[0, channel].flatten(), _visible(style, style_alpha)
+        order = visible[values[visible].argsort(stable=True)]
+        ranked = content[0, channel].flatten()[_visible(content, content_alpha)].sort().values
         # The middle of each of the style's ranks, among the content's.
         places = (torch.arange(len(order)) * 2 + 1) * len(ranked) // (2 * len(order))
         matched[0, channel].view(-1)[order] = ranked[places]
-    return matched
+    return matched if style_alpha is None else spread(matched, style_alpha)
 
 
-def statistics(image: Tensor) -> tuple[Tensor, Tensor]:
+def _visible(image: Tensor, alpha: Tensor | None) -> Tensor:
+    """Places of the pixels that count, of all if none is half visible."""
+    counts = None if alpha is None else alpha.flatten() >= 0.5
+    if counts is None or not counts.any():
+        return torch.arange(image.shape[2] * image.shape[3])
+    return counts.nonzero()[:, 0]
+
+
+def statistics(image: Tensor, alpha: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean, (C,), and covariance, (C, C), of a picture's colors, in float64.
 
     Args:
         image: (1, C, H, W).
+        alpha: (1, 1, H, W), how much each pixel counts; None is all.
     """
     pixels = image.double().flatten(2)[0]
-    mean = pixels.mean(1)
+    if alpha is None:
+        mean = pixels.mean(1)
+        centered = pixels - mean[:, None]
+        return mean, centered @ centered.T / pixels.shape[1]
+    weights = alpha.double().flatten() / alpha.double().sum()
+    mean = pixels @ weights
     centered = pixels - mean[:, None]
-    return mean, centered @ centered.T / pixels.shape[1]
+    return mean, (centered * weights) @ centered.T
 
 
 def power(covariance: Tensor, exponent: float, least: float = 0.0) -> Tensor:

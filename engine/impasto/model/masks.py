@@ -101,7 +101,7 @@ def plan_regions(
 
 
 def mask_of(path: str, of: tuple[int, int], read: Callable[[str], Photo]) -> Tensor:
-    """A mask, (1, 1, H, W): its luminance, white is 1 and black is 0.
+    """A mask, (1, 1, H, W): its luminance, white is 1; black and transparent are 0.
 
     Args:
         path: of a picture file.
@@ -114,7 +114,7 @@ def mask_of(path: str, of: tuple[int, int], read: Callable[[str], Photo]) -> Ten
     try:
         picture = read(path)
     except PictureError as error:
-        raise PictureError(f"mask: {error}") from None
+        raise PictureError(f"mask: {error}", settings=error.settings) from None
     width, height = picture.size
     if abs(width * of[1] / (height * of[0]) - 1) > SHAPE:
         raise PictureError(
@@ -122,8 +122,10 @@ def mask_of(path: str, of: tuple[int, int], read: Callable[[str], Photo]) -> Ten
             f" {of[0]} × {of[1]}: the shapes differ"
         )
     mask = luminance(picture.image)
+    if picture.alpha is not None:
+        mask = mask * picture.alpha
     if mask.mean() < SMALLEST_AREA:
-        raise PictureError(f"mask '{path}' is black: it leaves nothing")
+        raise PictureError(f"mask '{path}' is black or transparent: it leaves nothing")
     return mask
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from impasto.model.extractor import IMAGE, Extractor, Features
 from impasto.model.loss import Loss, Summary, mix
-from impasto.model.masks import Region, at_layers
+from impasto.model.masks import Region, at_layers, takes_masks
 from impasto.model.scopes import part, scope
 
 StyleStatistics = dict[str, dict[str, Summary]]
@@ -61,6 +61,15 @@ class Objective(nn.Module):
                 with scope(f"loss/{name}"):
                     statistics[name] = summarize(loss, features, masks)
         return statistics
+
+    def terms_without_masks(self) -> list[str]:
+        """The terms that compare with a style and can only do so with the whole picture."""
+        losses = {term: self.loss(term) for term in self.names}
+        return [
+            term
+            for term, loss in losses.items()
+            if loss.target == "style" and not takes_masks(loss)
+        ]
 
     @torch.no_grad()
     def set_targets(

@@ -43,19 +43,17 @@ def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> No
     """
     if not any(style.content_mask or style.style_mask for style in styles):
         return
-    for term in objective.names:
-        loss = objective.loss(term)
-        if loss.target == "style" and not takes_masks(loss):
-            able = [
-                item.offer.name
-                for item in host.offered
-                if item.kind == "loss" and takes_masks(item.offer.factory)
-            ]
-            raise SettingsError(
-                f"loss '{term}' takes no masks, as it needs the whole picture; those that do:"
-                f" {', '.join(sorted(able))}",
-                settings=("loss",),
-            )
+    for term in objective.terms_without_masks():
+        able = [
+            item.offer.name
+            for item in host.offered
+            if item.kind == "loss" and takes_masks(item.offer.factory)
+        ]
+        raise SettingsError(
+            f"loss '{term}' takes no masks, as it needs the whole picture; those that do:"
+            f" {', '.join(sorted(able))}",
+            settings=("loss",),
+        )
 
 
 def check_pixels(

@@ -118,5 +118,7 @@ def make_initial_image(init: str, given: InitialImageInputs) -> Tensor:
         picture = given.read(init)
     except PictureError as error:
         allowed = ", ".join(INITIAL_IMAGES)
-        raise PictureError(f"init: {error}; allowed: {allowed}, or a picture file") from None
+        raise PictureError(
+            f"init: {error}; allowed: {allowed}, or a picture file", settings=error.settings
+        ) from None
     return resized(picture.image, given.height, given.width)

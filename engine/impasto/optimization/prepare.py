@@ -15,7 +15,8 @@ from torch import Tensor
 from impasto.host.host import Host
 from impasto.images.reading import Photo
 from impasto.model.color import recolored
-from impasto.model.masks import mask_of, plan_regions
+from impasto.model.masks import plan_regions
+from impasto.model.objective import Objective
 from impasto.optimization.checks import check_masks, check_pixels, check_sides, check_specs
 from impasto.optimization.compiling import choose_compile
 from impasto.optimization.hardware import choose_device, choose_precision
@@ -25,7 +26,7 @@ from impasto.optimization.making import make_objective, register_callback
 from impasto.optimization.stages import Stage, plan_stages
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_files import fitting_statistics
-from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture
+from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture, visible_part
 from impasto.settings.input_files import option_texts
 from impasto.settings.settings import Settings
 
@@ -75,7 +76,7 @@ def prepare(
     if max(stages[-1].width, stages[-1].height) > max(photo.size):
         logger.info("the content picture is smaller than the result and is enlarged")
     sources = [
-        style_source(settings, index, picture, photo, files)
+        style_source(settings, index, picture, photo, objective, files)
         or fitting_statistics(
             files.style_file(settings.style[index].file),
             settings.style[index], settings, host, objective, stages,
@@ -139,7 +140,12 @@ def initial_image_of(
 
 
 def style_source(
-    settings: Settings, index: int, picture: Photo | None, content: Photo, files: InputFiles
+    settings: Settings,
+    index: int,
+    picture: Photo | None,
+    content: Photo,
+    objective: Objective,
+    files: InputFiles,
 ) -> StylePicture | None:
     """A style picture of a run with the colors that it is to give, and its mask; None for a style file.
 
@@ -148,6 +154,7 @@ def style_source(
         index: of the style among those of the settings.
         picture: as it was read; None for a style file.
         content: gives the colors where the settings say so.
+        objective: says whether its losses take masks.
         files: read the mask.
 
     Raises:
@@ -156,11 +163,8 @@ def style_source(
     if picture is None:
         return None
     style = settings.style[index]
-    image = recolored(picture.image, content.image, settings.colors)
-    mask = None
-    if style.style_mask is not None:
-        mask = mask_of(style.style_mask, picture.size, files.picture)
-    return StylePicture(image, style, mask)
+    image = recolored(picture.image, content.image, settings.colors, picture.alpha, content.alpha)
+    return StylePicture(image, style, visible_part(style, picture, objective, files.picture))
 
 
 def checksums_of(settings: Settings, files: InputFiles, host: Host) -> dict[str, str]:

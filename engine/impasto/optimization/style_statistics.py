@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from impasto.errors import PictureError
+from impasto.images.reading import Photo
 from impasto.images.tensors import resized
+from impasto.model.masks import SMALLEST_AREA, mask_of
 from impasto.model.objective import Objective, StyleStatistics
 from impasto.optimization.stages import Stage
 from impasto.settings.style import Style
+
+logger = logging.getLogger("impasto")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,45 @@ class StylePicture:
         sized = resized(self.image, height, width).to(device)
         part = None if self.mask is None else resized(self.mask, height, width).to(device)
         return objective.style_statistics(sized, part)
+
+
+def visible_part(
+    style: Style, photo: Photo, objective: Objective, read: Callable[[str], Photo]
+) -> Tensor | None:
+    """The part of a style picture that counts: what its mask leaves of what is not transparent.
+
+    Args:
+        style: names the mask, if it has one.
+        photo: the style picture.
+        objective: where one of its losses takes no masks, all of the picture counts, with colors from
+            around in its transparent part, and that is logged.
+        read: reads a picture file.
+
+    Returns:
+        (1, 1, H, W) in [0, 1]; None where all of it counts.
+
+    Raises:
+        PictureError: a mask that cannot be used, or that leaves nothing.
+    """
+    mask = None
+    if style.style_mask is not None:
+        mask = mask_of(style.style_mask, photo.size, read)
+    if photo.alpha is None:
+        return mask
+    if terms := objective.terms_without_masks():
+        logger.warning(
+            "loss '%s' takes no masks: it sees the style picture '%s' with its transparent part filled"
+            " from around",
+            terms[0],
+            style.file,
+        )
+        return None
+    visible = photo.alpha
+    if mask is not None:
+        visible = visible * resized(mask, *visible.shape[2:])
+    if visible.mean() < SMALLEST_AREA:
+        raise PictureError(f"style picture '{style.file}': its mask leaves what is transparent")
+    return visible
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ FORMAT = 1
 """Version of the form of recipes."""
 
 NAMESPACE = "urn:impasto:recipe:1"
+# Every character is looked at a fixed number of times, whatever the packet has in it.
 _OURS = re.compile(
-    rb'<rdf:Description[^<>]*xmlns:impasto="urn:impasto:recipe:1"[^<>]*>\s*'
+    rb"<rdf:Description[^<>]*>\s*"
     rb"<impasto:recipe>([^<]*)</impasto:recipe>\s*</rdf:Description>\s*"
 )
 _EMPTY = (

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
+from impasto.images.reading import open_picture
+
 
 @dataclass(frozen=True)
 class Film:
@@ -31,9 +33,8 @@ class Film:
     def frames(self, pictures: Sequence[Path]) -> Iterator[Image.Image]:
         """The pictures in RGB at the film's size, read one at a time."""
         for path in pictures:
-            with Image.open(path) as opened:
-                size = (self.width, self.height)
-                yield opened.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+            size = (self.width, self.height)
+            yield open_picture(path, smallest_side=1).picture.resize(size, Image.Resampling.LANCZOS)
 
     def milliseconds(self, count: int) -> list[int]:
         """How long each of so many frames is shown."""
@@ -46,7 +47,7 @@ def write_film(path: Path, pictures: Sequence[Path], film: Film) -> None:
 
     Args:
         path: with one of ``FORMATS``.
-        pictures: files that Pillow reads, one or more, in order.
+        pictures: picture files, one or more, in order.
         film: size and times.
 
     Raises:
