@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import impasto
-from helpers import SHALLOW, Invoke, Pair
-from impasto.optimization.stages import carry_over, plan_stages
+from helpers import SHALLOW, Invoke, Pair, drawn
+from impasto.optimization.stages import Stage, carry_over, plan_stages
+from impasto.settings.preset import preset_files
 from impasto.settings.settings import gather
+from impasto.settings.style import Style
 
 
 def sizes(scales: str, size: int, steps: str = "5") -> list[tuple[int, int, int]]:
@@ -35,6 +38,50 @@ def test_steps_of_the_stages() -> None:
     assert sizes("64,128", 200, "9,7,5") == [(64, 48, 9), (128, 96, 7), (200, 150, 5)]
     assert [steps for _, _, steps in sizes("64,128", 200, "9,7")] == [9, 7, 7]
     assert [steps for _, _, steps in sizes("single", 200, "9,7")] == [9]
+
+
+@pytest.fixture
+def panorama(tmp_path: Path) -> Path:
+    """A picture twelve times as wide as high."""
+    drawn(600, 50, seed=4).save(path := tmp_path / "panorama.png")
+    return path
+
+
+@pytest.mark.parametrize("preset", sorted(preset_files()))
+def test_every_preset_plans_panoramas(
+    invoke: Invoke, pair: Pair, panorama: Path, tmp_path: Path, preset: str
+) -> None:
+    with Image.open(panorama) as picture:
+        picture.transpose(Image.Transpose.ROTATE_90).save(tower := tmp_path / "tower.png")
+    done = invoke("run", panorama, tower, "--preset", preset, "--dry-run", "--json")
+    assert done.status == 0, done.err
+    stages = json.loads(done.out)["stages"]
+    assert min(min(stage["width"], stage["height"]) for stage in stages) >= 16
+    assert stages[-1]["width"] > 11 * stages[-1]["height"]
+
+
+def test_a_panorama_starts_where_its_shorter_side_is_long_enough(
+    invoke: Invoke, panorama: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    done = invoke("run", panorama, panorama, "-o", out, "--size", 256, "--steps", "2,1", "--json",
+                  "--scales", "pyramid")  # fmt: skip
+    assert done.status == 0, done.err
+    assert (
+        "the first stage is 256 × 21 pixels: smaller ones would be too narrow for the network, which"
+        " needs 16 on each side"
+    ) in done.err.replace("\n", " ")
+    record = json.loads(done.out)
+    assert (record["width"], record["height"], record["steps"]) == (256, 21, 2)
+
+
+def test_a_narrow_style_is_as_large_as_the_network_needs() -> None:
+    stage = Stage(0, 128, 96, 1)
+    style = Style(file="a")
+    assert stage.style_size(600, 50, "keep", style, 16) == (192, 16)
+    assert stage.style_size(400, 300, "keep", style, 16) == (128, 96)
+    # Asked for by its scale: that is refused.
+    assert stage.style_size(400, 300, "keep", Style(file="a", scale=0.1), 16) == (13, 10)
 
 
 def test_a_run_goes_through_its_stages(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:

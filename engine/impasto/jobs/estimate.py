@@ -95,7 +95,10 @@ def estimate(
     stages, last, device = tuple(run.stages), run.stages[-1], run.device
     # Copied before the trial, in which losses may keep tensors that have numbers.
     shapes = copy.deepcopy(run.objective).to("meta")
-    trial = trial_stage(stages[0])
+    trial = trial_stage(
+        stages[0],
+        run.objective.extractor.smallest_side / min(1, *(s.scale for s in settings.style)),
+    )
     seconds = seconds_of_step(run, trial, before_stage)
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
@@ -117,10 +120,11 @@ def estimate(
     )
 
 
-def trial_stage(first: Stage) -> Stage:
-    """A stage of the run's shape that is small enough to be tried."""
-    scale = min(1.0, TRIAL_SIZE / max(first.width, first.height))
-    width, height = (max(1, round(side * scale)) for side in (first.width, first.height))
+def trial_stage(first: Stage, smallest: float) -> Stage:
+    """A stage of the run's shape that is small enough to be tried, and no narrower than the network takes."""
+    sides = (first.width, first.height)
+    scale = min(1.0, max(TRIAL_SIZE / max(sides), smallest / min(sides)))
+    width, height = (max(1, round(side * scale)) for side in sides)
     return Stage(0, width, height, TRIAL_STEPS + 1)
 
 

@@ -83,7 +83,8 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     check_masks([style], host, objective)
     files = InputFiles(settings.max_megapixels)
     photo = files.picture(style.file)
-    picture = StylePicture(photo.image, style, visible_part(style, photo, objective, files.picture))
+    mask = visible_part(style, photo, objective, files.picture)
+    picture = StylePicture(photo.image, style, mask, objective.extractor.smallest_side)
     assert isinstance(settings.size, int)
     tensors: dict[str, Tensor] = {}
     sizes = stage_sizes(settings, settings.size)

@@ -57,14 +57,14 @@ def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> No
 
 
 def check_pixels(
-    settings: Settings, stages: Sequence[Stage], styles: Sequence[Photo | None]
+    settings: Settings, stages: Sequence[Stage], styles: Sequence[Photo | None], smallest: int
 ) -> None:
     """Refuse a result, or a style picture, that would have more pixels than ``max_megapixels``.
 
     Raises:
         PictureError: with the size that it would have.
     """
-    for what, (width, height) in sizes_at(stages[-1], settings, styles).items():
+    for what, (width, height) in sizes_at(stages[-1], settings, styles, smallest).items():
         if width * height > settings.max_megapixels * 1e6:
             raise PictureError(
                 f"{what} would be {width} × {height} pixels, more than {settings.max_megapixels:g}"
@@ -87,7 +87,7 @@ def check_sides(
     Raises:
         PictureError: with the size that it would have, and the least that is needed.
     """
-    for what, (width, height) in sizes_at(stages[0], settings, styles).items():
+    for what, (width, height) in sizes_at(stages[0], settings, styles, smallest).items():
         if min(width, height) < smallest:
             raise PictureError(
                 f"{what} would be {width} × {height} pixels in the coarsest stage; the layers asked"
@@ -97,13 +97,13 @@ def check_sides(
 
 
 def sizes_at(
-    stage: Stage, settings: Settings, styles: Sequence[Photo | None]
+    stage: Stage, settings: Settings, styles: Sequence[Photo | None], smallest: int
 ) -> dict[str, tuple[int, int]]:
     """Width and height, in pixels, of the result and of the style pictures in a stage."""
     sizes = {"the result": (stage.width, stage.height)}
     for style, picture in zip(settings.style, styles, strict=True):
         if picture is not None:
             sizes[f"the style picture '{style.file}'"] = stage.style_size(
-                *picture.size, settings.style_fit, style
+                *picture.size, settings.style_fit, style, smallest
             )
     return sizes

@@ -70,8 +70,8 @@ def prepare(
         picture or (None if style.is_style_file else files.picture(style.file))
         for picture, style in zip(given, settings.style, strict=True)
     ]
-    stages = plan_stages(settings, *photo.size)
-    check_pixels(settings, stages, photos)
+    stages = plan_stages(settings, *photo.size, objective.extractor.smallest_side)
+    check_pixels(settings, stages, photos, objective.extractor.smallest_side)
     check_sides(settings, stages, photos, objective.extractor.smallest_side)
     if max(stages[-1].width, stages[-1].height) > max(photo.size):
         logger.info("the content picture is smaller than the result and is enlarged")
@@ -164,7 +164,8 @@ def style_source(
         return None
     style = settings.style[index]
     image = recolored(picture.image, content.image, settings.colors, picture.alpha, content.alpha)
-    return StylePicture(image, style, visible_part(style, picture, objective, files.picture))
+    mask = visible_part(style, picture, objective, files.picture)
+    return StylePicture(image, style, mask, objective.extractor.smallest_side)
 
 
 def checksums_of(settings: Settings, files: InputFiles, host: Host) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -13,6 +14,8 @@ from impasto.images.tensors import fitted
 from impasto.model.loss import FADES_FROM
 from impasto.settings.settings import Settings
 from impasto.settings.style import Style
+
+logger = logging.getLogger("impasto")
 
 COARSEST = FADES_FROM
 """Longer side of the coarsest stage, pixels. From a smaller one a strong style forgets the content."""
@@ -31,7 +34,9 @@ class Stage:
     steps: int
     """Optimizer steps of this stage."""
 
-    def style_size(self, width: int, height: int, fit: str, style: Style) -> tuple[int, int]:
+    def style_size(
+        self, width: int, height: int, fit: str, style: Style, smallest: int = 1
+    ) -> tuple[int, int]:
         """Width and height, pixels, that a style picture of this width and height gets.
 
         Args:
@@ -39,34 +44,44 @@ class Stage:
             height: of the style picture, pixels.
             fit: ``keep`` its shape, or ``stretch`` it to the stage's.
             style: its scale, or its size, counts.
+            smallest: shortest side, in pixels, that the network takes; a panorama is made larger for it.
         """
         if fit == "stretch" and style.size is None:
             return max(1, round(self.width * style.scale)), max(1, round(self.height * style.scale))
         longer = style.size or max(1, round(max(self.width, self.height) * style.scale))
-        return fitted(width, height, longer)
+        size = fitted(width, height, longer)
+        too_narrow = min(size) < smallest <= longer
+        return fitted(width, height, smallest, "shorter") if too_narrow else size
 
 
-def plan_stages(settings: Settings, width: int, height: int) -> list[Stage]:
+def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) -> list[Stage]:
     """The stages of a run.
 
     Args:
         settings: ``size``, ``side``, ``scales`` and ``steps`` count.
         width: of the content picture, pixels.
         height: of the content picture, pixels.
+        smallest: shortest side, in pixels, that the network takes. Stages of a panorama that are
+            narrower are left out, and that is logged; the last one is always there.
 
     Raises:
         SettingsError: scales that do not grow.
     """
     side = max(width, height) if settings.side == "longer" else min(width, height)
     size = side if settings.size == "original" else settings.size
-    sizes = stage_sizes(settings, size)
+    sizes = [fitted(width, height, one, settings.side) for one in stage_sizes(settings, size)]
+    wide = [one for one in sizes[:-1] if min(one) >= smallest] + sizes[-1:]
+    if len(wide) < len(sizes):
+        logger.info(
+            "the first stage is %d × %d pixels: smaller ones would be too narrow for the network, which"
+            " needs %d on each side",
+            *wide[0],
+            smallest,
+        )
     steps = settings.steps
-    stages = []
-    for number, length in enumerate(sizes):
-        stage_width, stage_height = fitted(width, height, length, settings.side)
-        count = steps[min(number, len(steps) - 1)]
-        stages.append(Stage(number, stage_width, stage_height, count))
-    return stages
+    return [
+        Stage(number, *one, steps[min(number, len(steps) - 1)]) for number, one in enumerate(wide)
+    ]
 
 
 def stage_sizes(settings: Settings, size: int) -> list[int]:

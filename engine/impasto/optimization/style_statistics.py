@@ -30,6 +30,8 @@ class StylePicture:
     """Its scale, or its size, counts."""
     mask: Tensor | None = None
     """(1, 1, H, W) in [0, 1]; None is all of it."""
+    smallest: int = 1
+    """Shortest side, in pixels, that the network takes."""
 
     def statistics(
         self, stage: Stage, fit: str, objective: Objective, device: torch.device
@@ -42,7 +44,8 @@ class StylePicture:
             objective: its losses say which statistics are wanted.
             device: of the objective.
         """
-        width, height = stage.style_size(self.image.shape[3], self.image.shape[2], fit, self.style)
+        height, width = self.image.shape[2:]
+        width, height = stage.style_size(width, height, fit, self.style, self.smallest)
         sized = resized(self.image, height, width).to(device)
         part = None if self.mask is None else resized(self.mask, height, width).to(device)
         return objective.style_statistics(sized, part)
