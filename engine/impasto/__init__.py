@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from impasto.optimization.result import Interrupted, Result, RunFailed, Step
     from impasto.optimization.stages import Stage
     from impasto.optimization.state import Run
+    from impasto.settings.plain_json import to_json
     from impasto.settings.settings import Settings
     from impasto.settings.spec import Spec
     from impasto.settings.style import Style
@@ -53,6 +54,7 @@ _HOME = {
     "impasto.optimization.result": ("Interrupted", "Result", "RunFailed", "Step"),
     "impasto.optimization.stages": ("Stage",),
     "impasto.optimization.state": ("Run",),
+    "impasto.settings.plain_json": ("to_json",),
     "impasto.settings.settings": ("Settings",),
     "impasto.settings.spec": ("Spec",),
     "impasto.settings.style": ("Style",),
@@ -88,6 +90,7 @@ __all__ = [
     "learn",
     "resume",
     "run",
+    "to_json",
 ]
 
 

@@ -66,7 +66,25 @@ def one_line(text: str) -> str:
     """
     if len(text) > LONGEST:
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return visible(text)
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""A text in which nothing steers a terminal, or makes it show something else than what is there.
+
+    Escaped are control characters, those that turn the direction of writing or are not seen, halves of
+    surrogates, and spaces other than the plain one.
+
+    >>> visible("\x1b[2Jred")
+    '\\x1b[2Jred'
+
+    Args:
+        text: any.
+        kept: characters that stay as they are, e.g. the end of a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in kept else ascii(one)[1:-1] for one in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,8 +9,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from impasto.errors import SettingsError
 from impasto.files.outputs import Outputs
+from impasto.settings.document import MEGABYTE, read_document
+from impasto.settings.plain_json import to_json
 from impasto_profiling.memory import Peak
 
+LARGEST = 10 * MEGABYTE
+"""Bytes of a report."""
 FILE = "report.json"
 """Its name in the folder of a profile."""
 
@@ -124,7 +127,7 @@ class Report:
 
 def write_report(report: Report, folder: Path, outputs: Outputs) -> None:
     """Write the report as JSON into its folder."""
-    text = json.dumps(TypeAdapter(Report).dump_python(report), indent=2, ensure_ascii=False)
+    text = to_json(TypeAdapter(Report).dump_python(report), indent=2)
     with outputs.writing(folder / FILE) as part:
         part.write_text(text + "\n", encoding="utf-8")
 
@@ -136,9 +139,8 @@ def read_report(path: Path) -> Report:
         SettingsError: it is not there, or no report.
     """
     file = path / FILE if path.is_dir() else path
+    data = read_document(file, f"report '{file}'", LARGEST, SettingsError)
     try:
-        return TypeAdapter(Report).validate_json(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"report '{file}' cannot be read: {error.strerror or error}") from None
+        return TypeAdapter(Report).validate_json(data)
     except (ValidationError, UnicodeDecodeError):
         raise SettingsError(f"'{file}' is not the report of a profile") from None

@@ -141,7 +141,7 @@ def test_a_stage_that_is_too_short_is_said(invoke: Invoke, pair: Pair, tmp_path:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "report '{file}' cannot be read: No such file or directory"),
+        (None, "report '{file}' does not exist"),
         ('{"stages": 1}', "'{file}' is not the report of a profile"),
     ],
 )

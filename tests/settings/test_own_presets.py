@@ -50,7 +50,10 @@ def test_a_preset_takes_over_from_another(folder: Path) -> None:
     assert settings.canvas == Spec("normalized")
     assert settings.steps == (5,)
     (folder / "mine.toml").write_text('preset = "mine"\n')
-    with pytest.raises(SettingsError, match=r"^preset 'mine' takes over from itself$"):
+    with pytest.raises(
+        SettingsError,
+        match=r"^preset 'mine' leads back to itself: mine → mine; take 'preset' out of one$",
+    ):
         gather(BOTH, "mine", None)
 
 
@@ -66,7 +69,7 @@ def test_damaged_ones_are_shown_and_hide_nothing(invoke: Invoke, folder: Path) -
     ("preset", "complaint"),
     [
         ("quik", "unknown preset 'quik'; did you mean 'quick'? Allowed: "),
-        ("none.toml", "preset 'none.toml' cannot be read: No such file or directory"),
+        ("none.toml", "preset 'none.toml' does not exist"),
         ("odd", "unknown setting 'sise'; did you mean 'size'?"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_failure_leaves_the_state_of_the_last_whole_step(
     plugin.write_text(FAILS.replace("== 3", "== 300"))
     line = refused(invoke("resume", kept))
     assert line.startswith(
-        f"the checkpoint needs the plugin '{plugin}', and loads no code by itself"
+        f"the checkpoint in '{kept}' needs the plugin '{plugin}', and documents load no code"
     )
     done = invoke("resume", kept, "--plugin", plugin)
     assert done.status == 0, done.err

@@ -140,7 +140,10 @@ def test_a_recipe_runs_no_code(invoke: Invoke, pair: Pair, tmp_path: Path) -> No
                   "--plugin", plugin, "--loss", "mean")  # fmt: skip
     assert done.status == 0, done.err
     trace.unlink()
-    assert f"the recipe needs the plugin '{plugin}'" in invoke("rerun", out).error
+    assert (
+        f"the recipe in '{out}' needs the plugin '{plugin}', and documents load no code"
+        in invoke("rerun", out).error
+    )
     assert invoke("show", out).status == 0
     assert not trace.exists()
     assert invoke("rerun", out, "--plugin", plugin).status == 0

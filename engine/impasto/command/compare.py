@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from impasto.command.options import complete_file
+from impasto.command.printing import SafeConsole, say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +72,7 @@ def compare(
         pictures, photo, parsed, layers=chosen, extractor=extractor, size=size
     )  # fmt: skip
     if as_json:
-        click.echo(json.dumps([_record(score, extractor) for score in scores], indent=2))
+        say_json([_record(score, extractor) for score in scores], indent=2)
     else:
         _print(scores, chosen, extractor)
     if path is not None:
@@ -94,8 +93,8 @@ def _print(scores: Sequence[Score], layers: Sequence[str], extractor: str) -> No
     for score in scores:
         numbers = (*score.style.values(), *score.content.values())
         table.add_row(score.name, *(f"{number:.3f}" for number in numbers))
-    Console(markup=False).print(table)
-    click.echo(f"impasto: distances on {', '.join(layers)} of {extractor}; 0 is equal", err=True)
+    SafeConsole().print(table)
+    say(f"impasto: distances on {', '.join(layers)} of {extractor}; 0 is equal", err=True)
 
 
 def _label(score: Score) -> str:

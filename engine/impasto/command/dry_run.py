@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
-import click
-from rich.console import Console
 from rich.table import Table
 
 from impasto.command.malloc import before_stage
+from impasto.command.printing import SafeConsole, say, say_json
 from impasto.jobs.estimate import Estimate, estimate
 from impasto.settings.settings import Settings
 
@@ -17,7 +14,7 @@ def foretell(settings: Settings, as_json: bool) -> None:
     """Print the estimate, as one JSON record or for people."""
     made = estimate(settings, before_stage)
     if as_json:
-        click.echo(json.dumps(made.as_record()))
+        say_json(made.as_record())
     else:
         print_estimate(made)
 
@@ -30,12 +27,12 @@ def print_estimate(made: Estimate) -> None:
     for stage, seconds in zip(made.stages, made.seconds, strict=True):
         size = f"{stage.width} × {stage.height}"
         table.add_row(str(stage.number + 1), size, str(stage.steps), duration(seconds))
-    Console(markup=False).print(table)
+    SafeConsole().print(table)
     parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in made.parts.items())
-    click.echo(f"memory {made.peak_bytes / 1e9:.2f} GB at its peak ({parts})")
-    click.echo(f"time about {duration(sum(made.seconds))} (from {made.trial})")
+    say(f"memory {made.peak_bytes / 1e9:.2f} GB at its peak ({parts})")
+    say(f"time about {duration(sum(made.seconds))} (from {made.trial})")
     compiled = "compiled" if made.compiled else "not compiled"
-    click.echo(f"device {made.device}, precision {made.precision}, {compiled}")
+    say(f"device {made.device}, precision {made.precision}, {compiled}")
 
 
 def duration(seconds: float) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from impasto.command.other_words import answer
+from impasto.command.printing import say
 from impasto.settings.groups import GROUPS
 from impasto.settings.preset import read_preset
 from impasto.settings.settings import Settings, validate
@@ -50,7 +51,7 @@ def help_all(ctx: click.Context, option: click.Parameter, asked: bool) -> None:
     """Callback of ``--help-all``: the help with all options, then the end."""
     if asked:
         ctx.meta[_ALL] = True
-        click.echo(ctx.get_help())
+        say(ctx.get_help())
         ctx.exit()
 
 

@@ -15,8 +15,9 @@ from click.shell_completion import CompletionItem
 
 from impasto import __version__
 from impasto.command.other_words import answer
+from impasto.command.printing import say
 from impasto.command.streams import guarded_streams, open_closed_streams
-from impasto.errors import ImpastoError, one_line, unknown
+from impasto.errors import ImpastoError, one_line, unknown, visible
 from impasto.jobs.signals import StopSignals
 from impasto.optimization.memory import is_out_of_memory
 
@@ -94,7 +95,7 @@ class TerminalHandler(logging.Handler):
             return
         prefix = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         hint = with_options("", getattr(record, "settings", ()))
-        _say(f"impasto: {prefix}{record.getMessage()}{hint}")
+        _say(visible(f"impasto: {prefix}{record.getMessage()}{hint}"))
         if record.exc_info:
             _say("".join(traceback.format_exception(*record.exc_info)))
 
@@ -110,7 +111,7 @@ class TerminalHandler(logging.Handler):
 def group(ctx: click.Context, debug: bool) -> None:
     """Neural style transfer: paint the content of one picture in the style of another."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        say(ctx.get_help())
     logger = logging.getLogger("impasto")
     logger.handlers = [TerminalHandler(debug)]
     logger.propagate = False
@@ -180,7 +181,7 @@ def _unforeseen(error: Exception) -> str:
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def _debugging() -> bool:
@@ -191,5 +192,5 @@ def _debugging() -> bool:
 def _fail(line: str, status: int) -> int:
     if _debugging():
         _say(traceback.format_exc())
-    _say(f"impasto: error: {line}")
+    _say(visible(f"impasto: error: {line}"))
     return status

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from impasto.builtin import build_host
 from impasto.command.new_plugin import write_package
 from impasto.command.options import complete_file, complete_folder
+from impasto.command.printing import SafeConsole, say, say_json
 from impasto.errors import SettingsError, unknown
 from impasto.host.host import Host, Offered
 from impasto.settings.options import Option
@@ -43,7 +43,7 @@ def plugins(ctx: click.Context, plugin: tuple[str, ...], load: str, as_json: boo
         return
     host = build_host(load, plugin)
     if as_json:
-        click.echo(json.dumps(_records(host), indent=2))
+        say_json(_records(host), indent=2)
     else:
         _print_tables(host)
 
@@ -62,15 +62,15 @@ def show(
     if not found:
         raise SettingsError(unknown("plugin", name, {item.offer.name for item in host.offered}))
     if as_json:
-        click.echo(json.dumps([_record(host, item) for item in found], indent=2))
+        say_json([_record(host, item) for item in found], indent=2)
         return
     for item in found:
-        click.echo(f"{item.kind} {name}: {item.help}\n  from {item.origin}")
+        say(f"{item.kind} {name}: {item.help}\n  from {item.origin}")
         for option in item.options:
             default = "must be given" if option.default is ... else f"[{_value(option.default)}]"
-            click.echo(f"  {option.name} = {option.type}  {default}")
+            say(f"  {option.name} = {option.type}  {default}")
             if option.help:
-                click.echo(f"      {option.help}")
+                say(f"      {option.help}")
 
 
 @plugins.command()
@@ -87,8 +87,8 @@ def new(given: tuple[str, ...], kind: str, name: str, output: str | None) -> Non
     """
     folder = Path(output or f"impasto-{name.replace('_', '-')}")
     for path in write_package(build_host("all", given), kind, name, folder):
-        click.echo(path)
-    click.echo(f"next: pip install {place(folder)}\n      impasto plugins show {name}", err=True)
+        say(str(path))
+    say(f"next: pip install {place(folder)}\n      impasto plugins show {name}", err=True)
 
 
 def place(folder: Path) -> str:
@@ -110,7 +110,7 @@ def _print_tables(host: Host) -> None:
     for origin in host.origins:
         if origin.error:
             table.add_row("-", origin.name, origin.source, f"failed: {origin.error}", "")
-    Console(markup=False).print(table)
+    SafeConsole().print(table)
 
 
 def _records(host: Host) -> list[dict[str, object]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 
 import click
 
+from impasto.command.printing import say, say_json
 from impasto.errors import SettingsError
 from impasto.settings.preset import PRESETS, about_preset, preset_files, read_preset, user_presets
 from impasto.settings.spec import Spec
@@ -17,13 +18,13 @@ def presets(as_json: bool) -> None:
     """List the presets with what they set: those of Impasto and your own."""
     table = {name: _described(name) for name in preset_files()}
     if as_json:
-        click.echo(json.dumps(table, indent=2))
+        say_json(table, indent=2)
         return
     for name, settings in table.items():
-        click.echo(f"{name}: {settings.pop('about')}")
+        say(f"{name}: {settings.pop('about')}")
         for key, value in settings.items():
-            click.echo(f"    {key} = {_text(value)}")
-    click.echo(f"impasto: your own presets are TOML files in '{user_presets()}'", err=True)
+            say(f"    {key} = {_text(value)}")
+    say(f"impasto: your own presets are TOML files in '{user_presets()}'", err=True)
 
 
 def _described(name: str) -> dict[str, object]:
@@ -40,4 +41,6 @@ def _described(name: str) -> dict[str, object]:
 def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(_text(item) for item in value)
-    return str(Spec.parse(value)) if isinstance(value, dict) else str(value)
+    with suppress(SettingsError):
+        return str(Spec.parse(value)) if isinstance(value, dict) else str(value)
+    return str(value)

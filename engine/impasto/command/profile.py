@@ -10,6 +10,7 @@ import click
 
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
+from impasto.command.printing import say_json
 from impasto.command.run import default_output, given_on_the_line, report
 from impasto.files.names import longer
 from impasto.settings.settings import documents_of, gather
@@ -88,7 +89,7 @@ def profile(
     if compared is not None:
         print_comparison(this, compared)
     if as_json:
-        click.echo(json.dumps(record(folder, other)))
+        say_json(record(folder, other))
 
 
 def report_file(path: Path) -> Path:

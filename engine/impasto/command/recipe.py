@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from impasto.command.options import complete_file, output_options
+from impasto.command.printing import say, say_json
 from impasto.command.resume import watched
 from impasto.command.run import report
 from impasto.files.names import longer
@@ -24,15 +25,15 @@ def show(result: str, as_json: bool) -> None:
 
     recipe = read_recipe(result)
     if as_json:
-        click.echo(json.dumps(recipe, indent=2))
+        say_json(recipe, indent=2)
         return
     for name, value in recipe.items():
         if isinstance(value, dict):
-            click.echo(f"{_text(name)}:")
+            say(f"{_text(name)}:")
             for key, item in value.items():
-                click.echo(f"    {_text(key)} = {_text(item)}")
+                say(f"    {_text(key)} = {_text(item)}")
         else:
-            click.echo(f"{_text(name)}: {_text(value)}")
+            say(f"{_text(name)}: {_text(value)}")
 
 
 @click.command()
@@ -84,6 +85,4 @@ def rerun(
 
 
 def _text(value: Any) -> str:
-    # As JSON, so that nothing in a picture from elsewhere steers the terminal.
-    plain = isinstance(value, str) and value.isascii() and value.isprintable()
-    return str(value) if plain else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -16,9 +16,13 @@ from impasto.settings.settings import Settings
               help="Plugin that the run had: a checkpoint loads none by itself.")  # fmt: skip
 @click.option("--force", is_flag=True,
               help="Overwrite files in the run's outputs that it did not write itself.")  # fmt: skip
+@click.option("--trust", is_flag=True,
+              help="Write all that the run wrote, wherever that is.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
 @output_options
-def resume(folder: str, plugins: tuple[str, ...], force: bool, as_json: bool, quiet: bool) -> None:
+def resume(
+    folder: str, plugins: tuple[str, ...], force: bool, trust: bool, as_json: bool, quiet: bool
+) -> None:
     """Go on with the run that has its checkpoint in DIR.
 
     It ends with the picture that the run would have given without a stop, bit for bit on the same
@@ -31,7 +35,12 @@ def resume(folder: str, plugins: tuple[str, ...], force: bool, as_json: bool, qu
         return watched(settings, quiet)
 
     result = resume_run(
-        folder, with_progress, plugins=plugins, force=force, observers=[ConfigureMalloc()]
+        folder,
+        with_progress,
+        plugins=plugins,
+        force=force,
+        trust=trust,
+        observers=[ConfigureMalloc()],
     )
     report(result, as_json, quiet)
 

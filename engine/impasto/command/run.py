@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from impasto.command.help import GroupedCommand
 from impasto.command.options import output_options, run_options
+from impasto.command.printing import say, say_json
 from impasto.errors import counted
 from impasto.files.names import fitting_name
 from impasto.settings.settings import documents_of, gather
@@ -62,10 +62,10 @@ def run(
 def report(result: Result, as_json: bool, quiet: bool) -> None:
     """Say what became of a run: one JSON record on standard output, or a line for people."""
     if as_json:
-        click.echo(json.dumps(result.as_record()))
+        say_json(result.as_record())
     elif not quiet:
         stopped = f" (stopped: {result.stopped})" if result.stopped else ""
-        click.echo(
+        say(
             f"{result.settings.output}: {result.picture.width} × {result.picture.height} pixels,"
             f" {counted(result.steps, 'step')} in {result.seconds:.1f} s{stopped}",
             err=True,

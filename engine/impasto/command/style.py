@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_file, settings_options
+from impasto.command.printing import say, say_json
 
 OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "ema", "canvas", "callback", "init",
                  "compile", "colors", "side", "style_fit",
@@ -41,7 +41,7 @@ def learn(painting: str, output: str | None, **given: object) -> None:
     record = learn_style(parsed, file, **given)  # type: ignore[arg-type]
     sizes = ", ".join(map(str, record["sizes"]))
     megabytes = Path(file).stat().st_size / 1e6
-    click.echo(f"{file}: for results of {sizes} pixels, {megabytes:.1f} MB", err=True)
+    say(f"{file}: for results of {sizes} pixels, {megabytes:.1f} MB", err=True)
 
 
 @style.command()
@@ -50,4 +50,4 @@ def show(file: str) -> None:
     """Show what FILE.style was learned with, as JSON on standard output."""
     from impasto.storage.style_file import read_style_file
 
-    click.echo(json.dumps(read_style_file(file).record, indent=2))
+    say_json(read_style_file(file).record, indent=2)

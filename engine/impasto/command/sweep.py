@@ -9,6 +9,7 @@ import click
 
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
+from impasto.command.printing import say
 from impasto.command.run import default_output, given_on_the_line
 from impasto.files.names import longer
 from impasto.settings.settings import documents_of, gather
@@ -54,4 +55,4 @@ def sweep(
     where = None if folder is None else Path(folder)
     sheet = sweep_settings(settings, varies, cell, where, [ConfigureMalloc()], documents)
     if not quiet:
-        click.echo(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)
+        say(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)

@@ -12,7 +12,15 @@ from impasto.optimization.state import Run
 from impasto.settings.settings import Settings, validate
 from impasto.storage.recipe import FORMAT
 
-NOT_IN_RECIPES = ("output", "force", "checkpoint", "checkpoint_every", "callback", "recipe")
+NOT_IN_RECIPES = (
+    "output",
+    "force",
+    "checkpoint",
+    "checkpoint_every",
+    "callback",
+    "recipe",
+    "trust",
+)
 """Settings that do not change the picture: a recipe leaves them out."""
 
 

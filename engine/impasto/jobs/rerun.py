@@ -9,7 +9,6 @@ from typing import Any
 
 from impasto.errors import RecipeError
 from impasto.host.offer import hookimpl
-from impasto.host.trust import refuse_unnamed
 from impasto.jobs.recipes import NOT_IN_RECIPES, relocated
 from impasto.jobs.run import prepare_run, register
 from impasto.jobs.saving import paint_and_save
@@ -18,6 +17,7 @@ from impasto.optimization.provenance import machine_of, network_checksum, versio
 from impasto.optimization.result import Result, Step
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings, validate
+from impasto.settings.trust import refuse_unnamed
 from impasto.storage.recipe import read_recipe
 
 logger = logging.getLogger("impasto")
@@ -62,6 +62,7 @@ def rerun(
         ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
     """
     recipe = read_recipe(path)
+    refuse_unnamed(f"the recipe in '{path}'", recipe["settings"].pop("plugin", ()), plugins)
     again = settings_again(recipe, output=os.fspath(output), plugins=plugins, force=force)
     settings = relocated(again, places_of(recipe["inputs"], found))
     outputs = register(settings, [os.fspath(path), *found])
@@ -83,8 +84,6 @@ def settings_again(
         SettingsError: a setting that this version does not know, or a value that does not fit.
     """
     table = {key: value for key, value in recipe["settings"].items() if key not in NOT_IN_RECIPES}
-    needed = table.pop("plugin", [])
-    refuse_unnamed("the recipe", needed if isinstance(needed, list) else [needed], plugins)
     if recipe.get("callbacks"):
         logger.info("callbacks of the recipe are left out: %s", _listed(recipe["callbacks"]))
     return validate({**table, "plugin": list(plugins), "output": output, "force": force})

@@ -11,7 +11,6 @@ from typing import Any
 
 from impasto.builtin import build_host
 from impasto.errors import CheckpointError
-from impasto.host.trust import refuse_unnamed, where_they_are
 from impasto.jobs.checkpoints import Checkpoints, identity_of, plugins_of
 from impasto.jobs.run import module_files, register
 from impasto.jobs.saving import paint_and_save
@@ -20,7 +19,8 @@ from impasto.optimization.provenance import machine_of
 from impasto.optimization.result import Result
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings, validate
-from impasto.storage.checkpoint import NAME, locked, read_checkpoint
+from impasto.settings.trust import refuse_unnamed, refuse_writes_outside, where_they_are
+from impasto.storage.checkpoint import NAME, locked, open_checkpoint
 
 logger = logging.getLogger("impasto")
 
@@ -32,6 +32,7 @@ def resume(
     plugins: Sequence[str] = (),
     observers: Sequence[object] = (),
     force: bool = False,
+    trust: bool = False,
 ) -> Result:
     """Go on with the run of a checkpoint; its output is written, over the picture so far.
 
@@ -43,6 +44,9 @@ def resume(
             code.
         observers: objects with life-cycle hooks.
         force: replace files of the run's outputs that it did not write itself.
+        trust: write all files that the run wrote, wherever they are. Without it, a checkpoint that this
+            user's runs did not write may write in its own folder only; and one that was moved, in
+            the folder that it was moved to.
 
     Raises:
         PluginError: the run had a plugin that is not named.
@@ -53,21 +57,26 @@ def resume(
     if not (folder / NAME).exists():
         raise CheckpointError(f"there is no checkpoint in '{folder}'")
     with locked(folder):
-        return _resume(folder, read_checkpoint(folder), watched, plugins, observers, force)
+        state, own = open_checkpoint(folder)
+        started_in = folder_of(state, folder)
+        settings = settings_of(state, started_in)
+        if not trust:
+            refuse_to_write_elsewhere(settings, state, started_in, folder, own)
+        force = force or (settings.force and (own or trust))
+        settings = replace(settings, checkpoint=str(folder), force=force)
+        return _resume(folder, state, settings, started_in, watched, plugins, observers)
 
 
 def _resume(
     folder: Path,
     state: Mapping[str, Any],
+    settings: Settings,
+    started_in: Path,
     watched: Callable[[Settings], Settings] | None,
     plugins: Sequence[str],
     observers: Sequence[object],
-    force: bool,
 ) -> Result:
-    started_in = folder_of(state, folder)
-    settings = settings_of(state, started_in)
-    settings = replace(settings, checkpoint=str(folder), force=force or settings.force)
-    refuse_unnamed("the checkpoint", settings.plugin, plugins)
+    refuse_unnamed(f"the checkpoint in '{folder}'", settings.plugin, plugins)
     host = build_host(settings.load, plugins)
     settings = replace(settings, plugin=where_they_are(settings.plugin, plugins, started_in))
     for number, observer in enumerate(observers):
@@ -82,6 +91,26 @@ def _resume(
     say_differences(run, state)
     run.load_state_dict(state)
     return paint_and_save(run, checkpoints)
+
+
+def refuse_to_write_elsewhere(
+    settings: Settings, state: Mapping[str, Any], started_in: Path, folder: Path, own: bool
+) -> None:
+    """Refuse a checkpoint that would write files where this user's runs have none.
+
+    One that lies where a run of this user wrote it may write all that the run wrote; one of the user's
+    that was moved or copied, in the folder that it was moved to; one of a stranger's, in its own folder.
+
+    Raises:
+        CheckpointError: with what it would write.
+    """
+    written_to = Path(str(state.get("folder"))) / str(state["settings"].get("checkpoint") or folder)
+    if own and Path(os.path.realpath(written_to)) == folder:
+        return
+    table = {**settings.as_table(), "checkpoint": None}
+    allowed = (folder, started_in) if own else (folder,)
+    what = f"the checkpoint in '{folder}'"
+    refuse_writes_outside(what, table, started_in, allowed, CheckpointError)
 
 
 def settings_of(state: Mapping[str, Any], started_in: Path) -> Settings:

@@ -6,6 +6,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Pictures": {
         "output": "File to write; made from both names if not given.",
         "force": "Overwrite it if it exists.",
+        "trust": "",
         "style": "One more style picture, FILE:weight=0.3,scale=0.5 …",
         "init": "Start from content, style, noise, or a file.",
     },

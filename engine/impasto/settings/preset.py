@@ -10,9 +10,14 @@ from typing import Any
 import click
 
 from impasto.errors import SettingsError, unknown
+from impasto.settings.document import KILOBYTE, read_document
 
 PRESETS = Path(__file__).with_name("presets")
 """Where those are that Impasto brings."""
+LARGEST = 256 * KILOBYTE
+"""Bytes of a TOML file; the presets that Impasto brings have a hundredth of that."""
+DEEPEST = 500
+"""Dots in a line of TOML. Python's reader takes the square of their number in time."""
 
 
 def user_presets() -> Path:
@@ -54,7 +59,7 @@ def find_preset(name: str) -> Path:
 
 
 def read_preset(name: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """What a preset sets, with what it takes over from the preset that it names, if any.
+    """What a preset sets, together with what the preset that it starts from sets, if it names one.
 
     Args:
         name: of a preset, or of a file.
@@ -66,11 +71,14 @@ def read_preset(name: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     path = find_preset(name)
     place = Path(os.path.abspath(path))
     if place in seen:
-        raise SettingsError(f"preset '{name}' takes over from itself")
+        circle = " → ".join(step.stem for step in (*seen, place))
+        raise SettingsError(
+            f"preset '{name}' leads back to itself: {circle}; take 'preset' out of one"
+        )
     table = read_toml(path, f"preset '{name}'")
     table.pop("about", None)
     base = table.pop("preset", None)
-    return table if base is None else read_preset(str(base), (*seen, place)) | table
+    return table if base is None else read_preset(base, (*seen, place)) | table
 
 
 def preset_chain(name: str) -> list[Path]:
@@ -88,24 +96,33 @@ def preset_chain(name: str) -> list[Path]:
 
 
 def about_preset(name: str) -> str:
-    """One line about a preset."""
-    return str(read_toml(find_preset(name), f"preset '{name}'").get("about", ""))
+    """The line about itself that a preset has; empty if it has none."""
+    about: str = read_toml(find_preset(name), f"preset '{name}'").get("about", "")
+    return about
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
-    """A TOML file as a table.
+    """A TOML file as a table, whose ``preset`` and ``about``, if they are there, are text.
 
     Args:
         path: of the file.
         what: how it is called in an error.
 
     Raises:
-        SettingsError: it cannot be read, or is not valid TOML.
+        SettingsError: it cannot be read, or is not valid TOML, or these two are something else.
     """
+    data = read_document(path, what, LARGEST, SettingsError)
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{what} cannot be read: {error.strerror or error}") from None
+        text = data.decode()
+        if max(line.count(".") for line in text.splitlines() or [""]) > DEEPEST:
+            raise SettingsError(
+                f"{what} has more than {DEEPEST} dots in a line; settings need none of that"
+            )
+        table = tomllib.loads(text)
     # Also whole numbers of thousands of digits, and tables that nest without end.
     except (ValueError, RecursionError) as error:
         raise SettingsError(f"{what} is not valid TOML: {error}") from None
+    for name in ("preset", "about"):
+        if not isinstance(table.get(name, ""), str):
+            raise SettingsError(f"{what}: setting '{name}' must be text, not {table[name]!r}")
+    return table

@@ -6,8 +6,9 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -21,9 +22,13 @@ from pydantic.dataclasses import dataclass
 
 from impasto.errors import SettingsError, unknown
 from impasto.settings.options import complaint
-from impasto.settings.preset import preset_chain, read_preset, read_toml
+from impasto.settings.preset import find_preset, preset_chain, read_preset, read_toml
 from impasto.settings.spec import Spec
 from impasto.settings.style import Style, normalized_weights
+from impasto.settings.trust import refuse_unnamed, refuse_writes_outside
+
+OF_THE_USER = ("force", "trust")
+"""Settings that the user alone can give: a document from a stranger may have the worst in mind."""
 
 logger = logging.getLogger("impasto")
 
@@ -169,6 +174,9 @@ class Settings:
     """Seconds between checkpoints."""
     force: bool = False
     """Overwrite the output if it exists."""
+    trust: bool = False
+    """Let a config or preset that names files to write have them anywhere, not only in the working
+    folder and its own."""
 
     def with_output(self, name: str) -> Settings:
         """The same settings, with this output if none is set."""
@@ -204,20 +212,48 @@ def gather(given: Mapping[str, object], preset: str | None, config: str | None) 
         config: path of a TOML file, or None.
 
     Raises:
-        SettingsError: an unknown setting or preset, or a value that does not fit, with what is
-            allowed.
+        SettingsError: an unknown setting or preset, a value that does not fit, with what is allowed,
+            or something that a document cannot ask for.
+        PluginError: a preset or the file needs a plugin that is not given.
     """
+    given = {name: value for name, value in given.items() if value is not None}
     from_file = read_toml(Path(config), f"config file '{config}'") if config else {}
-    named = preset or from_file.pop("preset", "default")
-    from_file.pop("preset", None)
-    if not isinstance(named, str):
-        raise SettingsError(f"setting 'preset' must be text, not {named!r}")
-    layers = {
-        **read_preset(named),
-        **from_file,
-        **{k: v for k, v in given.items() if v is not None},
-    }
-    return validate(layers)
+    from_file.pop("about", None)
+    named = from_file.pop("preset", "default")
+    from_preset = read_preset(preset or named)
+    if config:
+        wanted_of(f"config file '{config}'", config, from_file, given)
+    hidden = {**from_file, **given}
+    wanted_of(f"preset '{preset or named}'", find_preset(preset or named), from_preset, hidden)
+    return validate({**from_preset, **from_file, **given})
+
+
+def wanted_of(
+    what: str, path: str | PathLike[str], table: dict[str, Any], given: Mapping[str, object]
+) -> None:
+    """Take out of a document's settings what documents cannot have, and check the rest.
+
+    Args:
+        what: the document, for errors.
+        path: where it lies.
+        table: its settings; the plugins are taken out.
+        given: settings that win over the document's.
+
+    Raises:
+        SettingsError: it overwrites files, or writes outside of the working folder and its own.
+        PluginError: it needs a plugin that is not given.
+    """
+    for name in OF_THE_USER:
+        if name in table:
+            raise SettingsError(
+                f"{what} sets '{name}', which no document can: set it yourself", settings=(name,)
+            )
+    plugins = [fspath(one) for one in _several(given.get("plugin", ()))]  # type: ignore[attr-defined]
+    refuse_unnamed(what, table.pop("plugin", ()), plugins)
+    if not given.get("trust"):
+        left = {name: value for name, value in table.items() if name not in given}
+        folders = (Path.cwd(), Path(path).parent)
+        refuse_writes_outside(what, left, Path.cwd(), folders, SettingsError)
 
 
 def documents_of(preset: str | None, config: str | None) -> list[str]:

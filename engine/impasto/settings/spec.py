@@ -62,7 +62,7 @@ def read_options(text: str, whole: str) -> dict[str, object]:
     Raises:
         SettingsError: the text is not of that form.
     """
-    options: dict[str, str] = {}
+    options: dict[str, list[str]] = {}
     key = None
     for piece in _pieces(text, whole):
         match = _KEY.match(piece)
@@ -70,12 +70,12 @@ def read_options(text: str, whole: str) -> dict[str, object]:
             key = match[1]
             if key in options:
                 raise SettingsError(f"{whole!r} gives the option '{key}' twice")
-            options[key] = piece[match.end() :].strip()
+            options[key] = [piece[match.end() :].strip()]
         elif key is None:
             raise SettingsError(f"{whole!r}: '{piece}' should read key=value")
         else:
-            options[key] += "," + piece.strip()
-    return {key: _unquoted(value) for key, value in options.items()}
+            options[key].append(piece.strip())
+    return {key: _unquoted(",".join(parts)) for key, parts in options.items()}
 
 
 def _pieces(text: str, whole: str) -> list[str]:

@@ -22,14 +22,19 @@ from torch import Tensor
 from impasto import __version__
 from impasto.errors import CheckpointError, OutputError
 from impasto.files.whole import new_part, written_whole
+from impasto.settings.document import GIGABYTE, read_document
 from impasto.storage.safetensors_file import parse_safetensors, sum_of
 from impasto.storage.serialization import pack, unpack
+from impasto.storage.signature import is_ours, signature_of
 
 NAME = "checkpoint.safetensors"
 LOCK = "lock"
 """Empty file in the folder, which is locked by the process whose run has its checkpoint there."""
 
 logger = logging.getLogger("impasto")
+
+LARGEST = 64 * GIGABYTE
+"""Bytes of a checkpoint: a picture of 500 million pixels, with a history of ten steps."""
 
 VERSIONS = {"checkpoint": "3", "impasto": __version__, "torch": torch.__version__}
 """All must be the same to go on: with another the picture would be another, without a word."""
@@ -48,7 +53,13 @@ def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
     tensors: dict[str, Tensor] = {}
     try:
         text = json.dumps(pack(state, tensors))
-        header = {"versions": json.dumps(VERSIONS), "state": text, "sha256": sum_of(text, tensors)}
+        checksum = sum_of(text, tensors)
+        header = {
+            "versions": json.dumps(VERSIONS),
+            "state": text,
+            "sha256": checksum,
+            "signature": signature_of(checksum),
+        }
         with written_whole(folder / NAME) as part:
             save_file(tensors, part, header)
     except (OutputError, SafetensorError) as error:
@@ -100,16 +111,22 @@ def check_folder(folder: Path) -> None:
 
 
 def read_checkpoint(folder: Path) -> dict[str, Any]:
-    """The state in a folder.
+    """The state in a folder; see :func:`open_checkpoint`."""
+    return open_checkpoint(folder)[0]
+
+
+def open_checkpoint(folder: Path) -> tuple[dict[str, Any], bool]:
+    """The state in a folder, and whether a run of this user wrote it on this machine.
 
     Raises:
         CheckpointError: there is none, or it is cut short, damaged, or of another version.
     """
     path = folder / NAME
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         raise CheckpointError(f"there is no checkpoint in '{folder}'")
+    data = read_document(path, f"checkpoint '{path}'", LARGEST, CheckpointError)
     try:
-        header, tensors = parse_safetensors(path.read_bytes())
+        header, tensors = parse_safetensors(data)
         check_versions(path, json.loads(header["versions"]))
         if sum_of(header["state"], tensors) != header["sha256"]:
             raise CheckpointError(f"checkpoint '{path}' is damaged: its checksum does not fit")
@@ -120,7 +137,7 @@ def read_checkpoint(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"'{path}' is not a checkpoint of Impasto") from None
     if not isinstance(state, dict):
         raise CheckpointError(f"'{path}' is not a checkpoint of Impasto")
-    return state
+    return state, is_ours(header["sha256"], header.get("signature", ""))
 
 
 def check_versions(path: Path, found: Mapping[str, str]) -> None:

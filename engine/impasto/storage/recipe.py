@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import unescape
-from typing import Any
+from typing import Annotated, Any, NotRequired
 from xml.sax.saxutils import escape
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from impasto.errors import RecipeError
 from impasto.images.reading import read_xmp
+from impasto.settings.options import complaint
+from impasto.settings.plain_json import from_json
 
 FORMAT = 1
 """Version of the form of recipes."""
 
 NAMESPACE = "urn:impasto:recipe:1"
-# Every character is looked at a fixed number of times, whatever the packet has in it.
-_OURS = re.compile(
-    rb"<rdf:Description[^<>]*>\s*"
-    rb"<impasto:recipe>([^<]*)</impasto:recipe>\s*</rdf:Description>\s*"
-)
+_TAG, _ENDS = b"<impasto:recipe>", b"</impasto:recipe>"
+_AROUND, _AROUND_ENDS = b"<rdf:Description", b"</rdf:Description>"
 _EMPTY = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -56,7 +57,64 @@ def with_recipe(xmp: bytes, recipe: Mapping[str, Any]) -> bytes:
 
 def without_recipe(xmp: bytes) -> bytes:
     """An XMP packet without the recipe that it may have."""
-    return _OURS.sub(b"", xmp)
+    kept, end = [], 0
+    for start, _, stop in _recipes(xmp):
+        kept.append(xmp[end:start])
+        end = stop
+    return b"".join([*kept, xmp[end:]])
+
+
+def _recipes(xmp: bytes) -> Iterator[tuple[int, bytes, int]]:
+    """Each recipe in a packet: where its description begins, its text, where what follows begins.
+
+    Each byte is looked at a few times at most, whatever a packet from elsewhere holds.
+    """
+    tag = xmp.find(_TAG)
+    while tag >= 0:
+        begin = tag + len(_TAG)
+        end = xmp.find(b"<", begin)
+        start = xmp.rfind(b"<", 0, tag)
+        opening = xmp[max(start, 0) : tag].rstrip()
+        stop = end + len(_ENDS)
+        after = xmp[stop : stop + 1000].lstrip()
+        if (
+            opening.startswith(_AROUND)
+            and f'xmlns:impasto="{NAMESPACE}"'.encode() in opening
+            and opening.count(b">") == 1
+            and opening.endswith(b">")
+            and xmp.startswith(_ENDS, end)
+            and after.startswith(_AROUND_ENDS)
+        ):
+            stop = xmp.index(_AROUND_ENDS, stop) + len(_AROUND_ENDS)
+            stop += len(xmp[stop : stop + 1000]) - len(xmp[stop : stop + 1000].lstrip())
+            yield start, xmp[begin:end], stop
+        tag = xmp.find(_TAG, begin)
+
+
+class Loss(TypedDict):
+    """The first and the last loss of a run; none where it was not finite."""
+
+    first: float | None
+    last: float | None
+
+
+class Recipe(TypedDict):
+    """What a recipe has; more of it is left as it is."""
+
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")  # type: ignore[misc]
+
+    format: int
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    versions: dict[str, str]
+    machine: dict[str, str | int | float | bool | None]
+    steps: Annotated[int, Field(ge=0)]
+    callbacks: NotRequired[list[str]]
+    weights: NotRequired[str]
+    network: NotRequired[str]
+    stopped: NotRequired[str | None]
+    loss: NotRequired[Loss]
+    terms: NotRequired[dict[str, float | None]]
 
 
 def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -66,17 +124,18 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
         PictureError: it is no picture, or cannot be read.
         RecipeError: it has no recipe, or one that cannot be read.
     """
-    found = _OURS.search(read_xmp(path))
+    found = next(_recipes(read_xmp(path)), None)
     if found is None:
         raise RecipeError(f"'{path}' has no recipe of Impasto in it")
     try:
-        recipe = json.loads(unescape(found[1].decode()))
-    except (ValueError, RecursionError):
-        raise RecipeError(f"the recipe in '{path}' is damaged") from None
-    kinds = {"settings": dict, "inputs": dict, "versions": dict, "machine": dict, "steps": int}
+        recipe = from_json(unescape(found[1].decode()))
+    except ValueError as error:
+        raise RecipeError(f"the recipe in '{path}' is damaged: {error}") from None
     if not isinstance(recipe, dict) or recipe.get("format") != FORMAT:
         raise RecipeError(f"the recipe in '{path}' is of another version of Impasto")
-    for name, kind in kinds.items():
-        if not isinstance(recipe.get(name), kind):
-            raise RecipeError(f"the recipe in '{path}' is damaged: {name}")
-    return recipe
+    try:
+        return dict(TypeAdapter(Recipe).validate_python(recipe))
+    except ValidationError as error:
+        raise RecipeError(
+            f"the recipe in '{path}' is damaged: {complaint(error, 'entry')}"
+        ) from None

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 from typing_extensions import TypedDict
 
 from impasto.errors import PictureError
+from impasto.settings.document import GIGABYTE, read_document
 from impasto.settings.options import complaint
+from impasto.settings.plain_json import from_json
 from impasto.storage.safetensors_file import parse_safetensors, sum_of
 
 FORMAT = "impasto style 2"
+LARGEST = 8 * GIGABYTE
+"""Bytes of a style file."""
 NOT_OURS = (
     *(SafetensorError, OSError),
     *(AttributeError, KeyError, TypeError, ValueError, RecursionError),
@@ -61,6 +64,10 @@ class Record(TypedDict):
     precision: str
 
 
+for _kind in (Plugin, Term, Record):
+    setattr(_kind, "__pydantic_config__", ConfigDict(strict=True, allow_inf_nan=False))  # noqa: B010
+
+
 @dataclass(frozen=True)
 class StyleFile:
     """What a style file holds."""
@@ -79,15 +86,15 @@ def read_style_file(path: str) -> StyleFile:
     Raises:
         PictureError: no such file, or it is not a style file, or cut short, damaged, or of another version.
     """
-    if not os.path.exists(path):
-        raise PictureError(f"style file '{path}' does not exist")
+    data = read_document(path, f"style file '{path}'", LARGEST, PictureError)
     try:
-        data = Path(path).read_bytes()
         header, tensors = parse_safetensors(data)
         text, checksum = header["impasto"], header.get("sha256")
-        plain = json.loads(text)
+        plain = from_json(text)
     except NOT_OURS as error:
-        raise PictureError(f"'{path}' is not a style file of Impasto: {_line(error)}") from None
+        raise PictureError(
+            f"file '{path}' is not a style file of Impasto: {_line(error)}"
+        ) from None
     version = plain.get("format") if isinstance(plain, dict) else None
     if version != FORMAT:
         raise PictureError(f"style file '{path}' is of another version: {_line(version)}")

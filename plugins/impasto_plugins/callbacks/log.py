@@ -86,7 +86,7 @@ class Log:
             finite = {name: _finite(value) for name, value in terms.items()}
             loss = _finite(step.loss)
             line = {"step": step.number, "stage": stage, "loss": loss, "terms": finite}
-            self.file.write(json.dumps(line) + "\n")
+            self.file.write(impasto.to_json(line) + "\n")
         self.file.flush()
 
     def lines_up_to(self, step: int) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable
@@ -107,7 +106,7 @@ class Statistics:
             "stages": [asdict(one) for one in self.spent],
         }
         with run.outputs.writing(self.path) as part:
-            part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+            part.write_text(impasto.to_json(record, indent=2) + "\n", encoding="utf-8")
 
 
 def peak_memory(device: torch.device) -> float:
