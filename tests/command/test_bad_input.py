@@ -47,7 +47,7 @@ def test_missing_files_and_folders(invoke: Invoke, pair: Pair, tmp_path: Path) -
     assert refused(invoke("run", missing, pair.style)) == f"picture '{missing}' does not exist"
     assert refused(invoke("run", tmp_path, pair.style)) == f"picture '{tmp_path}' is a folder"
     line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / "no" / "out.png"))
-    assert line == f"output folder '{tmp_path / 'no'}' does not exist"
+    assert line.endswith(f": the folder '{tmp_path / 'no'}' does not exist")
     line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / "out.gif"))
     assert "unknown suffix '.gif'" in line
     line = refused(invoke("run", pair.content, pair.style, "--init", tmp_path / "none.png"))
@@ -71,7 +71,7 @@ def test_an_output_that_exists_is_kept_without_force(
 def test_an_input_is_never_overwritten(invoke: Invoke, pair: Pair) -> None:
     before = pair.content.read_bytes()
     line = refused(invoke("run", pair.content, pair.style, "-o", pair.content, "--force"))
-    assert line == f"output '{pair.content}' is one of the inputs"
+    assert line == f"output '{pair.content}' is one of the inputs: it would be lost"
     assert pair.content.read_bytes() == before
 
 

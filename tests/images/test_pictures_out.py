@@ -17,6 +17,7 @@ from PIL import ExifTags, Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from helpers import Invoke, Pair, drawn
+from impasto.files.whole import written_whole
 from impasto.images.reading import open_picture
 from impasto.images.writing import PictureMetadata, write_picture
 
@@ -192,7 +193,7 @@ def test_a_disk_that_fills_leaves_what_was_there(
     monkeypatch.setattr(os, "fsync", full)
     done = invoke("run", pair.content, pair.style, "-o", out, *UNTOUCHED, "--force")
     reason = f"impasto: error: '{out}' cannot be written: No space left on device"
-    assert done.error == f"{reason}, nor is there another place for the picture"
+    assert done.error == f"{reason}, and no other place could be found for the picture"
     assert out.read_bytes() == b"precious"
     assert list(folder.iterdir()) == [out]
 
@@ -210,8 +211,11 @@ def test_a_disk_that_is_really_full(pair: Pair, tmp_path: Path) -> None:
     out.write_bytes(b"precious")
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-        with pytest.raises(impasto.PictureError, match="cannot be written: File too large"):
-            write_picture(out, image, PictureMetadata())
+        with (
+            pytest.raises(impasto.OutputError, match="cannot be written: File too large"),
+            written_whole(out) as part,
+        ):
+            write_picture(part, image, PictureMetadata())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)

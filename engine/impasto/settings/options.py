@@ -139,7 +139,7 @@ def _in_a_sentence(part: str) -> str:
     part = re.sub(r"([>≥] \S+) ([<≤])", r"\1 and \2", part)
     if part.startswith(("number", "whole number", "list of")):
         return "a " + re.sub(r"^(list of .*?number)\b", r"\1s", part)
-    return repr(part)
+    return part if part.isdecimal() else repr(part)
 
 
 def describe(annotation: Any) -> str:
