@@ -26,7 +26,7 @@ def test_the_same_error_from_python_and_from_the_command_line(
 ) -> None:
     out = tmp_path / "out.png"
     out.write_bytes(b"precious")
-    with pytest.raises(impasto.PictureError) as refused:
+    with pytest.raises(impasto.OutputError) as refused:
         impasto.run(pair.content, pair.style, output=out)
     assert str(refused.value) == f"output '{out}' exists; set force to overwrite it"
     assert refused.value.settings == ("force",)

@@ -81,7 +81,8 @@ def test_out_of_memory_is_said_with_what_needs_less(
     line = short(invoke, pair, tmp_path, kind, 3)
     assert line == (
         "out of memory at 64 × 48 pixels in float32: size 45 needs about half as much,"
-        f" --precision bfloat16 needs less, too; the picture after 2 steps is in '{tmp_path / 'out.png'}'"
+        f" precision bfloat16 needs less, too; the picture after 2 steps is in '{tmp_path / 'out.png'}'"
+        " (--size, --precision)"
     )
     with Image.open(tmp_path / "out.png") as kept:
         assert kept.size == (64, 48)
@@ -99,8 +100,8 @@ def test_out_of_memory_in_a_later_stage_says_what_did_fit(
 
 def test_out_of_memory_at_the_first_step(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     line = short(invoke, pair, tmp_path, "torch", 1)
-    assert line.startswith("out of memory at 64 × 48 pixels in float32: --size 45 ")
-    assert line.endswith("no step was done, nothing is written")
+    assert line.startswith("out of memory at 64 × 48 pixels in float32: size 45 ")
+    assert line.endswith("no step was done, nothing is written (--size, --precision)")
     assert not (tmp_path / "out.png").exists()
 
 

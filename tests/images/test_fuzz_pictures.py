@@ -198,7 +198,10 @@ def test_a_recipe_that_nests_without_end(tmp_path: Path, invoke: Invoke) -> None
     packet = with_recipe(b"", {}).replace(b"{}", b"[" * 100_000)
     image = open_picture_of(drawn(24, 24, seed=1))
     path.write_bytes(encoded("PNG", image, PictureMetadata(xmp=packet), 8, 90))
-    assert invoke("show", path).error == f"impasto: error: the recipe in '{path}' is damaged"
+    assert (
+        invoke("show", path).error
+        == f"impasto: error: the recipe in '{path}' is damaged: it nests too deeply"
+    )
 
 
 @pytest.mark.parametrize("name", ["our PNG 16", "our JPEG 8", "our WEBP 8", "our TIFF 16", "gif"])

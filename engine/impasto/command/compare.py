@@ -10,7 +10,8 @@ import click
 from rich.table import Table
 
 from impasto.command.options import complete_file
-from impasto.command.printing import SafeConsole, say, say_json
+from impasto.command.printing import say, say_json
+from impasto.command.safe_console import SafeConsole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

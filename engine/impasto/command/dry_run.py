@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.table import Table
 
 from impasto.command.malloc import before_stage
-from impasto.command.printing import SafeConsole, say, say_json
+from impasto.command.printing import say, say_json
+from impasto.command.safe_console import SafeConsole
 from impasto.jobs.estimate import Estimate, estimate
 from impasto.settings.settings import Settings
 

@@ -14,7 +14,8 @@ from rich.table import Table
 from impasto.builtin import build_host
 from impasto.command.new_plugin import write_package
 from impasto.command.options import complete_file, complete_folder
-from impasto.command.printing import SafeConsole, say, say_json
+from impasto.command.printing import say, say_json
+from impasto.command.safe_console import SafeConsole
 from impasto.errors import SettingsError, unknown
 from impasto.host.host import Host, Offered
 from impasto.settings.options import Option

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import click
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
 
 from impasto.errors import visible
 from impasto.settings.plain_json import to_json
@@ -21,19 +16,3 @@ def say(text: str, *, err: bool = False) -> None:
 def say_json(value: object, indent: int | None = None) -> None:
     """Print a value as JSON on standard output; see :func:`impasto.settings.plain_json.to_json`."""
     click.echo(to_json(value, indent))
-
-
-class SafeConsole(Console):
-    """A console for tables of data: what is in them is shown, whatever it is, and steers nothing."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(markup=False, **options)
-
-    def render(
-        self, renderable: RenderableType, options: ConsoleOptions | None = None
-    ) -> Iterable[Segment]:
-        for segment in super().render(renderable, options):
-            if segment.control:
-                yield segment
-            else:
-                yield Segment(visible(segment.text, kept="\n"), segment.style)

@@ -66,7 +66,10 @@ class Outputs:
         """
         for name in names:
             path = self.located(name)
-            found = identity(path)
+            try:
+                found = identity(path)
+            except (OSError, ValueError):
+                continue
             if found in self._claimed:
                 raise OutputError(f"{self._claimed[found]} '{path}' is one of the inputs")
             if _exists(path):
