@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu
 
 from impasto_plugins.extractors.prepacked import can_prepack
@@ -22,6 +22,8 @@ PRECISIONS = [torch.float32, torch.bfloat16]
 def layer(precision: torch.dtype, padding_mode: PaddingMode = "zeros") -> ReLUConvolution:
     torch.manual_seed(0)
     made = ReLUConvolution(6, 16, padding_mode).requires_grad_(False)
+    # The layer itself leaves its weights as they are.
+    nn.Conv2d.reset_parameters(made)
     return made.to(precision, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
