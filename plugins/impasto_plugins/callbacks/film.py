@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy
 from PIL import Image
 
-from impasto.images.reading import open_picture
+from impasto.plugin import open_picture
 
 
 @dataclass(frozen=True)
