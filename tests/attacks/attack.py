@@ -36,8 +36,8 @@ PROCESSOR_SECONDS = 20
 """Of the processor, after which the system ends the process."""
 MEMORY = 20_000_000_000
 """Bytes that a command may add to what the server of processes has."""
-OURS = ("home/.config/impasto/*",)
-"""What Impasto keeps for a user."""
+OURS = ("home/.config/impasto/*", "*/lock")
+"""What Impasto keeps for a user, and the empty file by which a checkpoint is locked."""
 
 QUICK = "--size 32 --steps 2 --loss tv --quiet"
 """Options of a run that takes a moment."""

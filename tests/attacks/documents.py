@@ -220,7 +220,7 @@ TYPES = [
             "a machine that is text": {"machine": "x"},
             "settings that are text": {"settings": "x"},
             "random numbers that are none": {"random": None},
-            "a canvas that is none": {"canvas": None},
+            "a canvas that is none": {"current": None},
         }).items()
     ),
     *(
@@ -256,7 +256,7 @@ WORDS = [
            "\\x1b[2J"),
     Attack("terminal: recipe with a setting", "rerun a.png -o out.png", {"a.png": recipe(settings={UNSEEN: 1})},
            "\\x1b[2J"),
-    Attack("terminal: checkpoint with a reason to stop", "resume kept --trust --quiet",
+    Attack("terminal: checkpoint with a reason to stop", "resume kept --trust",
            {"kept/checkpoint.safetensors": checkpoint(output="new.png", state={"stopping": UNSEEN})},
            writes=("here/new.png", "here/kept/*"), prints="\\x1b[2J"),
     Attack("terminal: checkpoint with a machine", "resume kept --trust --quiet",

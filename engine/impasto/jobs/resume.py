@@ -7,7 +7,10 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NotRequired
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from impasto.builtin import build_host
 from impasto.errors import CheckpointError
@@ -18,6 +21,7 @@ from impasto.optimization.prepare import prepare
 from impasto.optimization.provenance import machine_of
 from impasto.optimization.result import Result
 from impasto.optimization.state import Run
+from impasto.settings.options import complaint
 from impasto.settings.settings import Settings, validate
 from impasto.settings.trust import refuse_unnamed, refuse_writes_outside, where_they_are
 from impasto.storage.checkpoint import NAME, locked, open_checkpoint
@@ -58,6 +62,7 @@ def resume(
         raise CheckpointError(f"there is no checkpoint in '{folder}'")
     with locked(folder):
         state, own = open_checkpoint(folder)
+        refuse_other_types(state, folder)
         started_in = folder_of(state, folder)
         settings = settings_of(state, started_in)
         if not trust:
@@ -91,6 +96,38 @@ def _resume(
     say_differences(run, state)
     run.load_state_dict(state)
     return paint_and_save(run, checkpoints)
+
+
+class SavedRun(TypedDict):
+    """What each checkpoint has; the stage says itself what fits its canvas, optimizer and the like."""
+
+    folder: str
+    from_here: NotRequired[str]
+    settings: dict[str, Any]
+    machine: dict[str, str | int | float | bool | None]
+    inputs: dict[str, str]
+    stage: Annotated[int, Field(ge=0)]
+    step: Annotated[int, Field(ge=0)]
+    seconds: Annotated[float, Field(ge=0)]
+    stopping: str | None
+    current: dict[str, Any]
+    random: dict[str, Any]
+
+
+setattr(SavedRun, "__pydantic_config__", ConfigDict(strict=True, allow_inf_nan=False))  # noqa: B010
+
+
+def refuse_other_types(state: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a checkpoint whose state has something else than a run saves.
+
+    Raises:
+        CheckpointError: with the first part that differs.
+    """
+    try:
+        TypeAdapter(SavedRun).validate_python(state)
+    except ValidationError as error:
+        reason = complaint(error, "entry")
+        raise CheckpointError(f"the checkpoint in '{folder}' is damaged: {reason}") from None
 
 
 def refuse_to_write_elsewhere(
