@@ -287,7 +287,7 @@ WORDS = [
     Attack("terminal: style file", "style show a.style", {"a.style": style_file(weights=UNSEEN)}, prints="\\u001b"),
     Attack("terminal: style file that does not fit", f"run content.png a.style -o out.png {QUICK}",
            {"a.style": style_file(weights=UNSEEN)}, "\\x1b[2J"),
-    Attack("terminal: a picture's name", f"run '{UNSEEN}.png' style.png {QUICK}",
+    Attack("terminal: a picture's name", f"run '{UNSEEN}.png' style.png --size 32 --steps 2 --loss tv",
            {f"{UNSEEN}.png": recipe()}, writes=("here/*_as_style.png",), prints="\\x1b[2J"),
     Attack("terminal: a picture's name in compare", f"compare '{UNSEEN}.png' --content content.png --style style.png",
            {f"{UNSEEN}.png": recipe()}, prints="\\x1b[2J"),
@@ -302,7 +302,7 @@ JSON = [
            " --plugin a.py --loss worst", {"a.py": "import impasto\nclass Worst(impasto.Loss):\n"
            "    def summarize_layer(self, feature): return {'x': feature.mean()}\n"
            "    def compare_layer(self, summary, target): return (summary['x'] - target['x']).abs() * float('nan')\n"
-           "@impasto.hookimpl\ndef impasto_losses(): return [impasto.Offer('worst', Worst)]\n"}, "NaN",
+           "@impasto.hookimpl\ndef impasto_losses(): return [impasto.Offer('worst', Worst)]\n"}, "nan",
            writes=OUT),
     Attack("JSON: plugins with infinite defaults", "plugins --json --plugin a.py",
            {"a.py": "import impasto\nclass L(impasto.Loss):\n    def __init__(self, most: float = float('inf')): super().__init__()\n"
@@ -329,11 +329,11 @@ SLOW = [
            "recipe"),
     Attack("time: XMP that is painted", f"run a.png style.png -o out.png {QUICK}",
            {"a.png": recipe(packet=XMP + b'xmlns:impasto="urn:impasto:recipe:1" ' * 60_000)}, writes=OUT),
-    Attack("time: SPEC with many commas", ALONE, {"a.toml": f'loss = "gram:layers={"," * 200_000}"'}, "gram"),
+    Attack("time: SPEC with many commas", ALONE, {"a.toml": f'loss = "gram:layers={"," * 200_000}"'}, "layers"),
     Attack("time: SPEC with many quotes", ALONE, {"a.toml": "loss = 'gram:layers=" + '"a"' * 60_000 + '"' + "'"}, "quote"),
-    Attack("time: SPEC with many colons", ALONE, {"a.toml": f'style = "{":a" * 100_000}"'}, "style"),
+    Attack("time: SPEC with many colons", "run content.png --quiet --config a.toml", {"a.toml": f'style = "{":a" * 100_000}"'}, "picture"),
     Attack("time: SPEC with many words", ALONE, {"a.toml": f'loss = "gram:{"a=1,b=2," * 25_000}"'}, "twice"),
-    Attack("time: STYLE with many spaces", ALONE, {"a.toml": f'style = "{": a " * 50_000}"'}, "style"),
+    Attack("time: STYLE with many spaces", "run content.png --quiet --config a.toml", {"a.toml": f'style = "{": a " * 50_000}"'}, "picture"),
     Attack("time: INIT with many parts", ALONE, {"a.toml": f'init = "blend:{"content=1," * 20_000}"'}, "twice"),
     Attack("time: a setting of a megabyte", ALONE, {"a.toml": f'{"a" * 200_000} = 1'}, "unknown setting"),
     Attack("time: a name of a megabyte", ALONE, {"a.toml": f'loss = "{"gram" * 50_000}"'}, "unknown loss"),
@@ -342,7 +342,7 @@ SLOW = [
     Attack("time: many losses", ALONE, {"a.toml": "[[loss]]\nname = 'tv'\n[[loss]]\nname='x'\n" * 4_000}, "unknown loss"),
     Attack("time: steps without end", ALONE, {"a.toml": f'steps = "{"1," * 100_000}x"'}, "steps"),
     Attack("time: scales without end", "run content.png style.png -o out.png --loss tv --config a.toml",
-           {"a.toml": f'scales = [{", ".join(map(str, range(16, 20000)))}]\nsize = 20000'}, "scales"),
+           {"a.toml": f'scales = [{", ".join(map(str, range(16, 20000)))}]\nsize = 20000'}, "pixels"),
 ]  # fmt: skip
 
 ATTACKS = [
