@@ -166,6 +166,8 @@ def child(
     os.environ.update(HOME=str(root / "home"), TMPDIR=str(root / "tmp"), COLUMNS="200")
     os.environ.pop("XDG_CONFIG_HOME", None)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Tests that were started by nohup ignore it, and so would the command.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     limit(resource.RLIMIT_CPU, PROCESSOR_SECONDS + int(sum(os.times()[:2])))
     pages = int(Path("/proc/self/statm").read_text().split()[5])
     limit(resource.RLIMIT_DATA, pages * resource.getpagesize() + memory)

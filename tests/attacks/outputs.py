@@ -15,7 +15,7 @@ OUT = ("here/out.png",)
 INPUT = "is one of the inputs"
 EXISTS = ("exists", "--force")
 EXTRA: dict[str, str | bytes | Maker] = {"extra.png": lambda path: drawn(40, 40, seed=3).save(path)}
-PLUGIN = "import impasto\n"
+PLUGIN = "import impasto\n@impasto.hookimpl\ndef impasto_after_run(): pass\n"
 
 
 def hard_link(target: str, path: Path) -> None:
