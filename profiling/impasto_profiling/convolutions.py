@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.model.extractor import Extractor
+from impasto.optimization.dispatch import FollowedOperations
 
 
 class Flops(NamedTuple):
@@ -89,26 +89,19 @@ def convolutions_of(extractor: Extractor, height: int, width: int) -> list[Convo
     return found
 
 
-class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Watch(FollowedOperations):
     """Records the shapes of each convolution, and the module that it is done in."""
 
     def __init__(self, extractor: Extractor, inside: Sequence[str]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.found: list[Convolution] = []
         self.extractor, self.inside = extractor, inside
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten.convolution.default:
-            shapes = (tuple(one.shape) for one in (args[0], args[1], result))
+    def done(self, operation: Any, given: Sequence[Any], result: Any) -> None:
+        """Record the operation if it is a convolution."""
+        if operation is torch.ops.aten.convolution.default:
+            shapes = (tuple(one.shape) for one in (*given[:2], result))
             self.found.append(Convolution(layer_of(self.extractor, self.inside[-1]), *shapes))
-        return result
 
 
 @contextmanager

@@ -197,7 +197,7 @@ class Outputs:
             raise OutputError(trouble)
 
     def remember_in(self, folder: Path) -> None:
-        """Keep in a folder which files this command writes, and take up what an earlier one kept there."""
+        """Keep in a folder which files this command writes, and read what an earlier one kept there."""
         self._record = folder / OWN
         with suppress(OSError, ValueError, TypeError), self._record.open("rb") as file:
             for device, inode, changed in json.loads(file.read(MOST_OWN)):

@@ -12,10 +12,9 @@ from typing import Annotated, Any, NotRequired
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from impasto.builtin import build_host
 from impasto.errors import CheckpointError
 from impasto.jobs.checkpoints import Checkpoints, identity_of, plugins_of
-from impasto.jobs.run import module_files, register
+from impasto.jobs.run import module_files, observed_host, register
 from impasto.jobs.saving import paint_and_save
 from impasto.optimization.prepare import prepare
 from impasto.optimization.provenance import machine_of
@@ -82,10 +81,8 @@ def _resume(
     observers: Sequence[object],
 ) -> Result:
     refuse_unnamed(f"the checkpoint in '{folder}'", settings.plugin, plugins)
-    host = build_host(settings.load, plugins)
+    host = observed_host(settings.load, plugins, observers)
     settings = replace(settings, plugin=where_they_are(settings.plugin, plugins, started_in))
-    for number, observer in enumerate(observers):
-        host.register(observer, f"observer-{number}", "the caller")
     outputs = register(settings, folder=str(started_in), own=folder)
     checkpoints = Checkpoints(folder, settings.checkpoint_every)
     checkpoints.claim(outputs)
@@ -101,6 +98,8 @@ def _resume(
 class SavedRun(TypedDict):
     """What each checkpoint has; the stage says itself what fits its canvas, optimizer and the like."""
 
+    __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)  # type: ignore[misc]
+
     folder: str
     from_here: NotRequired[str]
     settings: dict[str, Any]
@@ -112,9 +111,6 @@ class SavedRun(TypedDict):
     stopping: str | None
     current: dict[str, Any]
     random: dict[str, Any]
-
-
-setattr(SavedRun, "__pydantic_config__", ConfigDict(strict=True, allow_inf_nan=False))  # noqa: B010
 
 
 def refuse_other_types(state: Mapping[str, Any], folder: Path) -> None:
@@ -141,7 +137,7 @@ def refuse_to_write_elsewhere(
     Raises:
         CheckpointError: with what it would write.
     """
-    written_to = Path(str(state.get("folder"))) / str(state["settings"].get("checkpoint") or folder)
+    written_to = Path(state["folder"]) / str(state["settings"].get("checkpoint") or folder)
     if own and Path(os.path.realpath(written_to)) == folder:
         return
     table = {**settings.as_table(), "checkpoint": None}
@@ -158,12 +154,9 @@ def settings_of(state: Mapping[str, Any], started_in: Path) -> Settings:
         started_in: where the run was started, or where that folder is now: names of files in it follow.
 
     Raises:
-        CheckpointError: they are not there.
         SettingsError: a value that does not fit.
     """
-    if not isinstance(state.get("settings"), dict):
-        raise CheckpointError("the checkpoint has no settings")
-    return validate(moved(state["settings"], f"{state.get('folder')}{os.sep}", started_in))
+    return validate(moved(state["settings"], f"{state['folder']}{os.sep}", started_in))
 
 
 def moved(value: Any, before: str, now: Path) -> Any:
@@ -186,11 +179,9 @@ def folder_of(state: Mapping[str, Any], checkpoint: Path) -> Path:
     Raises:
         CheckpointError: it is not there.
     """
-    settings = state.get("settings")
-    content = str(settings.get("content")) if isinstance(settings, Mapping) else ""
-    before = Path(str(state.get("folder")))
+    before = Path(state["folder"])
     now = Path(os.path.normpath(checkpoint / str(state.get("from_here"))))
-    content = content.removeprefix(f"{before}{os.sep}")
+    content = str(state["settings"].get("content")).removeprefix(f"{before}{os.sep}")
     if not os.path.isabs(content) and os.path.isfile(now / content):
         return now
     if os.path.isdir(before):
@@ -202,12 +193,10 @@ def folder_of(state: Mapping[str, Any], checkpoint: Path) -> Path:
 
 def inputs_of(state: Mapping[str, Any], started_in: Path) -> dict[str, Any]:
     """The checksums of a checkpoint's inputs, by the names that these have where the run's folder is now."""
-    found, before = state.get("inputs"), f"{state.get('folder')}{os.sep}"
-    if not isinstance(found, Mapping):
-        return {}
+    before = f"{state['folder']}{os.sep}"
     return {
-        str(name).replace(f"'{before}", f"'{started_in}{os.sep}"): checksum
-        for name, checksum in found.items()
+        name.replace(f"'{before}", f"'{started_in}{os.sep}"): checksum
+        for name, checksum in state["inputs"].items()
     }
 
 
@@ -230,9 +219,8 @@ def refuse_other_inputs(run: Run, before: Mapping[str, Any]) -> None:
 
 def say_differences(run: Run, state: Mapping[str, Any]) -> None:
     """Warn of what is not as it was on the machine that wrote the checkpoint."""
-    before = state.get("machine")
     for what, now in machine_of(run.prepared).items():
-        was = before.get(what) if isinstance(before, dict) else None
+        was = state["machine"].get(what)
         if was != now:
             logger.warning(
                 "%s was %r and is %r: the picture will be the same only within rounding",

@@ -10,6 +10,7 @@ from pathlib import Path
 from impasto.builtin import build_host
 from impasto.errors import SettingsError
 from impasto.files.outputs import Outputs
+from impasto.host.host import Host
 from impasto.images.reading import Photo
 from impasto.images.writing import SUFFIXES
 from impasto.jobs.checkpoints import Checkpoints
@@ -97,14 +98,31 @@ def prepare_run(
     Raises:
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
-    host = build_host(settings.load, settings.plugin)
-    for number, observer in enumerate(observers):
-        host.register(observer, f"observer-{number}", "the caller")
+    host = observed_host(settings.load, settings.plugin, observers)
     run = prepare(settings, host, content, styles)
     if outputs is not None:
         run.outputs = outputs
     run.outputs.reads(module_files(settings.plugin))
     return run
+
+
+def observed_host(
+    load: str, plugins: Sequence[str], observers: Sequence[object]
+) -> Host:
+    """A host with the plugins of a run and the caller's observers.
+
+    Args:
+        load: see :func:`impasto.builtin.build_host`.
+        plugins: names of modules and files to load.
+        observers: objects with life-cycle hooks, for this run.
+
+    Raises:
+        PluginError: a plugin that cannot be loaded.
+    """
+    host = build_host(load, plugins)
+    for number, observer in enumerate(observers):
+        host.register(observer, f"observer-{number}", "the caller")
+    return host
 
 
 def module_files(plugins: Sequence[str]) -> list[str]:

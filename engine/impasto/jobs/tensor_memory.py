@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from impasto.optimization.dispatch import FollowedOperations
 
-class LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
+
+class LiveTensors(FollowedOperations):
     """Follows every tensor that is made inside it, also by the backward pass, until it is freed."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.bytes = 0
         """Alive now."""
         self.peak = 0
         """Most that was alive at once."""
         self._sizes: dict[int, int] = {}
 
-    def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
+    def done(self, operation: Any, given: Sequence[Any], result: Any) -> None:
+        """Follow the tensors that an operation returned."""
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
                 self._follow(tensor)
-        return result
 
     def _follow(self, tensor: Tensor) -> None:
         # Views share a storage, which is what takes memory.

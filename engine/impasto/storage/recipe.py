@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Annotated, Any, NotRequired
@@ -25,8 +26,12 @@ FORMAT = 1
 """Version of the form of recipes."""
 
 NAMESPACE = "urn:impasto:recipe:1"
-_TAG, _ENDS = b"<impasto:recipe>", b"</impasto:recipe>"
-_AROUND, _AROUND_ENDS = b"<rdf:Description", b"</rdf:Description>"
+_OUR_NAMESPACE = f'xmlns:impasto="{NAMESPACE}"'.encode()
+# No part of it can match what the next one begins with, so that the search takes linear time.
+_DESCRIPTION = re.compile(
+    rb"<rdf:Description(?P<attributes>[^<>]*)>\s*"
+    rb"<impasto:recipe>(?P<recipe>[^<]*)</impasto:recipe>\s*</rdf:Description>\s*"
+)
 _EMPTY = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>\n'
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/">\n'
@@ -58,37 +63,17 @@ def with_recipe(xmp: bytes, recipe: Mapping[str, Any]) -> bytes:
 def without_recipe(xmp: bytes) -> bytes:
     """An XMP packet without the recipe that it may have."""
     kept, end = [], 0
-    for start, _, stop in _recipes(xmp):
-        kept.append(xmp[end:start])
-        end = stop
+    for found in _recipes(xmp):
+        kept.append(xmp[end : found.start()])
+        end = found.end()
     return b"".join([*kept, xmp[end:]])
 
 
-def _recipes(xmp: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Each recipe in a packet: where its description begins, its text, where what follows begins.
-
-    Each byte is looked at a few times at most, whatever a packet from elsewhere holds.
-    """
-    tag = xmp.find(_TAG)
-    while tag >= 0:
-        begin = tag + len(_TAG)
-        end = xmp.find(b"<", begin)
-        start = xmp.rfind(b"<", 0, tag)
-        opening = xmp[max(start, 0) : tag].rstrip()
-        stop = end + len(_ENDS)
-        after = xmp[stop : stop + 1000].lstrip()
-        if (
-            opening.startswith(_AROUND)
-            and f'xmlns:impasto="{NAMESPACE}"'.encode() in opening
-            and opening.count(b">") == 1
-            and opening.endswith(b">")
-            and xmp.startswith(_ENDS, end)
-            and after.startswith(_AROUND_ENDS)
-        ):
-            stop = xmp.index(_AROUND_ENDS, stop) + len(_AROUND_ENDS)
-            stop += len(xmp[stop : stop + 1000]) - len(xmp[stop : stop + 1000].lstrip())
-            yield start, xmp[begin:end], stop
-        tag = xmp.find(_TAG, begin)
+def _recipes(xmp: bytes) -> Iterator[re.Match[bytes]]:
+    """Each description in a packet that holds a recipe and nothing else."""
+    return (
+        found for found in _DESCRIPTION.finditer(xmp) if _OUR_NAMESPACE in found["attributes"]
+    )
 
 
 class Loss(TypedDict):
@@ -128,7 +113,7 @@ def read_recipe(path: str | os.PathLike[str]) -> dict[str, Any]:
     if found is None:
         raise RecipeError(f"'{path}' has no recipe of Impasto in it")
     try:
-        recipe = from_json(unescape(found[1].decode()))
+        recipe = from_json(unescape(found["recipe"].decode()))
     except ValueError as error:
         raise RecipeError(f"the recipe in '{path}' is damaged: {error}") from None
     if not isinstance(recipe, dict) or recipe.get("format") != FORMAT:
