@@ -106,9 +106,7 @@ def prepare_run(
     return run
 
 
-def observed_host(
-    load: str, plugins: Sequence[str], observers: Sequence[object]
-) -> Host:
+def observed_host(load: str, plugins: Sequence[str], observers: Sequence[object]) -> Host:
     """A host with the plugins of a run and the caller's observers.
 
     Args:

@@ -71,9 +71,7 @@ def without_recipe(xmp: bytes) -> bytes:
 
 def _recipes(xmp: bytes) -> Iterator[re.Match[bytes]]:
     """Each description in a packet that holds a recipe and nothing else."""
-    return (
-        found for found in _DESCRIPTION.finditer(xmp) if _OUR_NAMESPACE in found["attributes"]
-    )
+    return (found for found in _DESCRIPTION.finditer(xmp) if _OUR_NAMESPACE in found["attributes"])
 
 
 class Loss(TypedDict):
