@@ -89,7 +89,7 @@ def convolutions_of(extractor: Extractor, height: int, width: int) -> list[Convo
     return found
 
 
-class _Watch(FollowedOperations):
+class _Watch(FollowedOperations):  # type: ignore[no-untyped-call]
     """Records the shapes of each convolution, and the module that it is done in."""
 
     def __init__(self, extractor: Extractor, inside: Sequence[str]) -> None:

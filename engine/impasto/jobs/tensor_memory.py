@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from impasto.optimization.dispatch import FollowedOperations
 
 
-class LiveTensors(FollowedOperations):
+class LiveTensors(FollowedOperations):  # type: ignore[no-untyped-call]
     """Follows every tensor that is made inside it, also by the backward pass, until it is freed."""
 
     def __init__(self) -> None:
