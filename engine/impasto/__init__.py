@@ -22,10 +22,13 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from impasto.jobs.learn import learn
+    from impasto.jobs.pieces import features, make
     from impasto.jobs.resume import resume
     from impasto.model.canvas import Canvas
     from impasto.model.extractor import Extractor, Features
     from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
+    from impasto.model.masks import Region
+    from impasto.model.objective import Objective
     from impasto.optimization.result import Interrupted, Result, RunFailed, Step
     from impasto.optimization.stages import Stage
     from impasto.optimization.state import Run
@@ -38,6 +41,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "impasto.api": ("run",),
+    "impasto.jobs.pieces": ("features", "make"),
     "impasto.jobs.resume": ("resume",),
     "impasto.model.canvas": ("Canvas",),
     "impasto.errors": (
@@ -51,6 +55,8 @@ _HOME = {
     "impasto.model.extractor": ("Extractor", "Features"),
     "impasto.jobs.learn": ("learn",),
     "impasto.model.loss": ("Fade", "LayerWeights", "Layers", "Loss", "Summary", "Weight"),
+    "impasto.model.masks": ("Region",),
+    "impasto.model.objective": ("Objective",),
     "impasto.optimization.result": ("Interrupted", "Result", "RunFailed", "Step"),
     "impasto.optimization.stages": ("Stage",),
     "impasto.optimization.state": ("Run",),
@@ -71,10 +77,12 @@ __all__ = [
     "LayerWeights",
     "Layers",
     "Loss",
+    "Objective",
     "Offer",
     "OutputError",
     "PictureError",
     "PluginError",
+    "Region",
     "Result",
     "Run",
     "RunFailed",
@@ -86,8 +94,10 @@ __all__ = [
     "Style",
     "Summary",
     "Weight",
+    "features",
     "hookimpl",
     "learn",
+    "make",
     "resume",
     "run",
     "to_json",

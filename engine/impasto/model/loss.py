@@ -92,6 +92,30 @@ class Loss(nn.Module):
         """Factor of the term for a picture with this longer side in pixels, in (0, 1]."""
         return float(max(1.0, length / FADES_FROM) ** -self.fade)
 
+    def forward(self, features: Features, target: Features | None = None) -> Tensor:
+        """The term by itself, with its weight: a tensor of no dimensions, with a gradient.
+
+        Args:
+            features: by layer, (1, C, h, w) each; of the layer ``image`` sRGB in [0, 1].
+            target: those of the picture that is compared with; None for a loss with
+                ``target = "none"``.
+
+        Raises:
+            SettingsError: a layer that the features do not have; no target where one is needed.
+        """
+        if target is None and self.target != "none":
+            raise SettingsError(
+                f"{type(self).__name__} compares with a {self.target} picture: give its features as target"
+            )
+        for given in (features, target or features):
+            if missing := [layer for layer in self.layers if layer not in given]:
+                raise SettingsError(
+                    f"{type(self).__name__} compares the layer '{missing[0]}', which the features do not"
+                    f" have; they have {', '.join(given) or 'none'}"
+                )
+        wanted = {} if target is None or self.target == "none" else self.summarize(target)
+        return self.weight * self.compare(self.summarize(features), wanted)
+
     def summarize(self, features: Features) -> dict[str, Summary]:
         """Summaries of all layers of the term, in float32 at least."""
         return {layer: self.summarize_layer(self._given(features[layer])) for layer in self.layers}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from impasto.errors import PictureError, SettingsError
 from impasto.model.extractor import IMAGE, Extractor, Features
+from impasto.model.inputs import by_name, refuse_other_parts, refuse_other_shapes
 from impasto.model.loss import Loss, Summary, mix
 from impasto.model.masks import Region, at_layers, takes_masks
 from impasto.model.scopes import part, scope
@@ -29,13 +31,30 @@ class Target(NamedTuple):
 
 
 class Objective(nn.Module):
-    """Total loss of a picture. Nothing in it talks to the host computer, so it compiles whole."""
+    """Total loss of a picture. Nothing in it talks to the host computer, so it compiles whole.
 
-    def __init__(self, extractor: Extractor, losses: dict[str, Loss]) -> None:
-        """Take the extractor and the losses by the name of their term; select the layers they need."""
+    Targets, masks and factors are buffers that a state_dict leaves out: ``to``, ``copy.deepcopy`` and
+    pickle take them along.
+    """
+
+    def __init__(self, extractor: Extractor, losses: Mapping[str, Loss] | Sequence[Loss]) -> None:
+        """Take the parts, and select the layers of the extractor that the losses need.
+
+        Args:
+            extractor: of this objective alone, since it keeps which layers were selected.
+            losses: one or more, by the name of their term; or in order, then the terms have the names of
+                their plugins, or of their classes.
+
+        Raises:
+            SettingsError: no losses, something else than an extractor and losses, or a layer that the
+                extractor does not have.
+        """
         super().__init__()
+        losses = losses if isinstance(losses, Mapping) else by_name(losses)
+        refuse_other_parts(extractor, losses)
         extractor.select(layer for loss in losses.values() for layer in loss.layers)
         self.extractor = extractor
+        self.selected = extractor.selected
         self.losses = nn.ModuleDict(losses)
         self.names = tuple(losses)
         self.targets: dict[str, list[Target]] = {}
@@ -43,6 +62,8 @@ class Objective(nn.Module):
         """Factor of each term at this size, no dimensions; a tensor, so that compiled code serves all."""
         self.masks: list[dict[str, Tensor]] = []
         """Of each region that has one, by layer."""
+        self.size: tuple[int, int] | None = None
+        """Height and width of the content that the targets are for."""
 
     @torch.no_grad()
     def style_statistics(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
@@ -75,21 +96,36 @@ class Objective(nn.Module):
     def set_targets(
         self,
         content: Tensor,
-        styles: Sequence[Tensor | StyleStatistics],
-        weights: Sequence[float],
+        styles: Tensor | StyleStatistics | Sequence[Tensor | StyleStatistics],
+        weights: Sequence[float] = (),
         regions: Sequence[Region] = (),
-    ) -> None:
+    ) -> Objective:
         """Summarize the targets; once for each stage.
 
         Args:
             content: (1, 3, H, W) sRGB in [0, 1].
-            styles: one or more such pictures, of any sizes, or their statistics.
-            weights: one for each style, with a sum of one.
+            styles: one or more such pictures, of any sizes, or what :meth:`style_statistics` gave.
+            weights: one for each style, with a sum of one; none weighs all alike.
             regions: with masks of the content's size, where styles are painted in parts; then their
                 weights count.
+
+        Returns:
+            The objective itself.
+
+        Raises:
+            PictureError: a tensor that is no picture.
+            SettingsError: no style, or not one weight for each.
         """
+        styles = [styles] if isinstance(styles, (Tensor, Mapping)) else list(styles)
+        weights = tuple(weights) or (1 / max(1, len(styles)),) * len(styles)
+        if not styles or len(weights) != len(styles):
+            raise SettingsError(
+                f"{len(weights)} weights for {len(styles)} styles; give one for each"
+            )
+        content = content.detach()
         of_content = self.features(content)
-        regions = regions or [Region(tuple(range(len(styles))), tuple(weights))]
+        self.size = (content.shape[2], content.shape[3])
+        regions = regions or [Region(tuple(range(len(styles))), weights)]
         masked = [region.mask for region in regions if region.mask is not None]
         self.masks = [at_layers(mask, of_content) for mask in masked]
         of_styles = [
@@ -106,9 +142,39 @@ class Objective(nn.Module):
                     self.targets[name] = region_targets(loss, summaries, regions)
                 else:
                     self.targets[name] = [Target(1.0, {})]
+        self._register()
+        return self
+
+    def _register(self) -> None:
+        """Make each tensor of the targets, factors and masks a buffer, once."""
+        tensors: dict[int, Tensor] = {}
+        for part_of_it in (self.targets, self.scales, self.masks):
+            mapped(part_of_it, lambda tensor: tensors.setdefault(id(tensor), tensor))
+        for name in [name for name, _ in self.named_buffers(recurse=False)]:
+            delattr(self, name)
+        for number, tensor in enumerate(tensors.values()):
+            self.register_buffer(f"target_{number}", tensor, persistent=False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Objective:
+        before = dict(self.named_buffers(recurse=False))
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        after = dict(self.named_buffers(recurse=False))
+        moved = {id(tensor): after[name] for name, tensor in before.items()}
+        for name in ("targets", "scales", "masks"):
+            setattr(self, name, mapped(getattr(self, name), lambda tensor: moved[id(tensor)]))
+        return self
 
     def features(self, image: Tensor) -> Features:
-        """Features of the selected layers, and the picture itself as the layer ``image``."""
+        """Features of the selected layers, and the picture itself as the layer ``image``.
+
+        Args:
+            image: (1, 3, H, W) sRGB in [0, 1].
+
+        Raises:
+            PictureError: another shape or type.
+        """
+        if not torch.compiler.is_compiling():
+            self._check(image)
         features: Features = {IMAGE: image}
         if self.extractor.selected:
             with part("extractor/forward"):
@@ -119,11 +185,18 @@ class Objective(nn.Module):
         """The total and its terms.
 
         Args:
-            image: (1, 3, H, W) sRGB.
+            image: (1, 3, H, W) sRGB, of the content's size.
 
         Returns:
-            The sum of the terms, no dimensions; and the weighted terms, (number of losses,).
+            The sum of the terms, no dimensions; and the weighted terms, (number of losses,), in the order
+            of ``names``.
+
+        Raises:
+            PictureError: another shape, type or size.
+            SettingsError: no targets were set.
         """
+        if not torch.compiler.is_compiling():
+            self._check_targets(image)
         features = self.features(image)
         terms = []
         for name in self.names:
@@ -133,6 +206,24 @@ class Objective(nn.Module):
                 terms.append(weight * torch.stack(self.parts(name, features)).sum())
         vector = torch.stack(terms)
         return vector.sum(), vector
+
+    def _check(self, image: Tensor) -> None:
+        refuse_other_shapes(image)
+        if self.extractor.selected != self.selected:
+            raise SettingsError(
+                "the extractor's layers were selected anew; give each objective an extractor of its own"
+            )
+
+    def _check_targets(self, image: Tensor) -> None:
+        if self.size is None:
+            raise SettingsError("the objective has no targets yet: call set_targets first")
+        refuse_other_shapes(image)
+        if self.size != image.shape[2:]:
+            height, width = self.size
+            raise PictureError(
+                f"the image is {image.shape[3]} × {image.shape[2]} pixels and the content"
+                f" {width} × {height}; they need one size"
+            )
 
     def parts(self, name: str, features: Features) -> list[Tensor]:
         """What a term is the sum of, before its weight: one comparison for each target."""
@@ -195,3 +286,14 @@ def summarize(
 ) -> dict[str, Summary]:
     """Summaries by layer, of the whole picture or of a part."""
     return loss.summarize(features) if masks is None else loss.summarize_masked(features, masks)
+
+
+def mapped(structure: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """A structure of dictionaries, lists and targets with each tensor in it changed."""
+    if isinstance(structure, Tensor):
+        return change(structure)
+    if isinstance(structure, dict):
+        return {key: mapped(value, change) for key, value in structure.items()}
+    if isinstance(structure, Target):
+        return structure._replace(summaries=mapped(structure.summaries, change))
+    return [mapped(value, change) for value in structure]

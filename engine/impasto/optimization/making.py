@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TypeVar, cast
 
 import torch
@@ -11,6 +10,7 @@ import torch
 from impasto.errors import PluginError
 from impasto.host.host import Host, Kind, Origin
 from impasto.model.extractor import Extractor
+from impasto.model.inputs import distinct
 from impasto.model.loss import Loss
 from impasto.model.objective import Objective
 from impasto.settings.settings import Settings
@@ -32,14 +32,13 @@ def make_objective(
         SettingsError: an option that does not fit, or a layer that the extractor does not have.
         PluginError: a plugin failed, or returned something else than it offers.
     """
-    extractor = made(host, "extractor", settings.extractor, Extractor, generator)
-    losses: dict[str, Loss] = {}
+    extractor = made(host, "extractor", settings.extractor, Extractor, generator=generator)
+    losses: list[Loss] = []
     for spec in settings.loss:
-        loss = made(host, "loss", spec, Loss, generator)
+        loss = made(host, "loss", spec, Loss, generator=generator)
         loss.spec = spec
         loss.weight *= weight_factor(settings, loss)
-        # Modules of torch cannot have a dot in their name.
-        losses[distinct(spec.name.replace(".", "_"), losses)] = loss
+        losses.append(loss)
     objective = Objective(extractor, losses)
     objective.extractor.prepare(device, precision)
     return objective.to(device)
@@ -56,6 +55,7 @@ def made(
     kind: Kind,
     spec: Spec,
     expected: Callable[..., Thing],
+    *given: object,
     generator: torch.Generator | None = None,
 ) -> Thing:
     """The thing that a plugin makes, checked for its type.
@@ -63,7 +63,7 @@ def made(
     Raises:
         PluginError: the factory returned something else.
     """
-    thing = host.make(kind, spec, generator=generator)
+    thing = host.make(kind, spec, *given, generator=generator)
     if not isinstance(thing, cast("type[object]", expected)):
         raise PluginError(
             f"{kind} '{spec.name}' of plugin {host.origin_of(kind, spec.name)} made"
@@ -83,9 +83,3 @@ def register_callback(host: Host, spec: Spec) -> Origin:
     offered_by = host.origin_of("callback", spec.name)
     name = distinct(spec.name, [origin.name for origin in host.origins])
     return host.register(callback, name, offered_by.source if offered_by else "object")
-
-
-def distinct(name: str, taken: Collection[str]) -> str:
-    """The name; where it is taken, the first of ``name-2``, ``name-3`` … that is free."""
-    numbered = (f"{name}-{number}" for number in itertools.count(2))
-    return next(free for free in itertools.chain([name], numbered) if free not in taken)

@@ -68,7 +68,15 @@ class VGG(impasto.Extractor):
         poolings = [int(layer[4]) - layer.startswith("conv") for layer in self.selected]
         self.smallest_side = 2 ** max(poolings, default=0)
         # What lies beyond the deepest layer is never run, so it need not stay in memory.
-        for layer in self.layers[len(self._path()) :]:
+        kept = self._path()
+        if gone := [
+            layer for layer in kept if layer.startswith("conv") and layer not in self.convolutions
+        ]:
+            raise impasto.SettingsError(
+                f"layers from {gone[0]} on were left out when shallower ones were selected: make another"
+                " extractor"
+            )
+        for layer in self.layers[len(kept) :]:
             if layer in self.convolutions:
                 del self.convolutions[layer]
 

@@ -63,7 +63,8 @@ class SlicedLoss(impasto.Loss):
             empty = torch.empty(self.projections or channels, channels)
             drawn = normalize(nn.init.orthogonal_(empty, generator=generator))
             self.drawn[channels] = drawn.to(feature)
-        return self.drawn[channels]
+        # The features may have been moved since.
+        return self.drawn[channels].to(feature)
 
 
 @impasto.hookimpl
