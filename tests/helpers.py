@@ -19,12 +19,17 @@ from impasto.optimization.loop import paint
 
 THREADS = 1
 torch.set_num_threads(THREADS)
-SAME_THREADS = {
-    **os.environ,
-    "OMP_NUM_THREADS": str(THREADS),
-    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
-}
-"""Environment of a process whose pictures are compared, bit for bit, with those made in this one."""
+
+
+def same_threads() -> dict[str, str]:
+    """Environment of a process whose pictures are compared, bit for bit, with those made in this one."""
+    path = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": str(THREADS),
+        "PYTHONPATH": os.pathsep.join(path),
+    }
+
 
 SHALLOW = ("--loss", "content:layers=conv2_1", "--loss", "gram:layers=conv1_1,conv2_1,weight=10")
 """Options of a run that needs three convolutions only, so that a test takes a moment."""

@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -58,7 +58,8 @@ def started(*arguments: object, folder: Path | None = None) -> Iterator[Running]
     pipes = {name: context.Pipe(duplex=False) for name in ("out", "err")}
     words = [str(argument) for argument in arguments]
     process = context.Process(
-        target=be_the_command, args=(words, folder, pipes["out"][1], pipes["err"][1])
+        target=be_the_command,
+        args=(words, folder, dict(os.environ), pipes["out"][1], pipes["err"][1]),
     )
     process.start()
     texts: dict[str, str] = {}
@@ -86,8 +87,17 @@ def read_all(pipe: Connection, texts: dict[str, str], name: str) -> None:
         texts[name] = file.read()
 
 
-def be_the_command(words: list[str], folder: Path | None, out: Connection, err: Connection) -> None:
+def be_the_command(
+    words: list[str],
+    folder: Path | None,
+    environment: Mapping[str, str],
+    out: Connection,
+    err: Connection,
+) -> None:
     """Run the command line, in the new process."""
+    # The server that forks has the environment of the test that was the first to need it.
+    os.environ.clear()
+    os.environ.update(environment)
     os.dup2(out.fileno(), 1)
     os.dup2(err.fileno(), 2)
     out.close()

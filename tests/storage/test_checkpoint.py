@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +13,11 @@ import torch
 from PIL import Image
 
 import impasto
-from helpers import Invoke, Pair, drawn, refused, stopped_at
+from helpers import Invoke, Pair, drawn, refused, same_threads, stopped_at
 from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import paint
 from impasto.settings.settings import gather
-from impasto.storage.checkpoint import NAME, read_checkpoint
+from impasto.storage.checkpoint import NAME, open_checkpoint, read_checkpoint
 from processes import run_apart
 
 GRAM = ["content:layers=conv1_2", "gram:layers=conv1_1"]
@@ -185,6 +187,21 @@ def test_a_failure_leaves_the_state_of_the_last_whole_step(
     done = invoke("run", pair.content, pair.style, "-o", out, "--size", 32, "--steps", 5,
                   "--loss", "tv", "--loss", "fails", "--plugin", plugin, "--force")  # fmt: skip
     assert out.read_bytes() == resumed
+
+
+def test_the_tests_have_a_key_of_their_own_in_all_processes(
+    invoke: Invoke, pair: Pair, tmp_path: Path, configuration: Path
+) -> None:
+    run = [str(word) for word in ("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size",
+           16, "--steps", 1, "--loss", "tv", "--force", "--checkpoint")]  # fmt: skip
+    assert invoke(*run, tmp_path / "here").status == 0
+    assert run_apart(*run, tmp_path / "forked").status == 0
+    command = [sys.executable, "-m", "impasto", *run, tmp_path / "started"]
+    subprocess.run(command, check=True, env=same_threads(), capture_output=True)
+    key = (configuration / "impasto" / "key").read_bytes()
+    for name in ("here", "forked", "started"):
+        assert open_checkpoint(tmp_path / name)[1], name
+    assert (configuration / "impasto" / "key").read_bytes() == key
 
 
 SIGNALS = """

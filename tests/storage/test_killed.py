@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import SAME_THREADS, Invoke, Pair
+from helpers import Invoke, Pair, same_threads
 from impasto.files.whole import PART
 from impasto.storage.checkpoint import NAME
 
@@ -88,7 +88,7 @@ def killed_and_resumed(
               "--checkpoint-every", "0"]  # fmt: skip
     driver = subprocess.run(
         [sys.executable, __file__, folder / "kept", str(kills), *given],
-        capture_output=True, text=True, check=False, env=SAME_THREADS,
+        capture_output=True, text=True, check=False, env=same_threads(),
     )  # fmt: skip
     assert driver.returncode == 0, driver.stderr
     assert (folder / "killed.png").read_bytes() == (folder / "whole.png").read_bytes()
