@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image, PngImagePlugin
 
-from helpers import Install, Interrupt, Invoke, Pair, drawn, refused, same_threads
+from helpers import Install, Invoke, Pair, drawn, refused, same_threads
 from impasto.storage.checkpoint import LOCK
 
 FAST = (

@@ -196,7 +196,7 @@ def test_the_tests_have_a_key_of_their_own_in_all_processes(
            16, "--steps", 1, "--loss", "tv", "--force", "--checkpoint")]  # fmt: skip
     assert invoke(*run, tmp_path / "here").status == 0
     assert run_apart(*run, tmp_path / "forked").status == 0
-    command = [sys.executable, "-m", "impasto", *run, tmp_path / "started"]
+    command = [sys.executable, "-m", "impasto", *run, str(tmp_path / "started")]
     subprocess.run(command, check=True, env=same_threads(), capture_output=True)
     key = (configuration / "impasto" / "key").read_bytes()
     for name in ("here", "forked", "started"):
