@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torchvision.models import vgg19
 
-from helpers import INTERRUPT, Install, Interrupt, Invoke, Outcome, Pair, drawn
+from helpers import INTERRUPT, Draw, Install, Interrupt, Invoke, Outcome, Pair, drawn
 from impasto.command.main import main
 
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
@@ -51,6 +51,12 @@ def pair(tmp_path: Path) -> Pair:
     drawn(64, 48, seed=1).save(made.content)
     drawn(56, 56, seed=2).save(made.style)
     return made
+
+
+@pytest.fixture
+def draw() -> Draw:
+    """Random tensors, the same in whatever order the tests are run."""
+    return Draw()
 
 
 @pytest.fixture

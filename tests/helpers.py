@@ -11,6 +11,7 @@ import numpy
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 import impasto
 from impasto.jobs.checkpoints import Checkpoints
@@ -67,6 +68,21 @@ def drawn(width: int, height: int, seed: int) -> Image.Image:
     soft = numpy.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), dtype=float)
     grain = random.normal(0, 12, (height, width, 3))
     return Image.fromarray((soft + grain).clip(0, 255).astype(numpy.uint8))
+
+
+class Draw:
+    """Random tensors in float64 for one test, whatever other tests have drawn."""
+
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(0)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Values in [0, 1)."""
+        return torch.rand(*shape, generator=self.generator, dtype=torch.float64)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Values around 0 with a deviation of 1."""
+        return torch.randn(*shape, generator=self.generator, dtype=torch.float64)
 
 
 Install = Callable[[str, str], None]

@@ -7,9 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers import Draw
 from impasto_plugins.losses.histogram import HistogramLoss
-
-random = torch.Generator().manual_seed(8)
 
 
 def compared(feature: Tensor, style: Tensor) -> Tensor:
@@ -17,10 +16,10 @@ def compared(feature: Tensor, style: Tensor) -> Tensor:
     return loss.compare_layer(loss.summarize_layer(feature), loss.summarize_layer(style))
 
 
-def test_value_by_matching_each_pixel() -> None:
+def test_value_by_matching_each_pixel(draw: Draw) -> None:
     """R(O): each value is replaced by the style's value of equal rank."""
-    feature = torch.rand(1, 3, 4, 5, generator=random, dtype=torch.float64)
-    style = torch.rand(1, 3, 5, 4, generator=random, dtype=torch.float64)
+    feature = draw.uniform(1, 3, 4, 5)
+    style = draw.uniform(1, 3, 5, 4)
     above = below = 0.0
     for own, wanted in zip(feature[0].numpy(), style[0].numpy(), strict=True):
         ranks = numpy.argsort(numpy.argsort(own.ravel()))

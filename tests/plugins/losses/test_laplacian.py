@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 import impasto
+from helpers import Draw
 from impasto_plugins.losses.laplacian import LaplacianLoss
-
-random = torch.Generator().manual_seed(12)
 
 
 def compared(feature: Tensor, content: Tensor, pools: Sequence[int]) -> float:
@@ -32,10 +31,8 @@ def laplacians(picture: Tensor, pool: int) -> list[float]:
 
 
 @pytest.mark.parametrize("pools", [(1,), (2,), (3, 1)])
-def test_value_by_plain_loops(pools: tuple[int, ...]) -> None:
-    feature, content = (
-        torch.rand(1, 3, 11, 9, generator=random, dtype=torch.float64) for _ in range(2)
-    )
+def test_value_by_plain_loops(pools: tuple[int, ...], draw: Draw) -> None:
+    feature, content = (draw.uniform(1, 3, 11, 9) for _ in range(2))
     parts = []
     for pool in pools:
         own, wanted = laplacians(feature, pool), laplacians(content, pool)
@@ -44,22 +41,20 @@ def test_value_by_plain_loops(pools: tuple[int, ...]) -> None:
     assert compared(feature, content, pools) == pytest.approx(sum(parts) / len(parts))
 
 
-def test_colors_and_slopes_cost_nothing() -> None:
-    content = torch.rand(1, 3, 12, 12, generator=random, dtype=torch.float64)
+def test_colors_and_slopes_cost_nothing(draw: Draw) -> None:
+    content = draw.uniform(1, 3, 12, 12)
     slope = torch.arange(12.0, dtype=torch.float64) / 10
     assert compared(content + 0.3 + slope, content, (2,)) == pytest.approx(0, abs=1e-12)
 
 
-def test_twice_the_contrast_counts_one() -> None:
-    content = torch.rand(1, 3, 12, 12, generator=random, dtype=torch.float64)
+def test_twice_the_contrast_counts_one(draw: Draw) -> None:
+    content = draw.uniform(1, 3, 12, 12)
     assert compared(2 * content, content, (1, 2)) == pytest.approx(1)
 
 
-def test_a_picture_too_small_for_its_pools_is_refused() -> None:
+def test_a_picture_too_small_for_its_pools_is_refused(draw: Draw) -> None:
     with pytest.raises(impasto.SettingsError) as refused:
-        LaplacianLoss(pool_sizes=(4, 16)).summarize_layer(
-            torch.rand(1, 3, 40, 90, generator=random)
-        )
+        LaplacianLoss(pool_sizes=(4, 16)).summarize_layer(draw.uniform(1, 3, 40, 90))
     assert str(refused.value) == (
         "loss 'laplacian': pool_sizes=16 needs a picture of at least 48 pixels each way"
     )

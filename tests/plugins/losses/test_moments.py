@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers import Draw
 from impasto_plugins.losses.moments import MomentsLoss
-
-random = torch.Generator().manual_seed(5)
 
 
 def compared(feature: Tensor, style: Tensor) -> float:
@@ -16,9 +15,9 @@ def compared(feature: Tensor, style: Tensor) -> float:
     return loss.compare_layer(loss.summarize_layer(feature), loss.summarize_layer(style)).item()
 
 
-def test_value_by_torch_mean_and_std() -> None:
-    feature = torch.rand(1, 4, 5, 6, generator=random, dtype=torch.float64)
-    style = torch.rand(1, 4, 7, 3, generator=random, dtype=torch.float64) * 2
+def test_value_by_torch_mean_and_std(draw: Draw) -> None:
+    feature = draw.uniform(1, 4, 5, 6)
+    style = draw.uniform(1, 4, 7, 3) * 2
     means = [x.mean((0, 2, 3)) for x in (feature, style)]
     deviations = [x.std((0, 2, 3), correction=0) for x in (feature, style)]
     above = sum((a - b).square().sum() for a, b in (means, deviations))
@@ -31,10 +30,10 @@ def test_channels_that_are_flat_by_hand() -> None:
     assert compared(torch.ones(1, 2, 4, 4), 3 * torch.ones(1, 2, 4, 4)) == pytest.approx(4 / 9)
 
 
-def test_gradient_of_a_flat_picture_is_finite() -> None:
+def test_gradient_of_a_flat_picture_is_finite(draw: Draw) -> None:
     loss = MomentsLoss(layers=("image",))
     flat = torch.full((1, 3, 8, 8), 0.5, requires_grad=True)
-    style = loss.summarize_layer(torch.rand(1, 3, 8, 8, generator=random))
+    style = loss.summarize_layer(draw.uniform(1, 3, 8, 8).float())
     loss.compare_layer(loss.summarize_layer(flat), style).backward()  # type: ignore[no-untyped-call]
     assert flat.grad is not None
     assert flat.grad.isfinite().all()

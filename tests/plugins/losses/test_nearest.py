@@ -8,15 +8,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 import impasto
+from helpers import Draw
 from impasto_plugins.losses import points
 from impasto_plugins.losses.nearest import NearestLoss
 from impasto_plugins.losses.points import Distance
-
-random = torch.Generator().manual_seed(9)
-
-
-def drawn(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=random, dtype=torch.float64)
 
 
 def compared(loss: NearestLoss, feature: Tensor, style: Tensor) -> float:
@@ -52,27 +47,27 @@ def expected(feature: Tensor, style: Tensor, side: int, distance: Distance) -> f
 
 @pytest.mark.parametrize("side", [1, 2, 3])
 @pytest.mark.parametrize("distance", ["cosine", "contextual", "squared"])
-def test_value_by_plain_loops(side: int, distance: Distance) -> None:
-    feature, style = drawn(1, 3, 5, 4), drawn(1, 3, 4, 6)
+def test_value_by_plain_loops(side: int, distance: Distance, draw: Draw) -> None:
+    feature, style = draw.uniform(1, 3, 5, 4), draw.uniform(1, 3, 4, 6)
     loss = NearestLoss(patch_size=side, distance=distance)
     assert compared(loss, feature, style) == pytest.approx(expected(feature, style, side, distance))
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    feature, style = drawn(1, 3, 6, 6), drawn(1, 3, 5, 6)
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, draw: Draw) -> None:
+    feature, style = draw.uniform(1, 3, 6, 6), draw.uniform(1, 3, 5, 6)
     whole = compared(NearestLoss(), feature, style)
     monkeypatch.setattr(points, "BLOCK", 7)
     assert compared(NearestLoss(), feature, style) == whole
 
 
-def test_a_rearranged_style_has_no_distance() -> None:
-    style = drawn(1, 4, 6, 6)
+def test_a_rearranged_style_has_no_distance(draw: Draw) -> None:
+    style = draw.uniform(1, 4, 6, 6)
     assert compared(NearestLoss(patch_size=1), style.flip(2), style) == pytest.approx(0, abs=1e-12)
     assert compared(NearestLoss(patch_size=3), style.flip(2), style) > 1e-3
 
 
-def test_a_sample_of_the_style_can_only_be_farther() -> None:
-    feature, style = drawn(1, 3, 8, 8), drawn(1, 3, 16, 16)
+def test_a_sample_of_the_style_can_only_be_farther(draw: Draw) -> None:
+    feature, style = draw.uniform(1, 3, 8, 8), draw.uniform(1, 3, 16, 16)
     few, many = (
         compared(NearestLoss(patch_size=1, distance="cosine", samples=n), feature, style)
         for n in (8, 4096)
@@ -80,9 +75,9 @@ def test_a_sample_of_the_style_can_only_be_farther() -> None:
     assert many < few
 
 
-def test_a_patch_larger_than_its_layer_is_refused() -> None:
+def test_a_patch_larger_than_its_layer_is_refused(draw: Draw) -> None:
     with pytest.raises(impasto.SettingsError) as refused:
-        NearestLoss(patch_size=5).summarize_layer(drawn(1, 3, 4, 9))
+        NearestLoss(patch_size=5).summarize_layer(draw.uniform(1, 3, 4, 9))
     assert str(refused.value) == (
         "loss 'nearest': a patch of 5 does not fit a layer of 9 × 4 pixels"
     )

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers import Draw
 from impasto_plugins.losses.points import Distance
 from impasto_plugins.losses.relaxed_emd import RelaxedEMDLoss
-
-random = torch.Generator().manual_seed(10)
 
 
 def compared(loss: RelaxedEMDLoss, feature: Tensor, style: Tensor) -> float:
@@ -30,11 +29,9 @@ def costs(points: Tensor, others: Tensor, distance: Distance) -> Tensor:
 @pytest.mark.parametrize("distance", ["cosine", "contextual", "squared"])
 @pytest.mark.parametrize("sizes", [((5, 4), (3, 6)), ((2, 2), (7, 7))])
 def test_value_by_the_matrix_of_costs(
-    distance: Distance, sizes: tuple[tuple[int, int], tuple[int, int]]
+    distance: Distance, sizes: tuple[tuple[int, int], tuple[int, int]], draw: Draw
 ) -> None:
-    feature, style = (
-        torch.rand(1, 3, *size, generator=random, dtype=torch.float64) for size in sizes
-    )
+    feature, style = (draw.uniform(1, 3, *size) for size in sizes)
     matrix = costs(feature.flatten(2)[0].T, style.flatten(2)[0].T, distance)
     wanted = max(matrix.amin(0).mean(), matrix.amin(1).mean())
     found = compared(RelaxedEMDLoss(distance=distance), feature, style)
@@ -49,7 +46,7 @@ def test_what_the_style_has_and_the_picture_lacks_counts() -> None:
     assert compared(RelaxedEMDLoss(), style, feature) == pytest.approx(0.5)
 
 
-def test_the_same_colors_elsewhere_cost_nothing() -> None:
-    style = torch.rand(1, 3, 5, 5, generator=random, dtype=torch.float64)
+def test_the_same_colors_elsewhere_cost_nothing(draw: Draw) -> None:
+    style = draw.uniform(1, 3, 5, 5)
     loss = RelaxedEMDLoss(distance="squared")
     assert compared(loss, style.flip(3), style) == pytest.approx(0, abs=1e-12)

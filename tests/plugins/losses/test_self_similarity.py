@@ -7,13 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
+from helpers import Draw
 from impasto_plugins.losses.self_similarity import SelfSimilarityLoss
-
-random = torch.Generator().manual_seed(11)
-
-
-def drawn(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=random, dtype=torch.float64)
 
 
 def compared(loss: SelfSimilarityLoss, feature: Tensor, content: Tensor) -> float:
@@ -26,8 +21,8 @@ def columns(feature: Tensor) -> list[list[float]]:
     return [[entry / sum(column) for entry in column] for column in matrix]
 
 
-def test_value_by_plain_loops() -> None:
-    feature, content = drawn(1, 4, 3, 4), drawn(1, 4, 3, 4)
+def test_value_by_plain_loops(draw: Draw) -> None:
+    feature, content = draw.uniform(1, 4, 3, 4), draw.uniform(1, 4, 3, 4)
     own, wanted = columns(feature), columns(content)
     far = sum(
         abs(a - b)
@@ -37,9 +32,9 @@ def test_value_by_plain_loops() -> None:
     assert compared(SelfSimilarityLoss(), feature, content) == pytest.approx(far / 12)
 
 
-def test_turning_all_features_alike_costs_nothing() -> None:
-    content = drawn(1, 4, 4, 4)
-    rotation = torch.linalg.qr(drawn(4, 4)).Q
+def test_turning_all_features_alike_costs_nothing(draw: Draw) -> None:
+    content = draw.uniform(1, 4, 4, 4)
+    rotation = torch.linalg.qr(draw.uniform(4, 4)).Q
     turned = torch.einsum("dc,ncij->ndij", 3 * rotation, content)
     assert compared(SelfSimilarityLoss(), turned, content) == pytest.approx(0, abs=1e-12)
 
@@ -62,6 +57,6 @@ def test_flat_pictures_are_finite() -> None:
     assert flat.grad.isfinite().all()
 
 
-def test_no_more_pixels_than_samples_are_kept() -> None:
-    summary = SelfSimilarityLoss(samples=10).summarize_layer(drawn(1, 3, 20, 20))
+def test_no_more_pixels_than_samples_are_kept(draw: Draw) -> None:
+    summary = SelfSimilarityLoss(samples=10).summarize_layer(draw.uniform(1, 3, 20, 20))
     assert summary["distances"].shape == (10, 10)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
 import impasto
-from helpers import Invoke, Pair
+from helpers import Draw, Invoke, Outcome, Pair, refused
 from impasto.builtin import build_host
 from impasto.model.objective import Objective
 
@@ -30,8 +32,6 @@ CHOICES = (
     "laplacian:pool_sizes=1,2",
 )
 EVERY = (*STYLE, *CONTENT, *FORMS, *CHOICES)
-
-random = torch.Generator().manual_seed(4)
 
 
 class Small(impasto.Extractor):
@@ -59,31 +59,27 @@ def made(text: str, **options: object) -> impasto.Loss:
     return loss
 
 
-def drawn(*shape: int) -> Tensor:
-    return torch.rand(*shape, generator=random, dtype=torch.float64)
-
-
-def value(loss: impasto.Loss) -> Callable[[Tensor], Tensor]:
+def value(loss: impasto.Loss, draw: Draw) -> Callable[[Tensor], Tensor]:
     """The term of a small picture as a function of it, with a target picture of its own."""
-    features = drawn(1, 3, 12, 12)
+    features = draw.uniform(1, 3, 12, 12)
     target = {} if loss.target == "none" else loss.summarize(dict.fromkeys(loss.layers, features))
     return lambda x: loss.compare(loss.summarize(dict.fromkeys(loss.layers, x)), target)
 
 
 @pytest.mark.parametrize("text", EVERY)
-def test_gradient_is_that_of_finite_differences(text: str) -> None:
-    term = value(made(text))
+def test_gradient_is_that_of_finite_differences(text: str, draw: Draw) -> None:
+    term = value(made(text), draw)
     # Beyond [0, 1] on both sides, so that "range" has something to do.
-    picture = (drawn(1, 3, 12, 12) * 3 - 1).requires_grad_()
+    picture = (draw.uniform(1, 3, 12, 12) * 3 - 1).requires_grad_()
     assert torch.autograd.gradcheck(term, picture, eps=1e-7, atol=1e-6, rtol=1e-4, fast_mode=True)
     (gradient,) = torch.autograd.grad(term(picture), picture)
     assert gradient.norm() > 1e-4
 
 
 @pytest.mark.parametrize("text", [text for text in EVERY if made(text).target != "none"])
-def test_zero_at_its_own_target_only(text: str) -> None:
+def test_zero_at_its_own_target_only(text: str, draw: Draw) -> None:
     loss = made(text)
-    own, other = drawn(1, 3, 16, 12), drawn(1, 3, 16, 12) ** 3
+    own, other = draw.uniform(1, 3, 16, 12), draw.uniform(1, 3, 16, 12) ** 3
     target = loss.summarize(dict.fromkeys(loss.layers, own))
     here = loss.compare(loss.summarize(dict.fromkeys(loss.layers, own)), target)
     there = loss.compare(loss.summarize(dict.fromkeys(loss.layers, other)), target)
@@ -92,11 +88,11 @@ def test_zero_at_its_own_target_only(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", STYLE)
-def test_a_picture_with_nothing_of_the_style_counts_about_one(text: str) -> None:
+def test_a_picture_with_nothing_of_the_style_counts_about_one(text: str, draw: Draw) -> None:
     """So that weights mean about the same: orthogonal features, one layer, default options."""
     loss = made(text)
     style, other = torch.zeros(1, 6, 8, 8), torch.zeros(1, 6, 8, 8)
-    style[:, :3], other[:, 3:] = 1 + drawn(1, 3, 8, 8), (1 + drawn(1, 3, 8, 8)) / 20
+    style[:, :3], other[:, 3:] = 1 + draw.uniform(1, 3, 8, 8), (1 + draw.uniform(1, 3, 8, 8)) / 20
     target = loss.summarize(dict.fromkeys(loss.layers, style))
     term = loss.compare(loss.summarize(dict.fromkeys(loss.layers, other)), target)
     assert 0.7 < term.item() < 1.3
@@ -124,19 +120,26 @@ def test_a_run_on_real_files_lowers_it(
     assert out.stat().st_size > 0
 
 
-@pytest.mark.parametrize("text", STYLE)
-def test_several_styles(text: str, pair: Pair) -> None:
-    """A loss that is no sum is the mean over the styles; one that is a sum has one mixed target."""
-    settings: dict[str, Any] = {"size": 48, "steps": 1, "loss": [options(text)]}
-    both = impasto.run(pair.content, [pair.style, pair.content], **settings).losses[0]
-    alone = [
-        impasto.run(pair.content, style, **settings).losses[0]
-        for style in (pair.style, pair.content)
-    ]
-    if made(text).summary == "whole":
-        assert both == pytest.approx(sum(alone) / 2, rel=1e-4)
-    else:
-        assert alone[1] < both < alone[0]
+def first_losses(text: str, pair: Pair) -> tuple[float, float, float]:
+    """The loss before the first step with both pictures as styles, and with each of them alone."""
+
+    def first(*styles: Path) -> float:
+        settings: dict[str, Any] = {"size": 48, "steps": 1, "loss": [options(text)]}
+        return impasto.run(pair.content, styles, **settings).losses[0]
+
+    return first(pair.style, pair.content), first(pair.style), first(pair.content)
+
+
+@pytest.mark.parametrize("text", [text for text in STYLE if made(text).summary == "whole"])
+def test_several_styles_of_a_loss_that_is_no_sum_count_their_mean(text: str, pair: Pair) -> None:
+    both, style, content = first_losses(text, pair)
+    assert both == pytest.approx((style + content) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("text", [text for text in STYLE if made(text).summary != "whole"])
+def test_several_styles_of_a_loss_that_is_a_sum_are_one_mixed_target(text: str, pair: Pair) -> None:
+    both, style, content = first_losses(text, pair)
+    assert content < both < style
 
 
 @pytest.mark.parametrize(
@@ -151,21 +154,21 @@ def test_what_is_drawn_follows_the_seed(text: str, pair: Pair) -> None:
     assert first.losses[0] != other.losses[0]
 
 
-def objective(text: str) -> Objective:
+def objective(text: str, draw: Draw) -> Objective:
     torch.manual_seed(0)
     made_objective = Objective(Small(), {"term": made(text)})
-    styles = [torch.rand(1, 3, 20, 24, generator=random) for _ in range(2)]
-    made_objective.set_targets(torch.rand(1, 3, 16, 20, generator=random), styles, [0.25, 0.75])
+    styles = [draw.uniform(1, 3, 20, 24).float() for _ in range(2)]
+    made_objective.set_targets(draw.uniform(1, 3, 16, 20).float(), styles, [0.25, 0.75])
     return made_objective
 
 
 @pytest.mark.parametrize("text", EVERY)
-def test_the_objective_is_captured_whole(text: str) -> None:
+def test_the_objective_is_captured_whole(text: str, draw: Draw) -> None:
     """No graph break in torch.compile, and the same value and gradient, two styles included."""
-    plain = objective(text)
+    plain = objective(text, draw)
     torch.compiler.reset()
     captured = torch.compile(plain, fullgraph=True, backend="aot_eager")
-    picture = (torch.rand(1, 3, 16, 20, generator=random) * 3 - 1).requires_grad_()
+    picture = (draw.uniform(1, 3, 16, 20).float() * 3 - 1).requires_grad_()
     wanted, _ = plain(picture)
     found, _ = captured(picture)
     torch.testing.assert_close(found, wanted)
@@ -175,22 +178,26 @@ def test_the_objective_is_captured_whole(text: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", EVERY)
-def test_the_objective_compiles_to_machine_code(text: str) -> None:
-    plain = objective(text)
+def test_the_objective_compiles_to_machine_code(text: str, draw: Draw) -> None:
+    plain = objective(text, draw)
     torch.compiler.reset()
     compiled = torch.compile(plain, fullgraph=True)
-    picture = (torch.rand(1, 3, 16, 20, generator=random) * 3 - 1).requires_grad_()
+    picture = (draw.uniform(1, 3, 16, 20).float() * 3 - 1).requires_grad_()
     wanted, found = plain(picture)[0], compiled(picture)[0]
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-5)
     gradients = [torch.autograd.grad(total, picture)[0] for total in (wanted, found)]
     torch.testing.assert_close(*gradients, rtol=1e-2, atol=1e-5)
 
 
-WEIGHT = "option 'weight': must be greater than or equal to 0"
-LAYERS = "option 'layers': must be a list of text, not 3"
+WITH_LAYERS = (*STYLE, "self_similarity")
+"""Losses with a choice of layers."""
 WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
     **{
-        (name, "weight"): (2.5, -1, "loss '{name}': " + WEIGHT)
+        (name, "weight"): (
+            2.5,
+            -1,
+            f"loss '{name}': option 'weight': must be greater than or equal to 0",
+        )
         for name in (*STYLE, *CONTENT, "tv", "range")
     },
     **{
@@ -199,7 +206,7 @@ WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
             "conv1_7",
             "unknown layer 'conv1_7'; did you mean 'conv1_2'?",
         )
-        for name in (*STYLE, "self_similarity")
+        for name in WITH_LAYERS
     },
     **{
         (name, "layer_weights"): (
@@ -207,7 +214,7 @@ WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
             [1, 2, 3],
             "3 layer_weights for 2 layers; give one for each",
         )
-        for name in (*STYLE, "self_similarity")
+        for name in WITH_LAYERS
     },
     ("sliced", "projections"): (4, -2, "must be greater than or equal to 0"),
     ("nearest", "patch_size"): (2, 0, "must be greater than or equal to 1"),
@@ -224,57 +231,60 @@ WRONG: dict[tuple[str, str], tuple[object, object, str]] = {
 """By loss and option: a value that fits, one that does not, and what the error says."""
 
 
-def toml(item: object) -> str:
-    return json.dumps(item)
+Door = Callable[[dict[str, object]], float]
+"""A run of one small step with one loss, given as a table: the first loss, or a SettingsError."""
 
 
 def typed(item: object) -> str:
     return ",".join(map(str, item)) if isinstance(item, list) else str(item)
 
 
+def by_command(invoke: Invoke, pair: Pair, loss: dict[str, object]) -> float:
+    pairs = ",".join(f"{key}={typed(item)}" for key, item in loss.items() if key != "name")
+    return first_loss(
+        invoke("run", pair.content, pair.style, "-o", pair.content.with_name("a.png"), "--force",
+               "--size", 32, "--steps", 1, "--loss", f"{loss['name']}:{pairs}", "--json")
+    )  # fmt: skip
+
+
+def by_file(invoke: Invoke, pair: Pair, loss: dict[str, object]) -> float:
+    config = pair.content.with_name("settings.toml")
+    lines = ["size = 32", "steps = 1", "[[loss]]"]
+    lines += [f"{key} = {json.dumps(item)}" for key, item in loss.items()]
+    config.write_text("\n".join(lines), encoding="utf-8")
+    return first_loss(
+        invoke("run", pair.content, pair.style, "-o", pair.content.with_name("b.png"), "--force",
+               "--config", config, "--json")
+    )  # fmt: skip
+
+
+def first_loss(done: Outcome) -> float:
+    if done.status != 0:
+        raise impasto.SettingsError(refused(done))
+    first: float = json.loads(done.out)["loss"]["first"]
+    return first
+
+
+def by_python(pair: Pair, loss: dict[str, object]) -> float:
+    return impasto.run(pair.content, pair.style, size=32, steps=1, loss=[loss]).losses[0]
+
+
 @pytest.mark.parametrize(("name", "option"), WRONG)
-def test_option_by_all_three_doors(
-    name: str, option: str, invoke: Invoke, pair: Pair, tmp_path: Path
-) -> None:
+def test_option_by_all_three_doors(name: str, option: str, invoke: Invoke, pair: Pair) -> None:
     good, bad, complaint = WRONG[name, option]
-    rest: dict[str, object] = {"weight": 1.5}
-    if ("layers" if option != "layers" else "") and made(name).layers != ("image",):
-        rest["layers"] = ["conv1_1", "conv2_1"]
-    config = tmp_path / "settings.toml"
-
-    def command(item: object) -> tuple[int, str, dict[str, object]]:
-        given = {**rest, option: item}
-        text = name + ":" + ",".join(f"{key}={typed(one)}" for key, one in given.items())
-        done = invoke("run", pair.content, pair.style, "-o", tmp_path / "a.png", "--force",
-                      "--size", 32, "--steps", 1, "--loss", text, "--json")  # fmt: skip
-        return done.status, done.error, json.loads(done.out)["loss"] if done.out else {}
-
-    def file(item: object) -> tuple[int, str, dict[str, object]]:
-        given = {**rest, option: item}
-        lines = ["size = 32", "steps = 1", "[[loss]]", f'name = "{name}"']
-        lines += [f"{key} = {toml(one)}" for key, one in given.items()]
-        config.write_text("\n".join(lines), encoding="utf-8")
-        done = invoke("run", pair.content, pair.style, "-o", tmp_path / "b.png", "--force",
-                      "--config", config, "--json")  # fmt: skip
-        return done.status, done.error, json.loads(done.out)["loss"] if done.out else {}
-
-    def python(item: object) -> float:
-        table = {"name": name, **rest, option: item}
-        return impasto.run(pair.content, pair.style, size=32, steps=1, loss=[table]).losses[0]
-
-    expected = python(good)
-    for door in (command, file):
-        status, error, losses = door(good)
-        assert status == 0, error
-        assert losses["first"] == pytest.approx(expected)
-        status, error, _ = door(bad)
-        assert status == 1
-        assert complaint.format(name=name, bad=bad) in error or complaint in error, error
-    with pytest.raises(
-        impasto.SettingsError, match=option.rstrip("s") if option != "pool_sizes" else "pool_sizes"
-    ) as refused:
-        python(bad)
-    assert name in str(refused.value) or option in ("layers", "layer_weights")
+    loss: dict[str, object] = {"name": name, "weight": 1.5}
+    if name in WITH_LAYERS:
+        loss["layers"] = ["conv1_1", "conv2_1"]
+    doors: list[Door] = [
+        partial(by_python, pair),
+        partial(by_command, invoke, pair),
+        partial(by_file, invoke, pair),
+    ]
+    losses = [door({**loss, option: good}) for door in doors]
+    assert losses == pytest.approx([losses[0]] * 3)
+    for door in doors:
+        with pytest.raises(impasto.SettingsError, match=re.escape(complaint)):
+            door({**loss, option: bad})
 
 
 def test_every_option_is_in_the_table() -> None:

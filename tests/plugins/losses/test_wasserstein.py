@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from helpers import Draw
 from impasto_plugins.losses import wasserstein
 from impasto_plugins.losses.wasserstein import (
     BLUR,
@@ -16,12 +17,6 @@ from impasto_plugins.losses.wasserstein import (
     newton_schulz,
     trace_of_root,
 )
-
-random = torch.Generator().manual_seed(6)
-
-
-def drawn(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=random, dtype=torch.float64)
 
 
 def compared(feature: Tensor, style: Tensor) -> Tensor:
@@ -46,8 +41,8 @@ def by_eigenvalues(feature: Tensor, style: Tensor, blur: float) -> float:
     return float((shift + covariance.trace() + wanted.trace() - 2 * overlap) / below)
 
 
-def test_value_by_eigenvalues() -> None:
-    feature, style = drawn(1, 6, 9, 8), 1 + 2 * drawn(1, 6, 7, 7)
+def test_value_by_eigenvalues(draw: Draw) -> None:
+    feature, style = draw.normal(1, 6, 9, 8), 1 + 2 * draw.normal(1, 6, 7, 7)
     assert compared(feature, style).item() == pytest.approx(by_eigenvalues(feature, style, BLUR))
     assert compared(feature, style).item() == pytest.approx(
         by_eigenvalues(feature, style, 0), rel=0.01
@@ -60,15 +55,16 @@ def test_one_channel_by_hand() -> None:
     assert compared(one, 3 + 2 * one).item() == pytest.approx(10 / 13, rel=2e-3)
 
 
-def test_shift_costs_its_square() -> None:
-    feature, shift = drawn(1, 5, 8, 8), torch.tensor([1.0, -2, 0, 3, 0]).view(1, 5, 1, 1).double()
+def test_shift_costs_its_square(draw: Draw) -> None:
+    feature = draw.normal(1, 5, 8, 8)
+    shift = torch.tensor([1.0, -2, 0, 3, 0]).view(1, 5, 1, 1).double()
     moved = feature + shift
     below = moved.square().sum(1).mean()
     assert compared(feature, moved).item() == pytest.approx(float(14 / below))
 
 
-def test_roots_against_eigenvalues_in_float32() -> None:
-    factor = drawn(64, 80)
+def test_roots_against_eigenvalues_in_float32(draw: Draw) -> None:
+    factor = draw.normal(64, 80)
     matrix = factor @ factor.T
     found, inverse = newton_schulz(matrix.float())
     wanted = root(matrix)
@@ -76,30 +72,32 @@ def test_roots_against_eigenvalues_in_float32() -> None:
     torch.testing.assert_close(inverse.double() @ wanted, torch.eye(64).double(), rtol=0, atol=5e-3)
 
 
-def test_gradient_of_the_trace() -> None:
-    factor = drawn(5, 9)
+def test_gradient_of_the_trace(draw: Draw) -> None:
+    factor = draw.normal(5, 9)
     assert torch.autograd.gradcheck(
         lambda x: trace_of_root(x @ x.T), factor.requires_grad_(), check_undefined_grad=False
     )
 
 
-FLAT: dict[str, Callable[[], Tensor]] = {
-    "one color": lambda: torch.full((1, 48, 8, 8), 0.3),
-    "black": lambda: torch.zeros(1, 48, 8, 8),
-    "fewer pixels than channels": lambda: torch.rand(1, 48, 3, 3, generator=random),
-    "channels all alike": lambda: torch.rand(1, 1, 8, 8, generator=random).expand(1, 48, 8, 8),
-    "dead channels": lambda: (
-        torch.rand(1, 48, 8, 8, generator=random) * (torch.arange(48) % 2)[None, :, None, None]
+FLAT: dict[str, Callable[[Draw], Tensor]] = {
+    "one color": lambda _: torch.full((1, 48, 8, 8), 0.3),
+    "black": lambda _: torch.zeros(1, 48, 8, 8),
+    "fewer pixels than channels": lambda draw: draw.uniform(1, 48, 3, 3).float(),
+    "channels all alike": lambda draw: draw.uniform(1, 1, 8, 8).float().expand(1, 48, 8, 8),
+    "dead channels": lambda draw: (
+        draw.uniform(1, 48, 8, 8).float() * (torch.arange(48) % 2)[None, :, None, None]
     ),
-    "one bright pixel": lambda: torch.eye(64)[0].view(1, 1, 8, 8).expand(1, 48, 8, 8) * 100,
+    "one bright pixel": lambda _: torch.eye(64)[0].view(1, 1, 8, 8).expand(1, 48, 8, 8) * 100,
 }
 
 
 @pytest.mark.parametrize("feature", FLAT)
 @pytest.mark.parametrize("style", ["drawn", *FLAT])
-def test_gradient_is_finite_where_covariances_lack_rank(feature: str, style: str) -> None:
-    picture = FLAT[feature]().clone().requires_grad_()
-    target = FLAT[style]() if style in FLAT else torch.rand(1, 48, 9, 9, generator=random)
+def test_gradient_is_finite_where_covariances_lack_rank(
+    feature: str, style: str, draw: Draw
+) -> None:
+    picture = FLAT[feature](draw).clone().requires_grad_()
+    target = FLAT[style](draw) if style in FLAT else draw.uniform(1, 48, 9, 9).float()
     value = compared(picture, target)
     torch.autograd.backward(value)
     assert value.isfinite()
@@ -109,9 +107,9 @@ def test_gradient_is_finite_where_covariances_lack_rank(feature: str, style: str
         assert picture.grad.norm() < 10
 
 
-def test_gradient_vanishes_at_its_own_target_in_float32() -> None:
+def test_gradient_vanishes_at_its_own_target_in_float32(draw: Draw) -> None:
     """Also where most directions have no variance: rounding must not push them."""
-    own = torch.rand(1, 96, 6, 6, generator=random)
+    own = draw.uniform(1, 96, 6, 6).float()
     here, elsewhere = own.clone().requires_grad_(), (own * 0.5).requires_grad_()
     torch.autograd.backward(compared(here, own))
     torch.autograd.backward(compared(elsewhere, own))
@@ -120,38 +118,44 @@ def test_gradient_vanishes_at_its_own_target_in_float32() -> None:
     assert here.grad.norm() < 0.01 * elsewhere.grad.norm()
 
 
-def sparse(channels: int) -> Tensor:
+def sparse(draw: Draw, channels: int) -> Tensor:
     """Features after ReLU that are mostly zero."""
-    return (drawn(1, channels, 12, 12).float() - 2).relu()
+    return (draw.normal(1, channels, 12, 12).float() - 2).relu()
 
 
-def uniform(channels: int, side: int = 12) -> Tensor:
-    return torch.rand(1, channels, side, side, generator=random)
+def uniform(draw: Draw, channels: int, side: int = 12) -> Tensor:
+    return draw.uniform(1, channels, side, side).float()
 
 
-HARD: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
-    "far too large": (lambda: (100 * uniform(256), uniform(256)), 1e-3),
-    "far too small": (lambda: (uniform(256) / 100, uniform(256)), 1e-3),
-    "few pixels": (lambda: (uniform(256, 2), uniform(256, 3)), 5e-3),
-    "fewer pixels than channels": (lambda: (uniform(256), uniform(256)), 5e-3),
-    "mostly zero": (lambda: (sparse(256), sparse(256)), 5e-3),
+HARD: dict[str, tuple[Callable[[Draw], tuple[Tensor, Tensor]], float]] = {
+    "far too large": (lambda draw: (100 * uniform(draw, 256), uniform(draw, 256)), 1e-3),
+    "far too small": (lambda draw: (uniform(draw, 256) / 100, uniform(draw, 256)), 1e-3),
+    "few pixels": (lambda draw: (uniform(draw, 256, 2), uniform(draw, 256, 3)), 5e-3),
+    "fewer pixels than channels": (lambda draw: (uniform(draw, 256), uniform(draw, 256)), 5e-3),
+    "mostly zero": (lambda draw: (sparse(draw, 256), sparse(draw, 256)), 5e-3),
     "channels all alike": (
-        lambda: (uniform(1).expand(1, 256, 12, 12), uniform(1).expand(1, 256, 12, 12) ** 2),
+        lambda draw: (
+            uniform(draw, 1).expand(1, 256, 12, 12),
+            uniform(draw, 1).expand(1, 256, 12, 12) ** 2,
+        ),
         5e-3,
     ),
     "one bright pixel": (
-        lambda: (1000 * torch.eye(144)[0].view(1, 1, 12, 12).expand(1, 256, 12, 12), uniform(256)),
+        lambda draw: (
+            1000 * torch.eye(144)[0].view(1, 1, 12, 12).expand(1, 256, 12, 12),
+            uniform(draw, 256),
+        ),
         1e-3,
     ),
     "a bright color": (
-        lambda: (1000 * uniform(256, 1).expand(1, 256, 12, 12), uniform(256)),
+        lambda draw: (1000 * uniform(draw, 256, 1).expand(1, 256, 12, 12), uniform(draw, 256)),
         1e-3,
     ),
     "to a bright color": (
-        lambda: (uniform(256), 1000 * uniform(256, 1).expand(1, 256, 12, 12)),
+        lambda draw: (uniform(draw, 256), 1000 * uniform(draw, 256, 1).expand(1, 256, 12, 12)),
         1e-3,
     ),
-    "to one color": (lambda: (uniform(256), torch.full((1, 256, 12, 12), 0.3)), 2e-2),
+    "to one color": (lambda draw: (uniform(draw, 256), torch.full((1, 256, 12, 12), 0.3)), 2e-2),
 }
 """Features and style in float32, and how near the value comes to that by eigenvalues in float64."""
 
@@ -159,12 +163,12 @@ HARD: dict[str, tuple[Callable[[], tuple[Tensor, Tensor]], float]] = {
 @pytest.mark.parametrize("case", HARD)
 @pytest.mark.parametrize("iterations", [12, 20])
 def test_value_in_float32_where_covariances_lack_rank(
-    case: str, iterations: int, monkeypatch: pytest.MonkeyPatch
+    case: str, iterations: int, draw: Draw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With many more iterations than needed too: what rounding leaves below zero would grow without end."""
     monkeypatch.setattr(wasserstein, "SCALES", wasserstein._scales(SMALLEST, iterations))
     make, near = HARD[case]
-    feature, style = make()
+    feature, style = make(draw)
     feature = feature.clone().requires_grad_()
     found = compared(feature, style)
     torch.autograd.backward(found)
@@ -174,9 +178,9 @@ def test_value_in_float32_where_covariances_lack_rank(
     assert feature.grad.isfinite().all()
 
 
-def test_gradient_in_float32_is_that_by_eigenvalues() -> None:
+def test_gradient_in_float32_is_that_by_eigenvalues(draw: Draw) -> None:
     """256 channels of 36 pixels: seven directions of eight have no variance."""
-    feature, style = uniform(256, 6), uniform(256, 6)
+    feature, style = uniform(draw, 256, 6), uniform(draw, 256, 6)
     gradients = []
     for dtype in (torch.float32, torch.float64):
         points = feature.to(dtype).requires_grad_()
