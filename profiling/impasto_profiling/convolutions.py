@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import conv_flop_count
 
 from impasto.model.extractor import Extractor
 from impasto.optimization.dispatch import FollowedOperations
@@ -48,7 +48,7 @@ class Convolution:
     @property
     def flops(self) -> Flops:
         """What it has to compute."""
-        one_way = 2 * prod(self.output) * prod(self.weight[1:])
+        one_way = conv_flop_count([*self.input], [*self.weight], [*self.output])
         return Flops(one_way, one_way)
 
 
@@ -89,6 +89,7 @@ def convolutions_of(extractor: Extractor, height: int, width: int) -> list[Convo
     return found
 
 
+# torch's FlopCounterMode adds up by module; a trace's convolutions are told apart by their shapes.
 class _Watch(FollowedOperations):  # type: ignore[no-untyped-call]
     """Records the shapes of each convolution, and the module that it is done in."""
 

@@ -338,7 +338,8 @@ def _run_source(module_name: str, path: Path, source: bytes) -> ModuleType:
 
 
 def _refuse_bad_hooks(plugin: object, origin: Origin, known: Sequence[str]) -> None:
-    """Refuse what pluggy would accept in silence: misspelt hooks, defaults, wrappers."""
+    """Refuse what pluggy would accept in silence: misspelled hooks, defaults, wrappers."""
+    # Not by pluggy's check_pending: it runs when all are registered, and knows no nearest match.
     for name in dir(plugin):
         method = getattr(plugin, name, None)
         marks = getattr(method, "impasto_impl", None)

