@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from impasto_profiling.convolutions import Convolution
 from impasto_profiling.trace import Span, Trace
 
-LAID_OUT = "mkldnn::_convolution_pointwise"
+WINOGRAD = "impasto::winograd"
+FIXED = ("mkldnn::_convolution_pointwise", WINOGRAD)
+"""Convolutions with weights that were made ready before."""
 FORWARD = (
     "aten::conv2d", "aten::convolution", "aten::_convolution", "aten::mkldnn_convolution",
-    "aten::cudnn_convolution", "aten::thnn_conv2d", LAID_OUT,
+    "aten::cudnn_convolution", "aten::thnn_conv2d", *FIXED,
 )  # fmt: skip
 BACKWARD = ("aten::convolution_backward",)
 TURNED = ("_ConvolvedBackward", "impasto::convolve_back")
@@ -66,7 +68,7 @@ def achieved_by(trace: Trace, convolutions: Sequence[Convolution]) -> list[Achie
     for span, one in tied(forward, convolutions):
         achieved[one.layer].forward += _busy(trace, span)
         achieved[one.layer].forward_flops += one.flops.forward
-    turned = [span for span in outermost(trace, (LAID_OUT,)) if _inside(span, ways_back)]
+    turned = [span for span in outermost(trace, FIXED) if _inside(span, ways_back)]
     for span, one in [
         *tied(outermost(trace, BACKWARD), backwards, 1),
         *tied(turned, backwards, shapes=_of_turned),
@@ -100,9 +102,13 @@ def tied(
 
 
 def shapes_of(span: Span, first: int) -> Shapes:
-    """Shapes of input and weight."""
+    """Shapes of input and weight, (outgoing, incoming, height, width)."""
     shapes = span.details.get("Input Dims", [])
-    return tuple(tuple(one) for one in shapes[first : first + 2])
+    shown, weight = shapes[first : first + 1], shapes[first + 1 : first + 2]
+    if span.name == WINOGRAD:
+        # (points, incoming, outgoing)
+        weight = [(outgoing, incoming, 3, 3) for _, incoming, outgoing in weight]
+    return tuple(tuple(one) for one in [*shown, *weight])
 
 
 def outermost(trace: Trace, names: Sequence[str]) -> list[Span]:

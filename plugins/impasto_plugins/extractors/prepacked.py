@@ -30,6 +30,18 @@ class Prepacked:
     """From the gradient of the output to that of the input."""
     bias: Tensor
 
+    def serves(self, size: torch.Size) -> bool:
+        """Whether the weights are prepacked for an input of this size."""
+        return size == self.size
+
+    def convolved(self, feature: Tensor) -> Tensor:
+        """The convolution: (1, incoming, h, w) → (1, outgoing, h, w)."""
+        return _convolution(feature, self.forwards, self.bias)
+
+    def passed_back(self, gradient: Tensor) -> Tensor:
+        """The gradient of its output → that of its input."""
+        return _convolution(gradient, self.backwards, None)
+
 
 def can_prepack(feature: Tensor) -> bool:
     """Whether weights can be prepacked for features of this device and precision.
@@ -52,16 +64,6 @@ def prepack(kernel: Tensor, bias: Tensor, size: torch.Size) -> Prepacked:
     turned = kernel.flip(2, 3).transpose(0, 1).contiguous()
     of_output = [size[0], kernel.shape[0], *size[2:]]
     return Prepacked(size, _reordered(kernel, list(size)), _reordered(turned, of_output), bias)
-
-
-def convolved(feature: Tensor, weights: Prepacked) -> Tensor:
-    """The convolution: (1, incoming, h, w) → (1, outgoing, h, w)."""
-    return _convolution(feature, weights.forwards, weights.bias)
-
-
-def passed_back(gradient: Tensor, weights: Prepacked) -> Tensor:
-    """The gradient of its output → that of its input."""
-    return _convolution(gradient, weights.backwards, None)
 
 
 def _convolution(feature: Tensor, weights: Tensor, bias: Tensor | None) -> Tensor:

@@ -1,0 +1,90 @@
+"""Winograd's convolution against torch's own in float64, and where the extractors take it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+import impasto
+from impasto_plugins.extractors.prepacked import Prepacked
+from impasto_plugins.extractors.relu_convolution import ReLUConvolution
+from impasto_plugins.extractors.winograd import TILES_AT_ONCE, Winograd, pays, transformed
+
+SIZES = [(1, 1), (3, 2), (4, 4), (5, 9), (13, 24), (31, 4 * TILES_AT_ONCE + 3)]
+"""Below a tile, whole tiles, parts of tiles, and more tiles in a row than are done at once."""
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def distance(made: Tensor, exact: Tensor) -> float:
+    return float((made - exact).norm() / exact.norm())
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_values_and_gradients_are_those_in_float64(height: int, width: int) -> None:
+    feature, kernel, bias = drawn(1, 5, height, width), drawn(7, 5, 3, 3, seed=1), drawn(7, seed=2)
+    feature.requires_grad_()
+    exact = conv2d(feature, kernel, bias, padding=1)
+    towards = drawn(*exact.shape, seed=3)
+    (gradient,) = torch.autograd.grad(exact, feature, towards)
+    made = transformed(kernel.float(), bias.float())
+    assert distance(made.convolved(feature.detach().float()), exact.detach()) < 2e-6
+    assert distance(made.passed_back(towards.float()), gradient) < 2e-6
+
+
+def test_it_is_laid_out_as_the_network_wants_it() -> None:
+    made = transformed(drawn(7, 5, 3, 3).float(), drawn(7).float())
+    output = made.convolved(drawn(1, 5, 9, 6).float())
+    assert output.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    ("incoming", "outgoing", "precision", "wanted"),
+    [
+        (128, 128, torch.float32, True),
+        (64, 128, torch.float32, False),
+        (128, 64, torch.float32, False),
+        (256, 256, torch.bfloat16, False),
+    ],
+)
+def test_where_it_pays(incoming: int, outgoing: int, precision: torch.dtype, wanted: bool) -> None:
+    assert pays(torch.empty(outgoing, incoming, 3, 3, dtype=precision)) is wanted
+
+
+@pytest.mark.parametrize(("channels", "kind"), [(128, Winograd), (64, Prepacked)])
+def test_a_layer_takes_it_where_it_pays(channels: int, kind: type) -> None:
+    kernel, bias = drawn(channels, channels, 3, 3) / 40, drawn(channels)
+    convolution = ReLUConvolution(channels, channels)
+    convolution.weight = nn.Parameter(kernel.float(), False)
+    convolution.bias = nn.Parameter(bias.float(), False)
+    feature = drawn(1, channels, 10, 7)
+    made = convolution(feature.float().to(memory_format=torch.channels_last))
+    assert distance(made, conv2d(feature, kernel, bias, padding=1).relu()) < 3e-6
+    assert isinstance(convolution.ready, kind)
+
+
+def test_a_nan_is_not_hidden() -> None:
+    feature = torch.zeros(1, 3, 8, 8)
+    feature[0, 0, 3, 3] = torch.nan
+    made = transformed(drawn(4, 3, 3, 3).float(), torch.zeros(4)).convolved(feature)
+    assert made[0, :, 2:5, 2:5].isnan().all()
+
+
+def test_the_loss_of_a_run_is_that_of_direct_convolution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the front door: the demo's pair through VGG-19, a few steps."""
+    from impasto.plugin import DEMO_CONTENT, DEMO_STYLE
+
+    def losses() -> list[float]:
+        return impasto.run(
+            DEMO_CONTENT, DEMO_STYLE, size=64, scales="single", steps=3, precision="float32"
+        ).losses
+
+    mine = losses()
+    monkeypatch.setattr("impasto_plugins.extractors.relu_convolution.pays", lambda kernel: False)
+    assert mine == pytest.approx(losses(), rel=1e-3)
