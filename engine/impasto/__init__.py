@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from impasto.host.offer import Offer, hookimpl
 
 if TYPE_CHECKING:
-    from impasto.api import run
+    from impasto.api import run, steps
     from impasto.errors import (
         CheckpointError,
         ImpastoError,
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from impasto.jobs.learn import learn
     from impasto.jobs.pieces import features, make
     from impasto.jobs.resume import resume
+    from impasto.jobs.steps import Steps
     from impasto.model.canvas import Canvas
     from impasto.model.extractor import Extractor, Features
     from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "impasto.api": ("run",),
+    "impasto.api": ("run", "steps"),
     "impasto.jobs.pieces": ("features", "make"),
     "impasto.jobs.resume": ("resume",),
+    "impasto.jobs.steps": ("Steps",),
     "impasto.model.canvas": ("Canvas",),
     "impasto.errors": (
         "CheckpointError",
@@ -91,6 +93,7 @@ __all__ = [
     "Spec",
     "Stage",
     "Step",
+    "Steps",
     "Style",
     "Summary",
     "Weight",
@@ -100,6 +103,7 @@ __all__ = [
     "make",
     "resume",
     "run",
+    "steps",
     "to_json",
 ]
 

@@ -1,16 +1,18 @@
-"""``impasto.run``: a whole run from Python."""
+"""``impasto.run`` and ``impasto.steps``: a whole run from Python, at once or step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
+from typing import NamedTuple
 
 from PIL.Image import Image
 
 from impasto.images.reading import Photo, photo_of
 from impasto.jobs.run import run_settings
+from impasto.jobs.steps import Steps, steps_of_settings
 from impasto.optimization.result import Result
-from impasto.settings.settings import documents_of, gather
+from impasto.settings.settings import Settings, documents_of, gather
 from impasto.settings.style import Style
 
 Picture = str | PathLike[str] | Image
@@ -45,6 +47,54 @@ def run(
         RunFailed: the run failed after it began; its ``result`` has the picture so far.
         Interrupted: the same for Ctrl-C.
     """
+    asked = _asked(content, style, preset, config, given)
+    return run_settings(asked.settings, asked.content, asked.styles, documents=asked.documents)
+
+
+def steps(
+    content: Picture,
+    style: Picture | Sequence[Picture],
+    *,
+    preset: str | None = None,
+    config: str | PathLike[str] | None = None,
+    **given: object,
+) -> Steps:
+    """The same run step by step: ``for step in impasto.steps(content, style): ...``.
+
+    All is checked and read before the first step. The loop can be left, and gone on with by another
+    one over the same object, which has the picture so far.
+
+    Args:
+        content: see :func:`run`; so are all others.
+        style: one or several pictures.
+        preset: name of a preset.
+        config: a TOML file of settings.
+        given: settings by name; ``checkpoint`` is refused.
+
+    Returns:
+        An iterator of :class:`impasto.Step`, with ``picture``, ``result()``, ``run`` and ``close()``.
+
+    Raises:
+        ImpastoError: something asked for cannot be had.
+    """
+    asked = _asked(content, style, preset, config, given)
+    return steps_of_settings(asked.settings, asked.content, asked.styles, documents=asked.documents)
+
+
+class _Asked(NamedTuple):
+    settings: Settings
+    content: Photo | None
+    styles: list[Photo | None]
+    documents: list[str]
+
+
+def _asked(
+    content: Picture,
+    style: Picture | Sequence[Picture],
+    preset: str | None,
+    config: str | PathLike[str] | None,
+    given: Mapping[str, object],
+) -> _Asked:
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: Sequence[Picture] = style if several else [style]  # type: ignore[assignment, list-item]
     given = {**given, "content": _name(content), "style": [_style(one) for one in styles]}
@@ -53,7 +103,7 @@ def run(
     config = fspath(config) if config is not None else None
     settings, documents = gather(given, preset, config), documents_of(preset, config)
     in_memory = [_in_memory(one) for one in styles]
-    return run_settings(settings, _in_memory(content), in_memory, documents=documents)
+    return _Asked(settings, _in_memory(content), in_memory, documents)
 
 
 def _name(picture: Picture) -> str:

@@ -9,11 +9,12 @@ from typing import Any
 
 from impasto.errors import RecipeError
 from impasto.host.offer import hookimpl
-from impasto.jobs.recipes import NOT_IN_RECIPES, relocated
+from impasto.jobs.recipes import relocated
 from impasto.jobs.run import prepare_run, register
 from impasto.jobs.saving import paint_and_save
 from impasto.optimization.inputs import sha256
 from impasto.optimization.provenance import machine_of, network_checksum, versions
+from impasto.optimization.recipe import NOT_IN_RECIPES
 from impasto.optimization.result import Result, Step
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings, validate

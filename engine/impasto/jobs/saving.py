@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import signal
-from functools import partial
 from pathlib import Path
 
 from impasto.errors import ImpastoError, counted
-from impasto.images.writing import PictureMetadata, check_format, write_picture
+from impasto.images.writing import check_format
 from impasto.jobs.checkpoints import Checkpoints
-from impasto.jobs.recipes import recipe_of
 from impasto.jobs.signals import Stopped, StopSignals
 from impasto.model.scopes import scope_of
-from impasto.optimization.loop import leave_a_picture, paint, result_of
+from impasto.optimization.loop import leave_a_picture, paint
 from impasto.optimization.memory import clear_frames, is_out_of_memory, out_of_memory_advice
+from impasto.optimization.outcome import result_of
 from impasto.optimization.result import Interrupted, Result, RunFailed
 from impasto.optimization.state import Run
-from impasto.storage.recipe import with_recipe, without_recipe
 
 
 def paint_and_save(run: Run, checkpoints: Checkpoints | None = None) -> Result:
@@ -28,8 +26,6 @@ def paint_and_save(run: Run, checkpoints: Checkpoints | None = None) -> Result:
         Interrupted: the user stopped it.
     """
     output = output_of(run)
-    if output is not None:
-        check_format(output, run.settings.depth, run.stages[-1].width, run.stages[-1].height)
     signals = StopSignals(patient=checkpoints is not None)
     if checkpoints is not None:
         checkpoints.signals = signals
@@ -42,7 +38,7 @@ def paint_and_save(run: Run, checkpoints: Checkpoints | None = None) -> Result:
         assert result is not None
         if output is None:
             line = f"the picture after {result.steps} steps is in the error's result"
-        elif trouble := run.outputs.keep(partial(write_result, run, result), output):
+        elif trouble := run.outputs.keep(result.write, output):
             resumable = checkpoints is not None and checkpoints.has_one()
             hint = "; impasto resume goes on from its checkpoint" if resumable else ""
             raise RunFailed(trouble + hint, result)
@@ -78,23 +74,17 @@ def painted(run: Run, signals: StopSignals) -> tuple[Result | None, BaseExceptio
 
 
 def output_of(run: Run) -> Path | None:
-    """Where the run's picture goes; None if nothing is to be written."""
-    output = run.settings.output
-    return None if output is None else run.outputs.located(output)
-
-
-def write_result(run: Run, result: Result, path: Path) -> None:
-    """Write a result with the content picture's alpha, profile and metadata, and the recipe.
+    """Where the run's picture goes; None if nothing is to be written.
 
     Raises:
-        OSError: it cannot be written.
+        PictureError: its format cannot hold the picture.
     """
-    settings, photo = run.settings, run.prepared.content
-    xmp = without_recipe(photo.xmp)
-    if settings.recipe:
-        xmp = with_recipe(xmp, recipe_of(run, result))
-    metadata = PictureMetadata(result.alpha, photo.profile, photo.exif, xmp)
-    write_picture(path, result.image, metadata, settings.depth, settings.quality)
+    settings = run.settings
+    if settings.output is None:
+        return None
+    output = run.outputs.located(settings.output)
+    check_format(output, settings.depth, run.stages[-1].width, run.stages[-1].height)
+    return output
 
 
 def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
@@ -153,5 +143,5 @@ def _keep(run: Run, result: Result, output: Path | None) -> str:
         return "no step was done, nothing is written"
     if output is None:
         return f"the picture after {counted(result.steps, 'step')} is in the error's result"
-    trouble = run.outputs.keep(partial(write_result, run, result), output)
+    trouble = run.outputs.keep(result.write, output)
     return trouble or f"the picture after {counted(result.steps, 'step')} is in '{output}'"

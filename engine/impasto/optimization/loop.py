@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from impasto.images.tensors import resized, to_picture
+from impasto.images.tensors import resized
 from impasto.model.color import LuminanceCanvas, gray
-from impasto.model.precision import precision_name
 from impasto.model.scopes import scope
 from impasto.optimization.ema import EMA
 from impasto.optimization.guard import EVERY, Guard
+from impasto.optimization.outcome import result_of
 from impasto.optimization.result import Result, Step
 from impasto.optimization.schedule import advance, make_schedule
 from impasto.optimization.stages import Stage, carry_over
@@ -32,23 +32,45 @@ def paint(run: Run) -> Result:
             canvas.
     """
     try:
-        run.host.notify("impasto_before_run", run=run)
-        run.started = time.perf_counter()
-        for stage in run.stages_ahead():
-            begin(run, stage)
-            run.host.notify("impasto_before_stage", run=run, stage=stage)
-            while run.done_in(stage) < stage.steps and not run.stopping:
-                run.host.notify("impasto_after_step", run=run, step=take_step(run))
-            leave_a_picture(run)
-            run.host.notify("impasto_after_stage", run=run, stage=stage)
-            if run.stopping:
-                break
+        for _ in steps_of(run):
+            pass
     except BaseException as error:
-        run.host.notify("impasto_run_failed", run=run, error=error)
-        # The error that ended the run is the one to show, even if the device is gone with it.
-        with suppress(Exception):
-            leave_a_picture(run)
+        fail(run, error)
         raise
+    return finish(run)
+
+
+def steps_of(run: Run) -> Iterator[Step]:
+    """Take the steps of all stages ahead, and call the hooks around them.
+
+    Yields:
+        Each step, after the hooks. Who takes no more has to call :func:`fail` or :func:`finish`.
+    """
+    run.host.notify("impasto_before_run", run=run)
+    run.started = time.perf_counter()
+    for stage in run.stages_ahead():
+        begin(run, stage)
+        run.host.notify("impasto_before_stage", run=run, stage=stage)
+        while run.done_in(stage) < stage.steps and not run.stopping:
+            step = take_step(run)
+            run.host.notify("impasto_after_step", run=run, step=step)
+            yield step
+        leave_a_picture(run)
+        run.host.notify("impasto_after_stage", run=run, stage=stage)
+        if run.stopping:
+            break
+
+
+def fail(run: Run, error: BaseException) -> None:
+    """End a run early, because of an error: tell the plugins, and leave a picture."""
+    run.host.notify("impasto_run_failed", run=run, error=error)
+    # The error that ended the run is the one to show, even if the device is gone with it.
+    with suppress(Exception):
+        leave_a_picture(run)
+
+
+def finish(run: Run) -> Result:
+    """End a run whose steps are done, and tell the plugins."""
     result = result_of(run)
     run.host.notify("impasto_after_run", run=run, result=result)
     return result
@@ -112,6 +134,7 @@ def take_step(run: Run) -> Step:
         current.canvas.project()
     total, terms = evaluations[0]
     finish_step(run, current, total)
+    run.terms_tensors.append(terms)
     run.last_step = Step(run.step, current.stage, run.objective.names, total, terms)
     run.between_steps = True
     return run.last_step
@@ -140,24 +163,3 @@ def leave_a_picture(run: Run) -> None:
     """See :meth:`impasto.optimization.guard.Guard.leave_a_picture`."""
     if run.current is not None:
         run.current.guard.leave_a_picture()
-
-
-def result_of(run: Run, stopped: str = "") -> Result:
-    """The result as it stands, also that of a run that ended early."""
-    image = run.picture().cpu()
-    alpha = run.prepared.content.alpha
-    alpha = None if alpha is None else resized(alpha, *image.shape[-2:])
-    return Result(
-        picture=to_picture(image, alpha),
-        image=image,
-        alpha=alpha,
-        losses=run.losses(),
-        terms=run.last_step.terms if run.last_step else {},
-        steps=run.step,
-        seconds=run.seconds,
-        settings=run.settings,
-        device=str(run.device),
-        precision=precision_name(run.precision),
-        weights=run.objective.extractor.weights,
-        stopped=stopped or run.stopping or "",
-    )

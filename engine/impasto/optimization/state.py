@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -134,6 +135,8 @@ class Run:
         self.started = time.perf_counter()
         self.loss_tensors: list[Tensor] = []
         """Total loss of each step, on the device."""
+        self.terms_tensors: list[Tensor] = []
+        """Weighted terms of each step, (number of terms,), on the device."""
         self.last_step: Step | None = None
         self._resumed: Mapping[str, Any] | None = None
 
@@ -217,6 +220,15 @@ class Run:
         """Total loss of each step so far. Waits for the device."""
         return torch.stack(self.loss_tensors).tolist() if self.loss_tensors else []
 
+    def terms(self) -> numpy.ndarray[Any, Any]:
+        """Weighted terms of each step so far, (steps, number of terms). Waits for the device."""
+        return self._all_terms().cpu().double().numpy()
+
+    def _all_terms(self) -> Tensor:
+        if not self.terms_tensors:
+            return torch.zeros(0, len(self.objective.names))
+        return torch.stack(self.terms_tensors)
+
     def begin(self, state: StageState) -> None:
         """Make a stage the current one; after a resume it goes on from where it was."""
         self.current = state
@@ -234,14 +246,13 @@ class Run:
             random: what :func:`random_state` gave after that step; None takes it now.
         """
         assert self.current is not None
-        last = self.last_step
         return {
             "stage": self.current.stage.number,
             "step": self.step,
             "seconds": self.seconds,
             "stopping": self.stopping,
             "losses": torch.stack(self.loss_tensors) if self.loss_tensors else torch.zeros(0),
-            "terms": last.terms_tensor if last else None,
+            "terms": self._all_terms(),
             "current": self.current.state_dict(),
             "random": random or random_state(self.prepared),
         }
@@ -254,8 +265,8 @@ class Run:
         """
         with _must_fit():
             stage = self.stages[state["stage"]]
-            losses = state["losses"].to(self.device)
-            self.loss_tensors = list(losses.unbind())
+            losses, terms = (state[name].to(self.device) for name in ("losses", "terms"))
+            self.loss_tensors, self.terms_tensors = list(losses.unbind()), list(terms.unbind())
             self.step = self.steps_before = int(state["step"])
             self.stopping = state["stopping"]
             self.seconds_before = float(state["seconds"])
@@ -263,9 +274,11 @@ class Run:
                 raise ValueError("steps")
             if not (isinstance(self.stopping, str | None) and math.isfinite(self.seconds_before)):
                 raise ValueError("reason to stop, or time")
+            if terms.shape != (self.step, len(self.objective.names)):
+                raise ValueError("terms")
             if self.step:
-                terms = state["terms"].to(self.device)
-                self.last_step = Step(self.step, stage, self.objective.names, losses[-1], terms)
+                names = self.objective.names
+                self.last_step = Step(self.step, stage, names, losses[-1], terms[-1])
         self._resumed = state
 
 

@@ -25,6 +25,7 @@ from impasto.settings.options import complaint
 from impasto.settings.preset import find_preset, preset_chain, read_preset, read_toml
 from impasto.settings.spec import Spec
 from impasto.settings.style import Style, normalized_weights
+from impasto.settings.toml import to_toml
 from impasto.settings.trust import refuse_unnamed, refuse_writes_outside
 
 OF_THE_USER = ("force", "trust")
@@ -201,6 +202,18 @@ class Settings:
             if value is not None:
                 table[field.name] = _plain(value)
         return table
+
+    def to_toml(self) -> str:
+        """The settings as a TOML file, which as ``config`` gives the same settings again.
+
+        What no document can say is left out: ``force`` and ``trust``. Plugins stand there, but have to be
+        given again, since no document loads code.
+
+        Raises:
+            SettingsError: a value that TOML cannot hold.
+        """
+        table = {"schedule": "none", **self.as_table()}
+        return to_toml({key: table[key] for key in table if key not in OF_THE_USER})
 
 
 def gather(given: Mapping[str, object], preset: str | None, config: str | None) -> Settings:

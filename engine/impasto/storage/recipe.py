@@ -46,7 +46,7 @@ def with_recipe(xmp: bytes, recipe: Mapping[str, Any]) -> bytes:
     Args:
         xmp: of the content picture; the rest of it is left byte for byte. Nothing, or what cannot be
             read as a packet, is replaced by a new one.
-        recipe: see :func:`impasto.jobs.recipes.recipe_of`.
+        recipe: see :func:`impasto.optimization.recipe.recipe_of`.
     """
     text = escape(json.dumps(recipe, sort_keys=True, allow_nan=False)).encode()
     ours = (

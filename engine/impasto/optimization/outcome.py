@@ -1,0 +1,74 @@
+"""From a run to its result, as it stands: also that of a run that ended early, or goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy
+from torch import Tensor
+
+from impasto.images.tensors import resized, to_picture
+from impasto.images.writing import PictureMetadata
+from impasto.model.inputs import distinct
+from impasto.model.precision import precision_name
+from impasto.optimization.recipe import recipe_of
+from impasto.optimization.result import History, Result
+from impasto.optimization.state import Run
+from impasto.storage.recipe import with_recipe, without_recipe
+
+
+def result_of(run: Run, stopped: str = "") -> Result:
+    """The result of a run as far as it came. Waits for the device.
+
+    Args:
+        run: which may have ended, or not.
+        stopped: why it ended early, unless the run knows.
+    """
+    image, alpha = colors_and_alpha(run)
+    result = Result(
+        picture=to_picture(image, alpha),
+        image=image,
+        alpha=alpha,
+        losses=run.losses(),
+        terms=run.last_step.terms if run.last_step else {},
+        history=history_of(run),
+        steps=run.step,
+        seconds=run.seconds,
+        settings=run.settings,
+        device=str(run.device),
+        precision=precision_name(run.precision),
+        weights=run.objective.extractor.weights,
+        stopped=stopped or run.stopping or "",
+    )
+    return replace(result, metadata=metadata_of(run, result))
+
+
+def colors_and_alpha(run: Run) -> tuple[Tensor, Tensor | None]:
+    """The picture so far, (1, 3, H, W) on the CPU, and the content's alpha at its size."""
+    image = run.picture().cpu()
+    alpha = run.prepared.content.alpha
+    return image, None if alpha is None else resized(alpha, *image.shape[-2:])
+
+
+def metadata_of(run: Run, result: Result) -> PictureMetadata:
+    """What a result's file has beside its colors: the content picture's own, and the recipe."""
+    photo = run.prepared.content
+    xmp = without_recipe(photo.xmp)
+    if run.settings.recipe:
+        xmp = with_recipe(xmp, recipe_of(run, result))
+    return PictureMetadata(result.alpha, photo.profile, photo.exif, xmp)
+
+
+def history_of(run: Run) -> History:
+    """Step, stage, total and each term, one value for each step so far. Waits for the device."""
+    stages = [stage.number for stage in run.stages for _ in range(stage.steps)]
+    history: dict[str, numpy.ndarray[Any, Any]] = {
+        "step": numpy.arange(1, run.step + 1),
+        "stage": numpy.array(stages[: run.step], dtype=int),
+        "total": numpy.array(run.losses()),
+    }
+    terms = run.terms()
+    for place, name in enumerate(run.objective.names):
+        history[distinct(name, history)] = terms[:, place]
+    return history

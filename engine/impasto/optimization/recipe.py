@@ -1,0 +1,45 @@
+"""The recipe of a result: what it was made from and how, as it is written into the picture."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from impasto.optimization.provenance import machine_of, network_checksum, versions
+from impasto.optimization.result import Result
+from impasto.optimization.state import Run
+from impasto.storage.recipe import FORMAT
+
+NOT_IN_RECIPES = (
+    "output",
+    "force",
+    "checkpoint",
+    "checkpoint_every",
+    "callback",
+    "recipe",
+    "trust",
+)
+"""Settings that do not change the picture: a recipe leaves them out."""
+
+
+def recipe_of(run: Run, result: Result) -> dict[str, Any]:
+    """The recipe of a result, as a table of what JSON can hold."""
+    table = run.settings.as_table()
+    return {
+        "format": FORMAT,
+        "settings": {key: table[key] for key in table if key not in NOT_IN_RECIPES},
+        "callbacks": [str(spec) for spec in run.settings.callback if spec.name != "progress"],
+        "inputs": dict(run.prepared.checksums),
+        "weights": result.weights,
+        "network": network_checksum(run.prepared),
+        "versions": versions(),
+        "machine": machine_of(run.prepared),
+        "steps": result.steps,
+        "stopped": result.stopped,
+        "loss": {"first": _finite(result.losses[:1]), "last": _finite(result.losses[-1:])},
+        "terms": {name: _finite([value]) for name, value in result.terms.items()},
+    }
+
+
+def _finite(values: list[float]) -> float | None:
+    return values[0] if values and math.isfinite(values[0]) else None
