@@ -57,11 +57,13 @@ class Winograd:
 
     def convolved(self, feature: Tensor) -> Tensor:
         """The convolution, padded with zeros: (1, incoming, h, w) → (1, outgoing, h, w)."""
-        return _convolved(feature, self.weights, self.bias, False)
+        output: Tensor = _convolved(feature, self.weights, self.bias, False)
+        return output
 
     def passed_back(self, gradient: Tensor) -> Tensor:
         """The gradient of its output → that of its input."""
-        return _convolved(gradient, self.weights.transpose(1, 2), None, True)
+        given: Tensor = _convolved(gradient, self.weights.transpose(1, 2), None, True)
+        return given
 
 
 def pays(kernel: Tensor) -> bool:
