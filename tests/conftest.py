@@ -12,11 +12,26 @@ import torch
 from torch import nn
 from torchvision.models import vgg19
 
-from helpers import INTERRUPT, Draw, Install, Interrupt, Invoke, Outcome, Pair, drawn
+from helpers import INTERRUPT, PROPERTY, Draw, Install, Interrupt, Invoke, Outcome, Pair, drawn
 from impasto.command.main import main
 
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases each fuzzer tried: none would pass, too."""
+    tried = {
+        report.nodeid: value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == PROPERTY and report.when == "teardown"
+    }
+    if tried:
+        terminalreporter.section(f"{sum(tried.values())} {PROPERTY} by {len(tried)} fuzzers")
+        for test, cases in sorted(tried.items()):
+            terminalreporter.line(f"{cases:>7} {test}")
 
 
 @pytest.fixture(scope="session", autouse=True)

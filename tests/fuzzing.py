@@ -1,7 +1,8 @@
 """What the fuzz tests share: damage, what counts as a clear line, and how many cases.
 
 The fast suite tries some hundred cases, the slow one at least ten thousand. A longer run by hand, with
-other cases each time:  FUZZ_CASES=100000 pytest -m slow tests/test_fuzz_*.py
+other cases each time:  FUZZ_CASES=100000 pytest -m slow -k "fuzz or signals"
+The summary at the end of the tests says how many were tried.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 import resource
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 import impasto
+from helpers import PROPERTY
 
 CASES = int(os.environ.get("FUZZ_CASES", "10000"))
 SECONDS = 10.0
@@ -98,8 +100,19 @@ def edited(file: bytes, edits: list[Edit]) -> bytes:
     return file
 
 
+@dataclass
+class Tried:
+    """How many cases the test that runs has tried so far."""
+
+    cases: int = 0
+
+
+TRIED = Tried()
+
+
 def only_clear_lines(action: Callable[[], object]) -> str | None:
     """The line that an action is refused with, or None. Fails for all else, and for hangs and hunger."""
+    TRIED.cases += 1
     before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -118,9 +131,11 @@ def only_clear_lines(action: Callable[[], object]) -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> object:
-    """No warnings of the library in between."""
+def quiet(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """No warnings of the library in between; at the end the summary says how many cases were tried."""
     logger = logging.getLogger("impasto")
-    before, logger.level = logger.level, logging.CRITICAL
+    before, logger.level, TRIED.cases = logger.level, logging.CRITICAL, 0
     yield
     logger.level = before
+    if TRIED.cases:
+        record_property(PROPERTY, TRIED.cases)

@@ -32,6 +32,9 @@ def same_threads() -> dict[str, str]:
     }
 
 
+PROPERTY = "cases tried"
+"""Under this name a test tells the summary how many cases it tried."""
+
 SHALLOW = ("--loss", "content:layers=conv2_1", "--loss", "gram:layers=conv1_1,conv2_1,weight=10")
 """Options of a run that needs three convolutions only, so that a test takes a moment."""
 

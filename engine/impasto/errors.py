@@ -64,9 +64,10 @@ def one_line(text: str) -> str:
     >>> one_line("two\nlines")
     'two\\nlines'
     """
-    if len(text) > LONGEST:
-        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
-    return visible(text)
+    line = visible(text)
+    if len(line) > LONGEST:
+        line = f"{line[: LONGEST // 2]} … {line[-LONGEST // 2 :]}"
+    return line
 
 
 def visible(text: str, kept: str = "") -> str:

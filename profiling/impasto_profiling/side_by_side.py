@@ -28,15 +28,17 @@ from typing import Any
 import click
 import torch
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 
 import impasto
+from impasto.command.printing import say
+from impasto.command.safe_console import SafeConsole
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import open_picture, save, to_picture
 from impasto.jobs.compare import compare
 from impasto.jobs.run import prepare_run, run_settings
 from impasto.optimization.loop import begin, take_step
+from impasto.settings.plain_json import to_json
 from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.machine import commit
 from impasto_profiling.bench.pastiche_program import Job
@@ -253,8 +255,8 @@ def main(
                     records.append(done_before(case, target) or do(case, target))
     for name, sheet in sheets(records, target, cell):
         save(sheet, name)
-        click.echo(name)
-    Console(markup=False, width=100).print(table(records))
+        say(str(name))
+    SafeConsole(width=100).print(table(records))
 
 
 def do(case: Case, folder: Path) -> dict[str, Any]:
@@ -263,8 +265,8 @@ def do(case: Case, folder: Path) -> dict[str, Any]:
     picture = folder / f"{case.name}.png"
     save(painted.picture, picture)
     record = record_of(case, painted, picture)
-    picture.with_suffix(".json").write_text(json.dumps(record, indent=2), encoding="utf-8")
-    click.echo(f"{case.name}: {painted.seconds:.1f} s, steps {painted.steps}", err=True)
+    picture.with_suffix(".json").write_text(to_json(record, indent=2), encoding="utf-8")
+    say(f"{case.name}: {painted.seconds:.1f} s, steps {painted.steps}", err=True)
     return record
 
 

@@ -8,7 +8,6 @@ distances of ``impasto compare``, and how broad what was painted is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,18 @@ from typing import Any
 import click
 import torch
 from PIL import Image
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
 import impasto
+from impasto.command.printing import say
+from impasto.command.safe_console import SafeConsole
 from impasto.errors import counted
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import open_picture, resized, save, to_picture, to_tensor
 from impasto.jobs.compare import compare
 from impasto.jobs.run import run_settings
+from impasto.settings.plain_json import to_json
 from impasto.settings.settings import gather
 from impasto_profiling.pairs import check_pairs
 
@@ -67,9 +68,7 @@ def painted_at(pair: tuple[str, str], preset: str, size: int, folder: Path) -> P
         given = {"content": content, "style": style, "size": size}
         result = run_settings(gather(given, preset, None))
         save(result.picture, picture)
-        click.echo(
-            f"{picture.name}: {result.seconds:.0f} s, {counted(result.steps, 'step')}", err=True
-        )
+        say(f"{picture.name}: {result.seconds:.0f} s, {counted(result.steps, 'step')}", err=True)
     return picture
 
 
@@ -136,9 +135,9 @@ def main(
         cells += [
             (f"{size} px, middle", middle(one)) for size, one in zip(wanted, whole, strict=True)
         ]
-    (target / "sizes.json").write_text(json.dumps(records, indent=2), encoding="utf-8")
+    (target / "sizes.json").write_text(to_json(records, indent=2), encoding="utf-8")
     save(contact_sheet(cells, columns=len(wanted), cell=cell), target / "sizes.png")
-    Console(markup=False, width=100).print(table(records))
+    SafeConsole(width=100).print(table(records))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
 
+from impasto.command.safe_console import SafeConsole
 from impasto_profiling.report import Report, StageReport
 
 LEAST = 0.002
@@ -15,7 +15,7 @@ LEAST = 0.002
 
 def print_report(report: Report) -> None:
     """Print all stages and what was found, on standard error."""
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = SafeConsole(stderr=True, highlight=False)
     compiled = "compiled" if report.compiled else "not compiled"
     console.print(
         f"\n{report.name}: {report.device}, {report.precision}, {compiled}; matrix product"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
+from impasto.command.safe_console import SafeConsole
 from impasto_profiling.report import Report, StageReport
 
 
@@ -15,7 +15,7 @@ def print_comparison(this: Report, other: Report) -> None:
 
     Stages of the same number are compared. Times are of a step, with the profiler on.
     """
-    console = Console(stderr=True, markup=False, highlight=False)
+    console = SafeConsole(stderr=True, highlight=False)
     console.print(settings(this, other))
     others = {stage.stage: stage for stage in other.stages}
     for stage in this.stages:

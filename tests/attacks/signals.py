@@ -83,21 +83,26 @@ ONE = [
     for number, reason in [(INT, "interrupted"), (TERM, "terminated"), (HUP, "the terminal was closed")]
 ]  # fmt: skip
 
+
+def stopped_by(numbers: tuple[int, ...], apart: float, steps: int = 3, more: str = "") -> Attack:
+    """Send signals, so many seconds apart, after so many steps: the first one is the reason."""
+    names = " ".join(signal.Signals(number).name for number in numbers)
+    what = (
+        f"several signals: {names}, {1000 * apart:.1f} ms apart{' with a checkpoint' * bool(more)}"
+    )
+    return Attack(what, f"{ENDLESS} {LOG} {more}", says="the picture after",
+                  writes=(*WRITES, "here/kept/*"), before=partial(send, numbers, apart, steps),
+                  after=kept, status=128 + numbers[0])  # fmt: skip
+
+
 TWO = [
-    Attack(f"two signals: {number.name} again after {milliseconds} ms{' with a checkpoint' * bool(more)}",
-           f"{ENDLESS} {LOG} {more}", says="the picture after", writes=(*WRITES, "here/kept/*"),
-           before=partial(send, (number, number), milliseconds / 1000), after=kept, status=128 + number)
+    stopped_by((number, number), milliseconds / 1000, more=more)
     for number in (INT, TERM)
     for milliseconds in (0, 1, 2, 5, 10, 20, 100)
     for more in ("", "--checkpoint kept")
-]  # fmt: skip
+]
 
-MORE = [
-    Attack(f"several signals: {' '.join(signal.Signals(one).name for one in numbers)}, {1000 * apart:.1f} ms"
-           " apart", f"{ENDLESS} {LOG}", says="the picture after", writes=WRITES,
-           before=partial(send, numbers, apart), after=kept, status=128 + numbers[0])
-    for numbers, apart in several(24, seed=1)
-]  # fmt: skip
+MORE = [stopped_by(numbers, apart) for numbers, apart in several(24, seed=1)]
 
 OTHERS = [
     Attack("signal: one that is ignored, as under nohup", f"{ENDLESS} {LOG}", says="interrupted",

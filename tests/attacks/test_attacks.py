@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attacks import documents, outputs, signals
 from attacks.attack import Attack, attacked
+from fuzzing import TRIED, many, quiet
+
+__all__ = ["quiet"]
 
 ATTACKS: list[Attack] = [*documents.ATTACKS, *outputs.ATTACKS, *signals.ATTACKS]
 """The whole table."""
@@ -57,3 +63,22 @@ def test_some_attacks(attack: Attack, tmp_path: Path) -> None:
 @pytest.mark.parametrize("attack", ATTACKS, ids=name_of)
 def test_all_attacks(attack: Attack, tmp_path: Path) -> None:
     attacked(attack, tmp_path / "attack")
+
+
+@pytest.mark.slow
+def test_signals_at_random_moments(tmp_path_factory: pytest.TempPathFactory) -> None:
+    kinds = st.sampled_from([signals.INT, signals.TERM, signals.HUP])
+
+    @many(0.005)
+    @given(
+        numbers=st.lists(kinds, min_size=1, max_size=4).map(sorted),
+        apart=st.floats(0, 0.3),
+        steps=st.integers(1, 40),
+        kept=st.booleans(),
+    )
+    def check(numbers: list[signal.Signals], apart: float, steps: int, kept: bool) -> None:
+        TRIED.cases += 1
+        attack = signals.stopped_by(tuple(numbers), apart, steps, "--checkpoint kept" * kept)
+        attacked(attack, tmp_path_factory.mktemp("signals") / "attack")
+
+    check()

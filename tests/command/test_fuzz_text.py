@@ -1,8 +1,9 @@
-"""Any text where a SPEC, a STYLE, an INIT, a schedule or a TOML file is read: taken, or one clear line."""
+"""Any text where a SPEC, STYLE, INIT, schedule, name or TOML file is read: taken, or one clear line."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from helpers import Invoke, Pair, refused
 from impasto.builtin import build_host
+from impasto.command.run import default_output
 from impasto.files.outputs import Outputs
 from impasto.host.host import Kind
 from impasto.images.writing import SUFFIXES
@@ -228,6 +230,48 @@ def test_much_toml(tmp_path: Path) -> None:
         lines = "".join(f"{key} = {value}\n" for key, value in table.items()).encode()
         try_toml(tmp_path / "a.toml", edited(TOML, edits))
         try_toml(tmp_path / "a.toml", lines)
+
+    check()
+
+
+LETTERS = st.one_of(st.characters(), st.sampled_from("/.-~ \0\n%'\"\ud800畫é"))
+NAMES = st.one_of(
+    st.text(LETTERS, max_size=40),
+    st.builds(str.__mul__, st.text(LETTERS, min_size=1, max_size=3), st.integers(50, 300)),
+)
+"""Names of files: any characters, short and too long."""
+
+
+def try_names(folder: Path, content: str, style: str) -> None:
+    """Write to the name that a run of two pictures has by default, and to the content's own."""
+    for name in (default_output(content, [style]), f"{content}.png"):
+        outputs = Outputs(folder=folder)
+        only_clear_lines(lambda name=name, outputs=outputs: write(outputs, name))  # type: ignore[misc]
+    assert len(os.fsencode(os.path.basename(default_output(content, [style])))) <= 255
+
+
+def write(outputs: Outputs, name: str) -> None:
+    if os.path.isabs(name) or ".." in name:
+        return
+    path = outputs.claim(name, suffixes=SUFFIXES)
+    with outputs.writing(path) as part:
+        part.write_bytes(b"whole")
+    assert path.read_bytes() == b"whole"
+    path.unlink()
+
+
+@FEW
+@given(content=NAMES, style=NAMES)
+def test_any_names(tmp_path: Path, content: str, style: str) -> None:
+    try_names(tmp_path, content, style)
+
+
+@pytest.mark.slow
+def test_many_names(tmp_path: Path) -> None:
+    @many(0.3)
+    @given(content=NAMES, style=NAMES)
+    def check(content: str, style: str) -> None:
+        try_names(tmp_path, content, style)
 
     check()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from impasto.command.printing import say, say_json
 from impasto.errors import ImpastoError, unknown
 from impasto_profiling.pairs import DEMO, check_pairs
 
@@ -81,13 +82,20 @@ def bench(
 
     with tempfile.TemporaryDirectory() as folder:
         plan = Plan(
-            pictures, quick, Path(folder), say, compiled, size=size, steps=steps, rounds=rounds
+            pictures,
+            quick,
+            Path(folder),
+            say_progress,
+            compiled,
+            size=size,
+            steps=steps,
+            rounds=rounds,
         )
         report = measured(chosen, plan, file)
     if as_json:
-        click.echo(report.model_dump_json(indent=2))
+        say_json(report.model_dump(), indent=2)
     elif as_markdown:
-        click.echo(markdown(report))
+        say(markdown(report))
     else:
         print_table(report)
 
@@ -121,18 +129,16 @@ def named(suite: str) -> Iterator[None]:
         raise ImpastoError(f"suite {suite}: {error}") from error
 
 
-def say(line: str) -> None:
+def say_progress(line: str) -> None:
     """Show progress, on standard error."""
-    click.echo(f"impasto: {line}", err=True)
+    say(f"impasto: {line}", err=True)
 
 
 def list_suites() -> None:
     """Print what can be measured, and how to ask for it."""
     for name, line in SUITES.items():
-        click.echo(f"{name:<12}{line}")
-    click.echo(
-        "impasto bench SUITE … runs these, impasto bench all runs all (hours); --quick is shorter"
-    )
+        say(f"{name:<12}{line}")
+    say("impasto bench SUITE … runs these, impasto bench all runs all (hours); --quick is shorter")
 
 
 def check_suites(suites: tuple[str, ...]) -> tuple[str, ...]:

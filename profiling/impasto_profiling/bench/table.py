@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.table import Table
 
+from impasto.command.safe_console import SafeConsole
 from impasto_profiling.bench.record import Comparison, Figure, Report
 
 HEADINGS = ("suite", "what", "Impasto", "compared with", "", "times better")
@@ -19,7 +19,7 @@ def print_table(report: Report) -> None:
         table.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")
     for row in rows(report):
         table.add_row(*row)
-    console = Console(markup=False)
+    console = SafeConsole()
     console.print(table)
     console.print(about(report))
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from helpers import Invoke, Pair
 from impasto_profiling.bench.clock import take_turns
-from impasto_profiling.bench.command import SUITES, say
+from impasto_profiling.bench.command import SUITES, say_progress
 from impasto_profiling.bench.evaluation import operations, ready
 from impasto_profiling.bench.optimizers import descend, settings_of, ways
 from impasto_profiling.bench.plan import Plan
@@ -96,7 +96,7 @@ def test_evaluation_has_the_ceiling_and_the_plain_loop(invoke: Invoke, pair: Pai
 
 
 def test_operations_are_those_counted_by_hand(pair: Pair, tmp_path: Path) -> None:
-    plan = Plan(((str(pair.content), str(pair.style)),), True, tmp_path, say)
+    plan = Plan(((str(pair.content), str(pair.style)),), True, tmp_path, say_progress)
     run = ready(plan, 64)
     total, incoming = 0, 3
     for block, (channels, count) in enumerate([(64, 2), (128, 2), (256, 4), (512, 4), (512, 1)]):
