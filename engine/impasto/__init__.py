@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from impasto.jobs.learn import learn
-    from impasto.jobs.pieces import features, make
+    from impasto.jobs.pieces import features, make, read_image
     from impasto.jobs.resume import resume
     from impasto.jobs.steps import Steps
     from impasto.model.canvas import Canvas
@@ -42,7 +42,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "impasto.api": ("run", "steps"),
-    "impasto.jobs.pieces": ("features", "make"),
+    "impasto.jobs.pieces": ("features", "make", "read_image"),
     "impasto.jobs.resume": ("resume",),
     "impasto.jobs.steps": ("Steps",),
     "impasto.model.canvas": ("Canvas",),
@@ -101,6 +101,7 @@ __all__ = [
     "hookimpl",
     "learn",
     "make",
+    "read_image",
     "resume",
     "run",
     "steps",

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "engine" / "REFERENCE.md"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / name for name in (
-    "README.md", "engine/README.md", "engine/REFERENCE.md", "plugins/README.md", "profiling/README.md",
+    "README.md", "engine/README.md", "engine/REFERENCE.md", "engine/PYTHON.md", "plugins/README.md",
+    "profiling/README.md",
 )]  # fmt: skip
 
 

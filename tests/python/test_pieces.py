@@ -173,6 +173,19 @@ def test_targets_move_with_the_objective_and_are_copied_with_it(name: str) -> No
     assert torch.equal(whole(image(4))[0], expected), "the copy shares nothing that changes"
 
 
+def test_a_network_of_weights_in_the_processors_own_layout_is_copied_too() -> None:
+    losses = [
+        impasto.make("loss", "content:layers=conv2_1"),
+        impasto.make("loss", "gram:layers=conv1_1"),
+    ]
+    whole = impasto.Objective(impasto.make("extractor", "random"), losses)
+    expected = whole.set_targets(image(1), image(2))(image(4))[0]
+    for copied in (copy.deepcopy(whole), pickle.loads(pickle.dumps(whole))):
+        assert torch.equal(copied(image(4))[0], expected)
+        double = copied.double()(image(4).double())[0]
+        assert double.item() == pytest.approx(expected.item(), rel=1e-3)
+
+
 def test_targets_are_on_the_device_that_the_objective_is_moved_to() -> None:
     whole = objective("content", "gram", "tv")
     mask = torch.ones(1, 1, 32, 32)

@@ -104,10 +104,7 @@ def features(
         PictureError: the picture cannot be read or used.
         SettingsError: an extractor or a layer that is not there.
     """
-    image = tensor_of(picture)
-    if size is not None:
-        width, height = fitted(image.shape[3], image.shape[2], size)
-        image = resized(image, height, width)
+    image = read_image(picture, size)
     if isinstance(extractor, Extractor):
         network = copy.deepcopy(extractor)
     else:
@@ -118,15 +115,29 @@ def features(
     return {layer: found[layer] for layer in wanted}
 
 
-def tensor_of(picture: str | os.PathLike[str] | Image.Image | Tensor) -> Tensor:
-    """A picture as (1, 3, H, W) sRGB in [0, 1].
+def read_image(
+    picture: str | os.PathLike[str] | Image.Image | Tensor, size: int | None = None
+) -> Tensor:
+    """A picture as a tensor.
+
+    Args:
+        picture: a file, a picture of Pillow, or a tensor (1, 3, H, W) sRGB in [0, 1].
+        size: longer side, pixels, that it is brought to; None leaves it.
+
+    Returns:
+        (1, 3, H, W) sRGB in [0, 1]; of a file or picture float32 on the CPU.
 
     Raises:
         PictureError: it cannot be read, or is no picture.
     """
     if isinstance(picture, Image.Image):
-        return photo_of(picture).image
-    if isinstance(picture, (str, os.PathLike)):
-        return open_picture(picture).image
-    refuse_other_shapes(picture)
-    return picture
+        image = photo_of(picture).image
+    elif isinstance(picture, (str, os.PathLike)):
+        image = open_picture(picture).image
+    else:
+        refuse_other_shapes(picture)
+        image = picture
+    if size is None:
+        return image
+    width, height = fitted(image.shape[3], image.shape[2], size)
+    return resized(image, height, width)

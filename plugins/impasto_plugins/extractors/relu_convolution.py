@@ -60,9 +60,12 @@ class ReLUConvolution(nn.Conv2d):
         )
         return made
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy has weights of its own; and prepacked ones can be neither copied nor pickled.
+        return {**vars(self), "ready": None}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # A copy has weights of its own.
-        super().__setstate__({**state, "ready": None})  # type: ignore[no-untyped-call]
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self.number = _numbered(self)
 
     def ready_for(self, size: torch.Size) -> Ready:
