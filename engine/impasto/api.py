@@ -34,7 +34,7 @@ def run(
     Args:
         content: a file, or a picture of Pillow.
         style: one or several of these, or of :class:`impasto.Style`.
-        preset: name of a preset; ``default`` if nothing is said.
+        preset: name of a preset; ``default`` unless given.
         config: a TOML file of settings.
         given: settings by name (see :class:`impasto.Settings`); plugins as SPEC, e.g.
             ``loss=["content", "gram:weight=2"]``. They win over the file, the file over the preset.
@@ -43,7 +43,7 @@ def run(
         Picture, losses and settings. It is also written to a file if ``output`` is given.
 
     Raises:
-        ImpastoError: something asked for cannot be had. The text is one clear line.
+        ImpastoError: a setting, picture or plugin that cannot be used. The text is one clear line.
         RunFailed: the run failed after it began; its ``result`` has the picture so far.
         Interrupted: the same for Ctrl-C.
     """

@@ -45,7 +45,7 @@ def build_host(load: str = "all", plugins: Iterable[str] = ()) -> Host:
     """A host with the built-in plugins, the installed ones, and those given by file or module.
 
     Args:
-        load: which installed third-party plugins: ``all``, ``none``, or names with commas between.
+        load: which installed third-party plugins: ``all``, ``none``, or names separated by commas.
         plugins: paths of Python files (they end in ``.py``), or names of modules.
 
     Raises:

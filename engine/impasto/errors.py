@@ -17,7 +17,7 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST = 800
-"""Characters of an error's line; what users typed, and what files hold, may have many more."""
+"""Most characters of an error's line; text from users and from files may be much longer."""
 
 
 class ImpastoError(Exception):
@@ -47,7 +47,7 @@ class OutputError(ImpastoError):
 
 
 class CheckpointError(ImpastoError):
-    """A checkpoint that cannot be written, read or gone on from."""
+    """A checkpoint that cannot be written, read or resumed."""
 
 
 class RecipeError(ImpastoError):
@@ -71,9 +71,9 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str, kept: str = "") -> str:
-    r"""A text in which nothing steers a terminal, or makes it show something else than what is there.
+    r"""A text in which every character is escaped that would steer a terminal, or show another text.
 
-    Escaped are control characters, those that turn the direction of writing or are not seen, halves of
+    These are control characters, those that change the direction of writing or are invisible, single
     surrogates, and spaces other than the plain one.
 
     >>> visible("\x1b[2Jred")

@@ -54,7 +54,7 @@ def impasto_optimizers() -> Iterable[Offer]:  # type: ignore[empty-body]
     that fails during a run ends the run, which keeps its picture.
 
     The engine sends the canvas back to the best picture, with half of every ``lr``, when the loss
-    explodes or is no number. An optimizer that sees to that by itself says so: ``recovers = True``.
+    diverges or is NaN. An optimizer that recovers by itself has ``recovers = True``.
     """
 
 

@@ -17,7 +17,7 @@ SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 """Sides of the square matrices that are tried: large enough that moving them costs little."""
 
 COPIED = 2**26
-"""Numbers of four bytes."""
+"""Numbers of four bytes that are copied."""
 
 REPEATS = 5
 LONGEST = 1.0

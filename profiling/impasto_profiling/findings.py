@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from impasto_profiling.report import LayerRate, StageReport
 
 NEAR = 0.7
-"""Share of the ceiling from which on a convolution counts as near it."""
+"""Fraction of the ceiling from which on a convolution counts as near it."""
 
 
 def findings(stages: Sequence[StageReport], ceiling: float) -> list[str]:

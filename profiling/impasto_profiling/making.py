@@ -27,7 +27,7 @@ def make_report(run: Run, recordings: Sequence[Recording], folder: Path) -> Repo
 
     Args:
         run: as it is now.
-        recordings: of its stages; those without a trace are left out, and that is said.
+        recordings: of its stages; those without a trace are left out, with a warning.
         folder: of the profile.
     """
     most = peak_memory(run.device)

@@ -28,6 +28,6 @@ def check_pairs(
             raise click.BadParameter(f"'{value}' is not two files with a comma between")
         for file in files:
             if not Path(file).is_file():
-                raise click.BadParameter(f"picture '{file}' is not there")
+                raise click.BadParameter(f"picture '{file}' does not exist")
         pairs.append((files[0], files[1]))
     return tuple(pairs)

@@ -25,7 +25,7 @@ class PartTime:
 
     name: str
     seconds: float
-    """In all recorded steps, by the clock."""
+    """Seconds in all recorded steps, by the clock."""
     fraction: float
     """Fraction of the recorded steps' time, 0 to 1; those of all parts add up to 1."""
     forward: float
@@ -73,9 +73,9 @@ class StageReport:
 
     stage: int
     width: int
-    """Pixels."""
+    """Width in pixels."""
     height: int
-    """Pixels."""
+    """Height in pixels."""
     planned: int
     """Steps of the stage."""
     steps: int

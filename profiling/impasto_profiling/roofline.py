@@ -23,7 +23,7 @@ FORWARD = (
 )  # fmt: skip
 BACKWARD = ("aten::convolution_backward",)
 TURNED = ("_ConvolvedBackward", "impasto::convolve_back")
-"""In them, plain and compiled, a convolution with the flipped kernel is the backward pass; see
+"""Operators whose convolution with the flipped kernel is the backward pass, plain and compiled; see
 :mod:`impasto_plugins.extractors.relu_convolution`."""
 
 Shapes = tuple[tuple[int, ...], ...]

@@ -10,7 +10,7 @@ from impasto.command.safe_console import SafeConsole
 from impasto_profiling.report import Report, StageReport
 
 LEAST = 0.002
-"""Share of a step under which a part is not shown by itself."""
+"""Fraction of a step under which a part is not shown by itself."""
 
 
 def print_report(report: Report) -> None:

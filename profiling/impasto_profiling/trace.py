@@ -14,7 +14,7 @@ from typing import Any
 
 STEP = "ProfilerStep#"
 SUFFIX = ".pt.trace.json"
-"""By which torch-tb-profiler finds traces in a log."""
+"""Suffix by which torch-tb-profiler finds traces in a log."""
 
 
 GPU_WORK = ("kernel", "gpu_memcpy", "gpu_memset")

@@ -84,7 +84,7 @@ def test_a_name_that_is_taken_is_refused(invoke: Invoke, folder: Path) -> None:
     (folder / "quick.toml").write_text("size = 32\n")
     done = invoke("run", "a.jpg", "b.jpg")
     assert done.status == 1
-    assert "has the name of a preset that Impasto brings; rename it" in done.error
+    assert "has the name of a built-in preset; rename it" in done.error
 
 
 @pytest.mark.parametrize("preset", ["subtle", "strong", "pyramid-wasserstein"])

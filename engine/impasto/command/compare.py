@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--layers", metavar="NAMES", help="Layers to compare on, with commas between."
               " [conv1_2,conv2_2,conv3_3,conv4_3,conv5_2]")  # fmt: skip
 @click.option("--extractor", default="vgg19", metavar="SPEC",
-              help="Network, e.g. vgg19:weights=torchvision where those can be had. [vgg19]")  # fmt: skip
+              help="Network, e.g. vgg19:weights=torchvision. [vgg19]")  # fmt: skip
 @click.option("--size", type=click.IntRange(16), metavar="N",
               help="Longer side, in pixels, at which all are compared. [that of the smallest]")  # fmt: skip
 @click.option("-o", "--output", metavar="OUT", shell_complete=complete_file,

@@ -21,7 +21,7 @@ def foretell(settings: Settings, as_json: bool) -> None:
 
 
 def print_estimate(made: Estimate) -> None:
-    """On standard output: a row for each stage, and what all of them take."""
+    """Print a table with a row for each stage, and what the whole run takes."""
     table = Table(box=None, pad_edge=False)
     for heading in ("stage", "pixels", "steps", "about"):
         table.add_column(heading, justify="right")

@@ -22,7 +22,7 @@ OWN = {
     },
     "Help": {"help": "", "help_all": ""},
 }
-"""Options that are no settings, as in :data:`impasto.settings.groups.GROUPS`."""
+"""Options that are not settings, in the form of :data:`impasto.settings.groups.GROUPS`."""
 
 LONGEST_METAVAR, LONGEST_DEFAULT = 14, 12
 """Characters that the short help has room for."""
@@ -31,7 +31,7 @@ _ALL = "impasto.help_all"
 
 
 class GroupedCommand(click.Command):
-    """A command whose options are shown in groups, and that knows the words of other programs."""
+    """A command whose options are shown in groups, and that recognizes options of other programs."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {option for parameter in self.params for option in parameter.opts}
@@ -106,7 +106,7 @@ def _short(term: str) -> str:
 
 
 def default_values() -> dict[str, str]:
-    """What each setting is if nothing is said, in brackets: the values of the preset ``default``."""
+    """The default of each setting, in brackets: its value in the preset ``default``."""
     nothing = {"content": "content", "style": "style"}
     settings = validate({**nothing, **read_preset("default")})
     table = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}

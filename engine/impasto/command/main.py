@@ -137,7 +137,7 @@ def _status(signals: StopSignals) -> int:
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         # Abort is click's word for a KeyboardInterrupt, which it keeps as the cause.
         stopped = error.__cause__ or error
-        # As a shell has it for a process that a signal ended.
+        # The exit status that a shell gives to a process that a signal ended.
         status = 128 + getattr(stopped, "number", signal.SIGINT)
         status = _fail(str(stopped) or "interrupted", status)
     except click.ClickException as error:

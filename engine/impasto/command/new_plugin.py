@@ -30,7 +30,7 @@ SETTINGS = {
 """The same from Python, in the test."""
 
 IMPORTS = {"loss": "from $module import $Class\n"}
-"""What the test of a kind needs besides ``impasto.testing``."""
+"""Imports that the test of a kind needs besides ``impasto.testing``."""
 
 MORE_TESTS = {
     "loss": """

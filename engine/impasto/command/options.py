@@ -62,7 +62,7 @@ def run_options(command: Command) -> Command:
 
 
 def output_options(command: Command) -> Command:
-    """Add how much is said: ``--quiet`` and ``--verbose``."""
+    """Add the options for how much is printed: ``--quiet`` and ``--verbose``."""
     options: list[Callable[[Command], Command]] = [
         click.option(
             "-v", "--verbose", is_flag=True, expose_value=False, is_eager=True,

@@ -93,7 +93,7 @@ def new(given: tuple[str, ...], kind: str, name: str, output: str | None) -> Non
 
 
 def place(folder: Path) -> str:
-    """A folder as pip takes it: with a slash before or in it, or else it would be a package's name.
+    """A folder as an argument of pip, which takes a name without a slash for that of a package.
 
     >>> place(Path("impasto-mine")), place(Path("/tmp/my plugin"))
     ('./impasto-mine', "'/tmp/my plugin'")

@@ -64,7 +64,7 @@ def profile(
     settings = settings.with_output(default_output(settings.content, settings.style))
     assert settings.output is not None
     folder = Path(trace_dir or longer(settings.output.rpartition(".")[0], "_profile"))
-    # Imported here, since they bring torch, and what is wrong above is said without that wait.
+    # Imported here, since they bring torch, and errors above are shown without that wait.
     from impasto.command.malloc import ConfigureMalloc
     from impasto.jobs.run import run_settings
     from impasto_profiling.report import read_report

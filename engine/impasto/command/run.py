@@ -42,7 +42,7 @@ def run(
     given = given_on_the_line(content, styles, given)
     settings = gather(given, preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
-    # Imported here, since it brings torch, and what is wrong above is said without that wait.
+    # Imported here, since it imports torch: errors above are shown without that wait.
     if dry_run:
         from impasto.command.dry_run import foretell
 
@@ -60,7 +60,7 @@ def run(
 
 
 def report(result: Result, as_json: bool, quiet: bool) -> None:
-    """Say what became of a run: one JSON record on standard output, or a line for people."""
+    """Print the outcome of a run: one JSON record on standard output, or a line for people."""
     if as_json:
         say_json(result.as_record())
     elif not quiet:
@@ -88,5 +88,5 @@ def default_output(content: str, styles: Sequence[str | PathLike[str]]) -> str:
     'town_as_night.png'
     """
     painted = "_".join(Path(style).stem for style in styles)
-    # Each is shortened by itself, so that both are told; some room is left for what others add.
+    # Each is shortened by itself, so that both stay recognizable; the rest is room for suffixes.
     return f"{fitting_name(Path(content).stem, longest=110)}_as_{fitting_name(painted, longest=110)}.png"

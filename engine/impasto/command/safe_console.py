@@ -12,7 +12,7 @@ from impasto.errors import visible
 
 
 class SafeConsole(Console):
-    """A console for tables of data: what is in them is shown, whatever it is, and steers nothing."""
+    """A console for tables of data: control characters in the data are shown and not obeyed."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, **options)

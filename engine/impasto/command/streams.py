@@ -12,7 +12,7 @@ from impasto.errors import OutputError
 
 
 def open_closed_streams() -> None:
-    """Open what is closed among the first three descriptors, and leads nowhere.
+    """Open each closed standard stream on the null device.
 
     The next files that are opened would get their numbers, and what is printed would go into those.
     """
@@ -25,7 +25,7 @@ def open_closed_streams() -> None:
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Meanwhile standard error cannot fail, and standard output fails with one line."""
+    """Guard the standard streams: standard error cannot fail, and standard output fails with one line."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _guarded(sys.stdout, needed=True), _guarded(sys.stderr, needed=False)
     try:
@@ -39,14 +39,14 @@ def _guarded(stream: TextIO | None, needed: bool) -> Any:
 
 
 class Guarded:
-    """A text stream that says no more once it could not be written to."""
+    """A text stream that drops all output once it could not be written to."""
 
     def __init__(self, stream: TextIO, needed: bool) -> None:
         """Wrap a stream.
 
         Args:
-            stream: what is printed goes there.
-            needed: an error is raised for what could not be printed, once.
+            stream: the stream to write to.
+            needed: whether the first output that is lost raises an error.
         """
         self._stream, self._needed = stream, needed
 
@@ -57,8 +57,8 @@ class Guarded:
         """Write as the stream does.
 
         Raises:
-            BrokenPipeError: nobody reads it any more, and it is needed.
-            OutputError: it cannot be written to, and is needed.
+            BrokenPipeError: the stream is needed, and nobody reads it any more.
+            OutputError: the stream is needed, and cannot be written to.
         """
         try:
             return self._stream.write(text)

@@ -29,17 +29,17 @@ Stamp = tuple[int, int, int]
 """Device, inode and time of the last change, by which a file is known again; 0 for one that still grows."""
 
 Write = Callable[[Path], object]
-"""Writes something to a path, which the register chooses."""
+"""A function that writes something to a path, which the register chooses."""
 
 OWN = "written.json"
-"""In a checkpoint's folder: which files its run wrote, so that it may write them again once resumed."""
+"""The file in a checkpoint's folder that lists what its run wrote and may write again once resumed."""
 
 MOST_OWN = 1_000_000
-"""Bytes of that file that are read."""
+"""Most bytes that are read of that file."""
 
 
 class Outputs:
-    """What one command reads and writes."""
+    """The register of the files that one command reads and writes."""
 
     def __init__(self, *, force: bool = False, folder: str | os.PathLike[str] = "") -> None:
         """Start with nothing registered.
@@ -59,7 +59,7 @@ class Outputs:
         return self.folder / path
 
     def reads(self, names: Iterable[str | os.PathLike[str]]) -> None:
-        """Register files that the command reads; names that have no file are nobody's.
+        """Register files that the command reads; names without a file are skipped.
 
         Raises:
             OutputError: one of them is claimed as an output.
@@ -151,7 +151,7 @@ class Outputs:
 
         Args:
             path: as :meth:`claim` gave it.
-            grows: the file is written on after that.
+            grows: whether the file is appended to after that.
 
         Raises:
             FileTakenError: a file has come to be there, which must not be replaced.
@@ -162,7 +162,7 @@ class Outputs:
             yield part
 
     def keep(self, write: Write, path: Path, what: str = "picture") -> str:
-        """Write what took long: to its place or, if that cannot be had any more, to another.
+        """Write a result that took long to make: to its place or, if that fails, to another.
 
         Args:
             write: writes it to a path.
@@ -187,7 +187,7 @@ class Outputs:
         return ""
 
     def keep_or_raise(self, write: Write, path: Path, what: str = "picture") -> None:
-        """The same; what is not in its place is an error.
+        """Write a result as :meth:`keep` does; raise an error where it is not in its place.
 
         Raises:
             OutputError: it names the place where the result is.
@@ -236,7 +236,7 @@ def identity(path: Path) -> Identity:
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """By what a file is known again; None if there is none."""
+    """The device, inode and time of the last change of a file; None if there is none."""
     try:
         status = path.stat()
     except OSError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from impasto.files.whole import is_of_dead_process, machine
 
 SCRATCH = re.compile(r"impasto-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+")
-"""Names of such folders: by which machine and which process."""
+"""Pattern of the names of such folders, which hold their machine and process."""
 
 
 def scratch_folder() -> Path:

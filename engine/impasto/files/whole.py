@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: under a temporary name beside its place, then moved there at once."""
+"""Writing a file whole or not at all: under a temporary name next to its place, then moved there at once."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from pathlib import Path
 from impasto.errors import OutputError
 
 PART = re.compile(r"\.impasto-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.part(\.\w+)?")
-"""Names of files that are being written: by which machine and which process."""
+"""Pattern of the names of files that are being written, which hold their machine and process."""
 
 LONGEST_SUFFIX = 16
-"""Characters; a longer one is left out of the temporary name, which must fit everywhere."""
+"""Most characters of a suffix that a temporary name has; longer ones are left out of it."""
 
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 """How file systems say that they have no hard links."""
@@ -34,7 +34,7 @@ class FileTakenError(OutputError):
 def written_whole(
     path: Path, *, replace: bool = True, placing: Callable[[Path], object] | None = None
 ) -> Iterator[Path]:
-    """A temporary file beside ``path``, which takes its place at the end; removed if writing fails.
+    """A temporary file next to ``path``, which takes its place at the end; removed if writing fails.
 
     The file gets the rights that the user's umask leaves, or those of the file that it replaces. A
     symbolic link is followed: what it points to is replaced, the link stays.
@@ -42,7 +42,7 @@ def written_whole(
     Args:
         path: where the file belongs.
         replace: whether a file there may be replaced. If not, looking whether there is one and putting
-            the new one there are one act: of two processes that try, one fails.
+            the new one there are one step: of two processes that try, one fails.
         placing: called with the temporary file just before.
 
     Raises:
@@ -56,7 +56,7 @@ def written_whole(
         try:
             yield part
             with suppress(FileNotFoundError):
-                # Where it must not be replaced this is for nothing: the last act fails.
+                # Where it must not be replaced this has no effect: the last step fails.
                 mode = stat.S_IMODE(target.stat().st_mode)
             # Some writers replace the file by one of their own, with other rights.
             part.chmod(mode)
@@ -107,7 +107,7 @@ def new_part(target: Path) -> tuple[Path, int]:
 
 
 def put_in_place(part: Path, target: Path, replace: bool) -> None:
-    """Give a finished file its name, in one act.
+    """Give a finished file its name, in one step.
 
     Raises:
         FileExistsError: the name is taken, and must not be replaced.
@@ -121,7 +121,7 @@ def put_in_place(part: Path, target: Path, replace: bool) -> None:
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
-        # The name is taken by an empty file of our own first, which nobody else can have made.
+        # An empty file of our own takes the name first, which fails where another process was faster.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         part.replace(target)
 
@@ -149,7 +149,7 @@ def remove_parts_of_dead_processes(folder: Path) -> None:
 
 
 def is_of_dead_process(found: re.Match[str] | None) -> bool:
-    """Whether a name says that it belongs to a process of this machine, and that is no more."""
+    """Whether a name belongs to a process of this machine that has ended."""
     if found is None or found["machine"] != machine() or os.name != "posix":
         return False
     try:
@@ -163,7 +163,7 @@ def is_of_dead_process(found: re.Match[str] | None) -> bool:
 
 @functools.cache
 def machine() -> str:
-    """Tells apart machines, and containers, that share a folder: their processes have the same numbers."""
+    """A name for this machine or container: those that share a folder may number processes alike."""
     processes = ""
     with suppress(OSError):
         processes = os.readlink("/proc/self/ns/pid")

@@ -1,4 +1,4 @@
-"""Packages that Impasto does not need to paint: they come as extras, and are asked for when used."""
+"""Packages that Impasto does not need to paint: they are extras, and are looked for when they are used."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ def require(package: str, extra: str, what: str) -> None:
     """Refuse what needs a package that is not installed.
 
     Args:
-        package: as it is imported.
-        extra: of Impasto, that installs it.
-        what: needs it, for the error.
+        package: name by which it is imported.
+        extra: the extra of Impasto that installs it.
+        what: what needs it, for the error.
 
     Raises:
         SettingsError: with the command that installs it.

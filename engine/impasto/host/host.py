@@ -1,4 +1,4 @@
-"""The host: loads plugins, knows what each offers, calls the hooks, and says whose fault a failure is."""
+"""The host: loads plugins, knows what each offers, calls the hooks, and names what failed."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Host:
             PluginError: there is no such file, or it fails, or is not a valid plugin.
         """
         source = f"file {path}"
-        # Unlike Path.is_file, also no for a name that is too long for a file.
+        # Unlike Path.is_file, this is False for a name that is too long for a file.
         if not os.path.isfile(path):
             raise PluginError(f"plugin file '{path}' does not exist")
         unique = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
@@ -188,9 +188,9 @@ class Host:
         return origin
 
     def load_entry_points(self, wanted: str) -> None:
-        """Load installed plugins: ``all``, ``none``, or names with commas between.
+        """Load installed plugins: ``all``, ``none``, or names separated by commas.
 
-        One that fails stays listed with its reason; it takes nothing else down.
+        One that fails stays listed with its reason, and the others are loaded.
 
         Raises:
             SettingsError: a name that no installed distribution has.

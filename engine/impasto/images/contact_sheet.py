@@ -17,7 +17,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def contact_sheet(
     cells: Sequence[tuple[str, Image.Image]], columns: int = 4, cell: int = 256
 ) -> Image.Image:
-    """Labelled pictures in a grid, row by row, dark on white, each under its label.
+    """Labeled pictures in a grid, row by row, dark on white, each under its label.
 
     Args:
         cells: label and picture of each; labels break at spaces.

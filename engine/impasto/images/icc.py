@@ -65,7 +65,7 @@ def to_srgb(samples: Samples, color_model: ColorModel, profile: bytes | None, na
 
     Relative colorimetric with black point compensation, as is usual for photographs. Without a
     profile, RGB and gray are taken as sRGB, and CMYK as ideal inks. A profile that cannot be used is
-    left aside, and that is said.
+    ignored, with a warning.
 
     Args:
         samples: float, of a picture in this color model.

@@ -16,11 +16,11 @@ from impasto.images.samples import DecodedImage, image_of_samples, normalized, n
 CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 SIGNATURES = (b"\xff\x0a", CONTAINER)
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-"""Width to height, where the header gives the height alone."""
+"""Ratios of width to height, for headers that give the height alone."""
 
 
 class Bits:
-    """Numbers from a string of bits, the lowest bit of each byte first."""
+    """Reads numbers from a string of bits, the lowest bit of each byte first."""
 
     def __init__(self, data: bytes) -> None:
         self.rest = int.from_bytes(data, "little")
@@ -40,7 +40,7 @@ def jpeg_xl_header(data: bytes) -> tuple[int, int, bool]:
     """
     bits = Bits(_codestream(data)[2:64])
     width, height = _size(bits)
-    if bits.take(1) or not bits.take(1):  # All is as by default, or there are no extra fields.
+    if bits.take(1) or not bits.take(1):  # Everything as by default, or no extra fields.
         return width, height, False
     bits.take(3)
     if bits.take(1):

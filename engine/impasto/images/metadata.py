@@ -1,4 +1,4 @@
-"""EXIF and XMP: what of the content picture goes on into the result."""
+"""EXIF and XMP: which metadata of the content picture the result keeps."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """PNG of every depth: pixels by libpng through imagecodecs, and the chunks around them.
 
-Pillow reduces colors of 16 bits to 8, and refuses a whole picture for much text beside it.
+Pillow reduces colors of 16 bits to 8, and refuses pictures with much text in their chunks.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _exif(chunks: Chunks) -> Image.Exif:
 
 
 def _inflated(packed: bytes, what: str, name: str) -> bytes:
-    """What zlib has packed; nothing where it is damaged or larger than ``MOST``, and that is said."""
+    """What zlib has packed; nothing, with a warning, where it is damaged or larger than ``MOST``."""
     unpacking = zlib.decompressobj()
     try:
         content = unpacking.decompress(packed, MOST)

@@ -48,7 +48,7 @@ class Photo:
     """A picture as it was read, with what a photographer wants to keep."""
 
     image: Tensor
-    """(1, 3, H, W) float32 sRGB in [0, 1]; where it is transparent, colors spread from beside."""
+    """(1, 3, H, W) float32 sRGB in [0, 1]; where it is transparent, colors from around."""
     alpha: Tensor | None = None
     """(1, 1, H, W) float32 in [0, 1]; None where all is opaque."""
     profile: bytes | None = None
@@ -107,7 +107,7 @@ def _clear_lines(path: str | os.PathLike[str], max_megapixels: float) -> Iterato
         raise _too_large(path, max_megapixels) from None
     except MemoryError:
         raise PictureError(f"picture '{path}' does not fit into memory") from None
-    # Whatever a decoder raises on a damaged file is said as one line.
+    # Whatever a decoder raises on a damaged file becomes one line.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"picture '{path}' cannot be read: {reason}") from None
@@ -152,7 +152,7 @@ def upright(samples: Samples, orientation: object) -> Samples:
 
 def _contents(path: str | os.PathLike[str], max_megapixels: float) -> bytes:
     try:
-        # A pipe would be waited for, and a device may do something when it is opened.
+        # Opening a pipe may wait forever, and opening a device may have effects.
         if not stat.S_ISREG(os.stat(path).st_mode):
             what = "a folder" if os.path.isdir(path) else "not a file"
             raise PictureError(f"picture '{path}' is {what}")
@@ -160,7 +160,7 @@ def _contents(path: str | os.PathLike[str], max_megapixels: float) -> bytes:
             size = os.fstat(file.fileno()).st_size
             if size > max_megapixels * 1e6 * LARGEST_PIXEL:
                 raise _too_large(path, max_megapixels)
-            # What the system makes up, as in /proc, has no size.
+            # Files that the system generates, as in /proc, have no size.
             data = file.read(size)
     except FileNotFoundError:
         raise PictureError(f"picture '{path}' does not exist") from None

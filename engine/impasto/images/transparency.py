@@ -1,4 +1,4 @@
-"""Colors under transparency: what nobody sees is replaced by what lies beside it."""
+"""Colors under transparency: hidden ones are replaced by visible ones from around."""
 
 from __future__ import annotations
 

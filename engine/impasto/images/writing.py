@@ -47,7 +47,7 @@ logger = logging.getLogger("impasto")
 
 @dataclass(frozen=True)
 class PictureMetadata:
-    """What goes into a file beside its colors."""
+    """What goes into a file besides its colors."""
 
     alpha: Tensor | None = None
     """(1, 1, H, W) in [0, 1]; None is opaque."""

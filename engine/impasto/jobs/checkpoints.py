@@ -43,7 +43,7 @@ class Checkpoints:
         self.written = 0.0
         self.failing = False
         self.signals: StopSignals | None = None
-        """Those that wait for the end of a step."""
+        """The signals, which wait for the end of a step."""
 
     def has_one(self) -> bool:
         """Whether there is a checkpoint in the folder."""

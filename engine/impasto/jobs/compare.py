@@ -2,8 +2,8 @@
 
 It tells whether a run reached the style's statistics and kept the content's shapes, also where the
 optimizer was not looking: a run that fooled its own layers shows here. It cannot tell which picture people
-like. The layers lie between those of the losses, so they see much of the same: take small differences for
-none, and another network (``--extractor``) where there is one. Patches copied from the style picture come
+like. The layers lie between those of the losses, so they see much of the same: ignore small differences,
+and use another network (``--extractor``) where there is one. Patches copied from the style picture come
 out near it; and a run whose losses used these layers has an advantage.
 """
 

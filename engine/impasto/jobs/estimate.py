@@ -1,8 +1,8 @@
-"""What a run will take in memory and roughly in time, before it; nothing is painted.
+"""How much memory and roughly how much time a run will take; nothing is painted.
 
 Memory is the process as it stands after a trial of a few small steps, plus all tensors that are alive at
 once in one evaluation of the largest stage, which is gone through on torch's ``meta`` device: shapes
-without numbers. So it holds for any extractor, loss and canvas. What the optimizer keeps is measured in
+without values. So it holds for any extractor, loss and canvas. What the optimizer keeps is measured in
 the trial and grows with the canvas. Time is the trial's, scaled by the number of pixels.
 """
 
@@ -86,14 +86,13 @@ def estimate(
         before_stage: called at the beginning of the trial, as a run calls its observers.
 
     Raises:
-        ImpastoError: what would refuse the run, or a plugin that cannot be gone through without
-            numbers.
+        ImpastoError: what would refuse the run, or a plugin that needs values, not only shapes.
     """
     prepared = prepare_run(replace(settings, output=None, callback=())).prepared
     run = Run(replace(prepared, evaluate=prepared.objective))
     compiled = prepared.compiled
     stages, last, device = tuple(run.stages), run.stages[-1], run.device
-    # Copied before the trial, in which losses may keep tensors that have numbers.
+    # Copied before the trial, in which losses may keep tensors that have values.
     shapes = copy.deepcopy(run.objective).to("meta")
     trial = trial_stage(
         stages[0],
@@ -103,7 +102,7 @@ def estimate(
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
     pixels = trial.width * trial.height
-    largest = without_numbers(run.prepared, shapes)
+    largest = on_meta_device(run.prepared, shapes)
     return Estimate(
         stages=stages,
         seconds=tuple(s.steps * seconds * s.width * s.height / pixels for s in stages),
@@ -169,11 +168,11 @@ def bytes_of_evaluation(run: Run, stage: Stage) -> int:
     """Bytes of all tensors that are alive at once in a stage's targets, loss and gradient.
 
     Args:
-        run: see :func:`without_numbers`.
+        run: see :func:`on_meta_device`.
         stage: the largest.
 
     Raises:
-        ImpastoError: a plugin needs the numbers.
+        ImpastoError: a plugin needs values, not only shapes.
     """
     live = LiveTensors()
     try:
@@ -185,12 +184,12 @@ def bytes_of_evaluation(run: Run, stage: Stage) -> int:
     except (NotImplementedError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
         raise ImpastoError(
-            f"memory cannot be estimated: a plugin needs numbers, not only shapes ({reason})"
+            f"memory cannot be estimated: a plugin needs values, not only shapes ({reason})"
         ) from error
     return live.peak
 
 
-def without_numbers(prepared: Prepared, shapes: Objective) -> Run:
+def on_meta_device(prepared: Prepared, shapes: Objective) -> Run:
     """The same run on the ``meta`` device, where only shapes are computed.
 
     Args:

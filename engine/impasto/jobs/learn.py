@@ -45,7 +45,7 @@ def learn(
     Args:
         painting: a picture file, with a scale or size if wanted.
         output: the file to write; its suffix is ``.style``.
-        preset: name of a preset; ``default`` if nothing is said.
+        preset: name of a preset; ``default`` unless given.
         config: a TOML file of settings.
         given: settings by name, as in :func:`impasto.run`.
 
@@ -53,7 +53,7 @@ def learn(
         The record that the file has.
 
     Raises:
-        ImpastoError: something asked for cannot be had.
+        ImpastoError: a setting, picture or plugin that cannot be used.
     """
     style = Style.parse(painting)
     given = {**given, "content": style.file, "style": style, "output": os.fspath(output)}

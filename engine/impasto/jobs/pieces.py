@@ -1,4 +1,4 @@
-"""The parts of a run by themselves, for loops of one's own: made by name, and features of a picture."""
+"""The parts of a run by themselves, for your own loops: parts made by name, and features of a picture."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ def relocated(settings: Settings, places: Mapping[str, str]) -> Settings:
 
     Args:
         settings: of a recipe.
-        places: the file of today by the name in the settings.
+        places: where each file is now, by its name in the settings.
     """
 
     def moved(value: Any) -> Any:

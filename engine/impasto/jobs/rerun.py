@@ -46,13 +46,13 @@ def rerun(
     watched: Callable[[Settings], Settings] | None = None,
     observers: Sequence[object] = (),
 ) -> Result:
-    """Do the run again that a picture's recipe tells of.
+    """Repeat the run that a picture's recipe describes.
 
     Args:
-        path: of the picture with the recipe.
-        output: to write; one of the inputs it cannot be, nor ``path``.
+        path: the picture with the recipe.
+        output: the file to write; neither an input of the run nor ``path``.
         found: files that lie elsewhere now than they did; they are known by their checksums.
-        plugins: to load. A recipe loads none by itself: a picture from elsewhere must not run code.
+        plugins: plugins to load. A recipe loads none by itself: a picture from elsewhere must not run code.
         force: overwrite the output if it exists.
         watched: puts callbacks into the settings.
         observers: objects with life-cycle hooks.
@@ -119,7 +119,7 @@ def places_of(inputs: Mapping[str, str], found: Sequence[str]) -> dict[str, str]
 
 
 def say_differences(run: Run, recipe: Mapping[str, Any]) -> None:
-    """Warn of what is not as it was.
+    """Warn of versions and of the machine where they differ from the recipe's.
 
     Raises:
         RecipeError: the network has other weights.

@@ -1,4 +1,4 @@
-"""Going on with a run from its checkpoint."""
+"""Resuming a run from its checkpoint."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def resume(
     force: bool = False,
     trust: bool = False,
 ) -> Result:
-    """Go on with the run of a checkpoint; its output is written, over the picture so far.
+    """Resume the run of a checkpoint, and write its output over the picture so far.
 
     Args:
         folder: the folder that the run had as ``checkpoint``. Relative names in the run's settings
@@ -96,7 +96,7 @@ def _resume(
 
 
 class SavedRun(TypedDict):
-    """What each checkpoint has; the stage says itself what fits its canvas, optimizer and the like."""
+    """What each checkpoint has; the stage itself checks the state of its canvas, optimizer and the like."""
 
     __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False)  # type: ignore[misc]
 
@@ -213,12 +213,12 @@ def refuse_other_inputs(run: Run, before: Mapping[str, Any]) -> None:
         line = f"{name} is not the one that the checkpoint was made with"
         if name not in plugins:
             raise CheckpointError(line)
-        # The user may well go on because the plugin is mended now.
+        # The user may resume the run because the plugin has been fixed.
         logger.warning("%s: the picture may be another", line)
 
 
 def say_differences(run: Run, state: Mapping[str, Any]) -> None:
-    """Warn of what is not as it was on the machine that wrote the checkpoint."""
+    """Warn of what differs from the machine that wrote the checkpoint."""
     for what, now in machine_of(run.prepared).items():
         was = state["machine"].get(what)
         if was != now:

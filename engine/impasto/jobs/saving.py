@@ -51,7 +51,7 @@ def paint_and_save(run: Run, checkpoints: Checkpoints | None = None) -> Result:
 
 
 def painted(run: Run, signals: StopSignals) -> tuple[Result | None, BaseException | None]:
-    """Paint; the result, or what ended the run early. From then on signals wait.
+    """Paint, and return the result or what ended the run early; from then on signals wait.
 
     Nested, since a signal may come while an error is dealt with; for some time after it no other is raised.
     """

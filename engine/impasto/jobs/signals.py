@@ -36,7 +36,7 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, number: int = signal.SIGINT) -> None:
         super().__init__(REASONS[number])
         self.number = number
-        """Of the signal."""
+        """Number of the signal."""
 
 
 class StopSignals:

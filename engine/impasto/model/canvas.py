@@ -16,7 +16,7 @@ class Canvas(nn.Module, ABC):
         """The picture: (1, 3, H, W) sRGB, about [0, 1]; what lies outside is clipped when saved."""
 
     def project(self) -> None:
-        """Called after each step, without gradients: pull the parameters back to where they may be."""
+        """Pull the parameters back to where they may be; called after each step, without gradients."""
 
     @torch.no_grad()
     def picture(self) -> Tensor:

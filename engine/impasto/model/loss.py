@@ -50,8 +50,8 @@ class Loss(nn.Module):
     pixel, and the comparison is a mean over pixels. ``whole``: neither; needs the whole picture, and
     several styles are compared with one by one, and the terms averaged by their weights."""
     precision: ClassVar[Literal["full", "network"]] = "full"
-    """In which features come: ``full`` is float32 at least; ``network`` is the network's own, for a loss
-    that sees to it itself that its sums and differences are taken in full (see :func:`full`)."""
+    """Precision of the features that it gets: ``full`` is float32 at least; ``network`` is the network's
+    own, for a loss that itself takes its sums and differences in full precision (see :func:`full`)."""
 
     spec: Spec | None = None
     """The SPEC that the engine made the loss from; None for one that was made in Python."""
@@ -202,5 +202,5 @@ def mix(summaries: Sequence[Mapping[str, Summary]], weights: Sequence[float]) ->
 
 
 def full(feature: Tensor) -> Tensor:
-    """The same in float32, or as it is where that has more digits."""
+    """The tensor in float32, or as it is where its precision is higher."""
     return feature.to(torch.promote_types(feature.dtype, torch.float32))

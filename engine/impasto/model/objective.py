@@ -61,7 +61,7 @@ class Objective(nn.Module):
         self.scales: dict[str, Tensor] = {}
         """Factor of each term at this size, no dimensions; a tensor, so that compiled code serves all."""
         self.masks: list[dict[str, Tensor]] = []
-        """Of each region that has one, by layer."""
+        """Mask of each region that has one, by layer."""
         self.size: tuple[int, int] | None = None
         """Height and width of the content that the targets are for."""
 

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class FollowedOperations(TorchDispatchMode, ABC):  # type: ignore[no-untyped-call]
-    """A context in which each operation is done as always, and :meth:`done` hears of it."""
+    """A context in which :meth:`done` is called after each operation."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -28,7 +28,7 @@ class FollowedOperations(TorchDispatchMode, ABC):  # type: ignore[no-untyped-cal
 
     @abstractmethod
     def done(self, operation: Any, given: Sequence[Any], result: Any) -> None:
-        """An operation was done.
+        """Follow an operation that was done.
 
         Args:
             operation: such as ``torch.ops.aten.convolution.default``.

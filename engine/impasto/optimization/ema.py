@@ -62,7 +62,7 @@ class EMA:
         """
         total, count = state["sum"], float(state["count"])
         if total is not None and not (0 < count < math.inf and total.shape == like.shape):
-            raise ValueError("ema")
+            raise ValueError("another shape or count of the average")
         self.count, self.sum = count, None if total is None else total.to(like)
 
     def picture(self) -> Tensor | None:

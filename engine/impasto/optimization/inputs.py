@@ -37,7 +37,7 @@ class InputFiles:
         return os.path.join(self.folder, name)
 
     def real_path(self, name: str) -> str:
-        """The same, absolute and without symbolic links."""
+        """Where the file of this name lies: absolute, without symbolic links."""
         return os.path.realpath(self.path(name))
 
     def check_that_they_exist(self, names: Sequence[str]) -> None:

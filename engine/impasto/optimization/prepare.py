@@ -125,7 +125,7 @@ def initial_image_of(
     """The initial image of a run, at the size of its first stage: (1, 3, H, W) sRGB in [0, 1].
 
     Raises:
-        SettingsError, PictureError: the initial image that the settings name cannot be had.
+        SettingsError, PictureError: the initial image that the settings name cannot be used.
     """
     inputs = InitialImageInputs(
         content.image,

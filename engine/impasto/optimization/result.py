@@ -1,4 +1,4 @@
-"""What a run hands out: a record of each step, the result, and what a run that ended early has."""
+"""What a run returns: a record of each step, the result, and the errors that keep the picture so far."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class RunFailed(ImpastoError):
     def __init__(self, message: str, result: Result, settings: Sequence[str] = ()) -> None:
         super().__init__(message, settings=settings)
         self.result = result
-        """The run as far as it came."""
+        """The result up to where the run ended."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -220,6 +220,6 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, result: Result, number: int = signal.SIGINT) -> None:
         super().__init__(message)
         self.result = result
-        """The run as far as it came."""
+        """The result up to where the run ended."""
         self.number = number
-        """Of the signal that stopped it."""
+        """Number of the signal that stopped it."""

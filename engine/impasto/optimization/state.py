@@ -29,7 +29,7 @@ from impasto.optimization.style_statistics import SavedStyleStatistics, StylePic
 from impasto.settings.settings import Settings
 
 MISFITS = (OverflowError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
-"""What loading a state raises that is not the state of this run."""
+"""Errors that loading the state of another run raises."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Prepared:
     evaluate: Callable[[Tensor], tuple[Tensor, Tensor]]
     """The objective, compiled where that was chosen."""
     generator: torch.Generator
-    """Source of all that is random in the run, on the CPU."""
+    """Random number generator of the run, on the CPU."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each file that the run is made from, by its name in the settings; empty for a picture
     in memory."""
@@ -119,7 +119,7 @@ class Run:
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
         self.outputs = Outputs(force=prepared.settings.force, folder=prepared.folder)
-        """The files that the command reads and writes; what a plugin writes it claims there first."""
+        """The files that the command reads and writes; plugins claim there what they write."""
         self.step = 0
         """Steps done, over all stages."""
         self.current: StageState | None = None
@@ -283,12 +283,12 @@ class Run:
 
 
 def random_state(prepared: Prepared) -> dict[str, Tensor]:
-    """Where the run's source of random numbers is."""
+    """The state of the run's random number generator."""
     return {"generator": prepared.generator.get_state()}
 
 
 def set_random_state(prepared: Prepared, state: Mapping[str, Tensor]) -> None:
-    """Put the run's source of random numbers back to where it was."""
+    """Restore the state of the run's random number generator."""
     prepared.generator.set_state(state["generator"])
 
 

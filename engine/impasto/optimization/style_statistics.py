@@ -27,7 +27,7 @@ class StylePicture:
     image: Tensor
     """(1, 3, H, W) sRGB in [0, 1], at its own size, on the CPU."""
     style: Style
-    """Its scale, or its size, counts."""
+    """The style of the settings, whose scale or size counts."""
     mask: Tensor | None = None
     """(1, 1, H, W) in [0, 1]; None is all of it."""
     smallest: int = 1

@@ -21,7 +21,7 @@ def read_document(
 
     Args:
         path: of the document.
-        what: how it is called in an error, e.g. ``config file 'a.toml'``.
+        what: what it is called in an error, e.g. ``config file 'a.toml'``.
         most: bytes that it may have.
         error: what is raised.
 

@@ -64,7 +64,7 @@ def check_options(
     """Options checked against the factory's signature and converted to its types.
 
     Args:
-        what: how the plugin is called in an error, e.g. ``loss 'gram'``.
+        what: what the plugin is called in an error, e.g. ``loss 'gram'``.
         factory: its signature is the schema.
         given_by_host: how many of its first parameters are not options.
         values: what the user gave: text, or values of TOML or Python.

@@ -1,4 +1,4 @@
-"""Presets: settings with a name, those that Impasto brings and the user's own, as TOML files."""
+"""Presets: settings with a name, built in or the user's own, as TOML files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from impasto.errors import SettingsError, unknown
 from impasto.settings.document import KILOBYTE, read_document
 
 PRESETS = Path(__file__).with_name("presets")
-"""Where those are that Impasto brings."""
+"""Folder of the built-in presets."""
 LARGEST = 256 * KILOBYTE
-"""Bytes of a TOML file; the presets that Impasto brings have a hundredth of that."""
+"""Most bytes of a TOML file; the built-in presets have a hundredth of that."""
 DEEPEST = 500
 """Dots in a line of TOML. Python's reader takes the square of their number in time."""
 
@@ -26,16 +26,16 @@ def user_presets() -> Path:
 
 
 def preset_files() -> dict[str, Path]:
-    """Every preset by name: those that Impasto brings, then the user's.
+    """Every preset by name: the built-in ones, then the user's.
 
     Raises:
-        SettingsError: one of the user's has the name of one that Impasto brings.
+        SettingsError: one of the user's has the name of a built-in one.
     """
     own = {path.stem: path for path in sorted(PRESETS.glob("*.toml"))}
     for path in sorted(user_presets().glob("*.toml")):
         if path.stem in own:
             raise SettingsError(
-                f"preset file '{path}' has the name of a preset that Impasto brings; rename it"
+                f"preset file '{path}' has the name of a built-in preset; rename it"
             )
         own[path.stem] = path
     return own
@@ -82,7 +82,7 @@ def read_preset(name: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def preset_chain(name: str) -> list[Path]:
-    """The file of a preset, and those of the presets that it takes over from.
+    """The file of a preset, and those of the presets that it starts from.
 
     Raises:
         SettingsError: as for :func:`read_preset`.
@@ -106,7 +106,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
     Args:
         path: of the file.
-        what: how it is called in an error.
+        what: what it is called in an error.
 
     Raises:
         SettingsError: it cannot be read, or is not valid TOML, or these two are something else.

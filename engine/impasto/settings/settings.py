@@ -270,7 +270,7 @@ def wanted_of(
 
 
 def documents_of(preset: str | None, config: str | None) -> list[str]:
-    """The TOML files that :func:`gather` reads for these, the user's own and those that Impasto brings.
+    """The TOML files that :func:`gather` reads for these, the user's own and the built-in ones.
 
     Raises:
         SettingsError: as for :func:`gather`.

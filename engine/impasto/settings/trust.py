@@ -2,7 +2,7 @@
 
 The arguments of a call and the command line come from the user, documents perhaps not. A document names
 plugins and never loads them: the user names each one once more. It may choose among the installed plugins
-by ``load``, since these the user has installed, and all of them are loaded unless something is said. It
+by ``load``, since these the user has installed, and all of them are loaded by default. It
 never overwrites a file, and writes only in folders where its user expects it to, unless it is trusted.
 """
 
@@ -101,8 +101,8 @@ def refuse_writes_outside(
 def writes_of(settings: Mapping[str, Any]) -> list[str]:
     """Every file and folder that a table of settings may have written.
 
-    These are the output, the checkpoint's folder, and each option of a callback that is text: which of them
-    are files only the callback knows, and a word that is none lies in the working folder.
+    These are the output, the checkpoint's folder, and each option of a callback that is text: only the
+    callback knows which of them are files, and a word that is none would lie in the working folder.
     """
     places = [settings.get("output"), settings.get("checkpoint")]
     callbacks = settings.get("callback") or ()

@@ -1,1 +1,1 @@
-"""The files that a run writes beside its picture, and reads again: recipes, checkpoints, style files."""
+"""The files that a run writes besides its picture, and reads again: recipes, checkpoints, style files."""

@@ -37,7 +37,7 @@ LARGEST = 64 * GIGABYTE
 """Bytes of a checkpoint: a picture of 500 million pixels, with a history of ten steps."""
 
 VERSIONS = {"checkpoint": "4", "impasto": __version__, "torch": torch.__version__}
-"""All must be the same to go on: with another the picture would be another, without a word."""
+"""All must be the same to resume: another version would paint another picture without notice."""
 
 
 def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
@@ -70,7 +70,7 @@ def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from a checkpoint's folder meanwhile; a process that is killed keeps none.
+    """Lock a checkpoint's folder against other processes; the lock of a process ends with it.
 
     Raises:
         CheckpointError: another process has it, or the folder cannot be written to.

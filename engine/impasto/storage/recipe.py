@@ -82,7 +82,7 @@ class FirstAndLast(TypedDict):
 
 
 class Recipe(TypedDict):
-    """What a recipe has; more of it is left as it is."""
+    """The keys of a recipe that are checked; others are left as they are."""
 
     __pydantic_config__ = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")  # type: ignore[misc]
 

@@ -1,4 +1,4 @@
-"""Style files: what a painting's style comes down to, in a file that stands for the painting.
+"""Style files: the statistics of a painting's style, in a file that stands for the painting.
 
 One file of the format safetensors, which holds tensors and text and runs no code: the summaries of each
 size and term, and as JSON in its metadata what they were made with. A run that does not fit is refused.
@@ -32,7 +32,7 @@ NOT_OURS = (
     *(SafetensorError, OSError),
     *(AttributeError, KeyError, TypeError, ValueError, RecursionError),
 )
-"""What reading a file raises that is no style file."""
+"""Errors that reading another kind of file raises."""
 
 
 class Plugin(TypedDict):

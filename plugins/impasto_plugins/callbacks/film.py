@@ -19,12 +19,12 @@ from impasto.plugin import open_picture
 
 @dataclass(frozen=True)
 class Film:
-    """How a film is shown."""
+    """Size and times of a film."""
 
     width: int
-    """Pixels; pictures of another size are scaled to it."""
+    """Width in pixels; pictures of another size are scaled to it."""
     height: int
-    """Pixels."""
+    """Height in pixels."""
     fps: float
     """Frames a second."""
     hold: float
@@ -57,7 +57,7 @@ def write_film(path: Path, pictures: Sequence[Path], film: Film) -> None:
 
 
 def write_gif(path: Path, pictures: Sequence[Path], film: Film) -> None:
-    """Endless, with a palette of its own for each frame; times are rounded to hundredths of a second."""
+    """Write an endless GIF, with a palette of its own for each frame; times in hundredths of a second."""
     frames = (frame.quantize(dither=Image.Dither.FLOYDSTEINBERG) for frame in film.frames(pictures))
     next(frames).save(
         path, "GIF", save_all=True, append_images=frames, loop=0,
@@ -66,7 +66,7 @@ def write_gif(path: Path, pictures: Sequence[Path], film: Film) -> None:
 
 
 def write_webp(path: Path, pictures: Sequence[Path], film: Film) -> None:
-    """Endless."""
+    """Write an endless WebP."""
     frames = film.frames(pictures)
     next(frames).save(
         path, "WEBP", save_all=True, append_images=frames, loop=0, quality=85,
@@ -75,7 +75,7 @@ def write_webp(path: Path, pictures: Sequence[Path], film: Film) -> None:
 
 
 def write_mp4(path: Path, pictures: Sequence[Path], film: Film) -> None:
-    """H.264 in the form that browsers play: half the color resolution, hence even sides."""
+    """Write an MP4: H.264 in the form that browsers play, half the color resolution, hence even sides."""
     import av  # Takes a while, and only this format needs it.
     from av.video.reformatter import ColorRange, Colorspace
 
@@ -98,12 +98,12 @@ def write_mp4(path: Path, pictures: Sequence[Path], film: Film) -> None:
 
 
 def even_side(pixels: int) -> int:
-    """The same, or one less where it is odd; 2 at least."""
+    """The side, or one less where it is odd; 2 at least."""
     return max(2, pixels - pixels % 2)
 
 
 def held(frames: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
-    """The frames, the last of them so many times more."""
+    """The frames, with the last one repeated so many times more."""
     for frame in frames:
         last = frame
         yield frame
@@ -112,4 +112,4 @@ def held(frames: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
 
 
 FORMATS = {".gif": write_gif, ".webp": write_webp, ".mp4": write_mp4}
-"""By the file's suffix."""
+"""Writers by the file's suffix."""

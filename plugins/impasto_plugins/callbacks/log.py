@@ -111,7 +111,7 @@ class Log:
 
 
 def _finite(value: float) -> float | None:
-    """The same; None, which is null in JSON, for NaN and infinity, which JSON does not have."""
+    """The number; None, which is null in JSON, for NaN and infinity, which JSON does not have."""
     return value if math.isfinite(value) else None
 
 

@@ -38,7 +38,7 @@ class KeptPictures:
                 path.unlink()
 
     def by_step(self) -> dict[int, Path]:
-        """The files by their step, in order; other files beside them are left alone."""
+        """The files by their step, in order; other files in the folder are left alone."""
         return {
             int(path.stem): path
             for path in sorted(self.folder.iterdir())

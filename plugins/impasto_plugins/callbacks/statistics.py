@@ -22,14 +22,14 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Spent:
-    """What a stage took."""
+    """Time and memory that a stage took."""
 
     stage: int
     """Counted from 0."""
     width: int
-    """Pixels."""
+    """Width in pixels."""
     height: int
-    """Pixels."""
+    """Height in pixels."""
     steps: int
     """Done in this run; those before a resume are left out."""
     seconds: float
@@ -80,7 +80,7 @@ class Statistics:
             self.report(run)
 
     def end_stage(self, run: impasto.Run) -> None:
-        """Take down what the stage took so far."""
+        """Record what the stage took so far."""
         stage, self.stage = self.stage, None
         if stage is None:
             return
@@ -110,7 +110,7 @@ class Statistics:
 
 
 def peak_memory(device: torch.device) -> float:
-    """MiB; see :class:`Spent`."""
+    """Peak memory in MiB; see :class:`Spent`."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / MIB
     import resource  # Not on Windows, where this callback is left out.

@@ -21,7 +21,7 @@ FASTEST_GIF = 50
 class Timelapse:
     """A film of the run as GIF, WebP or MP4: the start, the picture every so many steps, the result.
 
-    All frames have one size, the last stage's if nothing is said; those of smaller stages are enlarged.
+    All frames have one size, by default the last stage's; those of smaller stages are enlarged.
     They lie in a folder: in the checkpoint's where the run has one, so that a resumed run has its whole
     film; else in a temporary one until the film is written. A run that ends early has its film so far.
     """

@@ -19,7 +19,7 @@ TWO, NONE, ONE = [2, 2], [0, 0], [1, 1]
 def max_pooled(feature: Tensor) -> Tensor:
     """The largest of each 2 × 2: (1, C, h, w) → (1, C, h // 2, w // 2)."""
     if torch.compiler.is_compiling():
-        # On processors what the compiler makes of it takes longer, going forwards and back.
+        # On processors what the compiler makes of it takes longer, forward and backward.
         return _compiled(feature)[0] if feature.device.type == "cpu" else max_pool2d(feature, 2)
     pooled: Tensor = _MaxPooled.apply(feature)
     return pooled

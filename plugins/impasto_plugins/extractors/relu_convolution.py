@@ -2,7 +2,7 @@
 
 Since the weights never change they are made ready once: transformed for Winograd's convolution where that
 is faster, else prepacked for each size of picture. The gradient toward the input is itself a convolution:
-with the kernel turned by half a circle and its channels exchanged. Only the output after the ReLU is
+with the kernel rotated by 180 degrees and its channels exchanged. Only the output after the ReLU is
 kept for it. Values and gradients are those of ``relu(conv2d(x))``. Prepacking, measured on two cores in
 bfloat16: a whole evaluation takes 1.07 times less at 128 pixels, where packing the weights at every call
 counts most, and 1.03 times less at 512.

@@ -1,4 +1,4 @@
-"""Moments: means and standard deviations of feature channels, those of the style picture.
+"""Moments loss: how far means and standard deviations of channels are from the style picture's.
 
 Li, Wang, Liu and Hou, "Demystifying Neural Style Transfer", IJCAI 2017 (matching of batch normalization
 statistics); the same numbers as in the style loss of Huang and Belongie, "Arbitrary Style Transfer in

@@ -2,7 +2,7 @@
 
 Mahendran and Vedaldi, "Understanding Deep Image Representations by Inverting Them", CVPR 2015:
 ``squared`` is β = 2. ``absolute`` is the form that Rudin, Osher and Fatemi, 1992, made known, taken along
-rows and columns. ``nine_point`` adds the diagonals, so that no direction is dearer than another.
+rows and columns. ``nine_point`` adds the diagonals, so that all directions cost alike.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ logger = logging.getLogger("impasto")
 LineSearch = Literal["strong_wolfe"]
 
 SMALLEST_COSINE = 1e-4
-"""Between a step and its change of gradient; below it the curvature is rounding, not knowledge."""
+"""Smallest cosine between a step and its change of gradient: below it, curvature is rounding error."""
 EXPLOSION = 10.0
-"""A loss this many times the best one is an explosion …"""
+"""A loss this many times the best one is an explosion, unless it is negligible."""
 NEGLIGIBLE = 1e-2
-"""… unless it is below this fraction of the first loss: close to zero, multiples mean nothing."""
+"""A loss below this fraction of the first one is negligible: close to zero, multiples mean nothing."""
 PATIENCE = 5
 """Returns to the best picture, with no better one found in between, after which it gives up."""
 REGAIN = 1.25
@@ -67,7 +67,7 @@ class LBFGS(torch.optim.Optimizer):
             line_search_fn: ``strong_wolfe`` finds a length that meets the strong Wolfe conditions; None
                 takes the step as it is.
             max_step: root mean square of the longest step, in units of the parameters.
-            first_step: the same of the first step, times ``lr``; 0 takes torch's rule, in which all
+            first_step: the same for the first step, times ``lr``; 0 takes torch's rule, in which all
                 parameters together move by one at most.
         """
         super().__init__(parameters, {"lr": lr})

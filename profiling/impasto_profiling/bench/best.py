@@ -13,11 +13,11 @@ FASTEST: dict[str, object] = {
 SMALLEST = 64
 """Longer side of the coarsest start, pixels; smaller pictures are too small for the deepest layers."""
 COARSE_STEPS = {4: 60, 2: 40}
-"""By how many times smaller the picture is; all of them cost as much as 14 at full size."""
+"""Steps of each coarse stage, by how many times smaller it is; together they cost 14 at full size."""
 
 
 def for_a_long_race(size: int) -> dict[str, object]:
-    """The same for a loss that takes a hundred evaluations: from coarse to fine, and with a long memory.
+    """Settings for a loss that takes a hundred evaluations: from coarse to fine, with a long history.
 
     Towards pastiche's loss after 300 steps at 256 pixels, one pair, 90 evaluations came as far as pastiche;
     150 from half the size came to 1.25 times that loss, and 170 from full size to 1.36 times.

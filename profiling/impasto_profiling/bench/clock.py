@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from impasto_profiling.bench.record import Figure, figure
 
 Sampler = Callable[[], float]
-"""Does its work once and returns its sample."""
+"""A function that does its work once and returns its sample."""
 
 
 def take_turns(contestants: Mapping[str, Sampler], rounds: int, warm_up: int) -> dict[str, Figure]:

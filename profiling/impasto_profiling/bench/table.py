@@ -13,7 +13,7 @@ HEADINGS = ("suite", "what", "Impasto", "compared with", "", "times better")
 
 
 def print_table(report: Report) -> None:
-    """On standard output, with a line about the machine."""
+    """Print the table on standard output, with a line about the machine."""
     table = Table(box=None, pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")

@@ -184,7 +184,7 @@ def test_what_is_wrong_is_said_before_anything_is_measured(invoke: Invoke, tmp_p
         "impasto: error: Invalid value for '--pair': 'a.png' is not two files with a comma between"
     )
     gone = invoke("bench", "--pair", f"{tmp_path / 'a.png'},b.png")
-    assert gone.error.endswith(f"'--pair': picture '{tmp_path / 'a.png'}' is not there")
+    assert gone.error.endswith(f"'--pair': picture '{tmp_path / 'a.png'}' does not exist")
     nowhere = invoke("bench", "all", "-o", tmp_path / "no" / "a.json")
     assert nowhere.error == f"impasto: error: folder '{tmp_path / 'no'}' does not exist"
 
