@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from impasto.errors import OutputError
 from impasto.optimization.stages import Stage
 from impasto_profiling.ceiling import synchronize
 from impasto_profiling.trace import SUFFIX
@@ -83,10 +84,18 @@ class Recording:
         self.profiler.stop()
 
     def keep(self, profiler: torch.profiler.profile) -> None:
-        """Write a trace under a name by which TensorBoard knows it as one of this stage's."""
+        """Write a trace under a name by which TensorBoard knows it as one of this stage's.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         size = f"{self.stage.width}x{self.stage.height}"
         path = self.folder / f"stage_{self.stage.number}_{size}.{time.time_ns()}{SUFFIX}"
         profiler.export_chrome_trace(str(path))
+        if not path.is_file():
+            # Of a disk that is full the profiler says nothing, and leaves the part that it could write.
+            path.with_name(f"{path.name}.tmp").unlink(missing_ok=True)
+            raise OutputError(f"the trace '{path}' cannot be written; the disk may be full")
         self.traces.append(path)
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import shutil
+import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +51,45 @@ def without_links() -> None:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
     os.link = refuse
+
+
+def small_files(size: int) -> None:
+    """Let no file grow beyond so many bytes, as on a disk that is full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def once_it_paints(action: Callable[[], object], log: str = "a.log") -> None:
+    """Do something once a run has done some steps."""
+
+    def wait_and_act() -> None:
+        while not Path(log).exists() or Path(log).read_text().count("\n") < 3:
+            time.sleep(0.002)
+        action()
+
+    threading.Thread(target=wait_and_act, daemon=True).start()
+
+
+def remove_folder() -> None:
+    shutil.rmtree(Path.cwd())
+
+
+def move_folder() -> None:
+    Path.cwd().rename(Path.cwd().with_name("moved"))
+
+
+def take_name() -> None:
+    """Be another program that writes to the output's name."""
+    Path("out.png").write_text("another's")
+
+
+def rescued(pattern: str, root: Path) -> None:
+    """The picture is in one other place, and whole."""
+    from PIL import Image
+
+    (path,) = root.glob(pattern)
+    with Image.open(path) as picture:
+        picture.load()
+        assert picture.size == (64, 48)
 
 
 def text_of(name: str, text: str, root: Path) -> None:
@@ -201,9 +245,53 @@ STREAMS = [
            says="standard output cannot be written to: No space left on device", after=same),
 ]  # fmt: skip
 
+SWEEP = f"sweep content.png style.png --vary seed=0,1 --folder all -o sheet.png {QUICK}"
+DISKS = [
+    Attack("disk: full for a sheet", SWEEP, writes=("here/all/*",), after=partial(only, "all", 1),
+           before=partial(small_files, 3000), says="'sheet.png' cannot be written: File too large"),
+    Attack("disk: full for a sweep's picture", f"{SWEEP} --size 96 --cell 32",
+           writes=("here/sheet.png",), before=partial(small_files, 6000), after=partial(only, "all", 0),
+           says="seed=0.png' cannot be written: File too large"),
+    Attack("disk: full for TensorBoard",
+           f"{RUN} --steps 30 --callback tensorboard:folder=tb,pictures=1", after=same,
+           writes=(*OUT, "here/tb/*"), before=partial(small_files, 9000),
+           prints="plugin 'tensorboard' (built in) failed in"),
+    Attack("disk: full for a trace", f"profile {RUN.removeprefix('run ')} --steps 9 --trace-dir tb",
+           writes=(*OUT, "here/tb/*"), before=partial(small_files, 40_000), after=same,
+           says="no profile was made; the picture is in 'out.png'"),
+]  # fmt: skip
+
+PAINTING = ("run content.png style.png -o out.png --size 64 --steps 300 --loss tv --quiet"
+            " --callback log:file=a.log")  # fmt: skip
+CHANGES = [
+    Attack("meanwhile: the working folder is removed", PAINTING, writes=("here/*", "tmp/*"),
+           before=partial(once_it_paints, remove_folder), after=partial(rescued, "tmp/*/out.png"),
+           says="'out.png' cannot be written: No such file or directory; the picture is in"),
+    Attack("meanwhile: the working folder is moved", PAINTING, writes=("here/*", "moved/*"),
+           before=partial(once_it_paints, move_folder), after=partial(rescued, "moved/out.png")),
+    Attack("meanwhile: the output's name is taken", PAINTING, writes=("here/a.log", "here/out*.png"),
+           before=partial(once_it_paints, take_name), after=partial(rescued, "here/out-2.png"),
+           says="there is a file 'out.png' now, which is not replaced; the picture is in 'out-2.png'"),
+    Attack("meanwhile: the output's name is taken, with force", f"{PAINTING} --force",
+           writes=("here/a.log", *OUT), before=partial(once_it_paints, take_name),
+           after=partial(rescued, "here/out.png")),
+]  # fmt: skip
+
+SWEEPS = [
+    Attack("sweep: each run has its own log", f"{SWEEP} --callback log:file=a.log",
+           writes=("here/all/*", "here/sheet.png", "here/a_seed=[01].log")),
+    Attack("sweep: each run has its own log, also by default", f"{SWEEP} --callback profile --steps 9",
+           writes=("here/all/*", "here/sheet.png", "here/profile_seed=[01]/*", "home/.cache/*")),
+    Attack("sweep: logs that are named apart", "sweep content.png style.png -o sheet.png"
+           f" --callback log:file=x --vary callback.log.file=a.log,b.log {QUICK}",
+           writes=("here/sheet.png", "here/[ab].log")),
+    Attack("sweep: a log that is there", f"{SWEEP} --callback log:file=a.log", {"a_seed=1.log": "old"},
+           says=("callback 'log': file 'a_seed=1.log' exists", "--force")),
+]  # fmt: skip
+
 INPUTS = [
     Attack(f"input: {what}", command, {**EXTRA, **files}, INPUT)
     for what, command, files in OVER_INPUTS
 ]
 TAKEN = [Attack(f"taken: {what}", command, files, EXISTS) for what, command, files in OVER_OTHERS]
-ATTACKS = [*INPUTS, *TAKEN, *CLASHES, *ODD, *NAMES, *STREAMS]
+ATTACKS = [*INPUTS, *TAKEN, *CLASHES, *ODD, *NAMES, *STREAMS, *DISKS, *CHANGES, *SWEEPS]

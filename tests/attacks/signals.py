@@ -115,9 +115,10 @@ OTHERS = [
            says="the picture after", writes=(*WRITES, "here/a.gif", "tmp/*"),
            before=partial(send, (INT, INT), 1.3, steps=60), after=kept, status=130),
     Attack("signal: to a sweep", f"sweep content.png style.png -o out.png --vary seed=0,1 --folder all {LOG}"
-           " --size 192 --scales single --steps 100000 --loss tv --quiet", says="the picture after",
-           writes=(*WRITES, "here/all/*"), before=partial(send, (INT, INT, INT), 0.003),
-           after=sheet_shows_it, status=130),
+           " --size 192 --scales single --steps 100000 --loss tv --quiet",
+           says="interrupted; the picture so far is in the sheet 'out.png'", writes=("here/out.png",
+           "here/a_seed=0.log", "here/all/*"), after=sheet_shows_it,
+           before=partial(send, (INT, INT, INT), 0.003, log="a_seed=0.log"), status=130),
     Attack("signal: resume after two", (f"{ENDLESS} {LOG} --checkpoint kept --callback stop:seconds=1",
            "resume kept --quiet"), writes=(*WRITES, "here/kept/*")),
 ]  # fmt: skip

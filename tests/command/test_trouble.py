@@ -15,7 +15,7 @@ from impasto.optimization.inputs import sha256
 from impasto.optimization.memory import is_out_of_memory
 from impasto.storage.recipe import read_recipe
 from impasto.storage.style_file import read_style_file
-from processes import run_apart
+from processes import run_apart, started
 
 SHORT = """
 import impasto
@@ -276,6 +276,35 @@ def test_no_place_at_all(pair: Pair, tmp_path: Path) -> None:
     assert again.status == 0, again.err
     with Image.open(out) as picture:
         assert picture.size == (48, 36)
+
+
+WAITS = """
+import pathlib, time
+import impasto
+
+@impasto.hookimpl
+def impasto_after_step(run, step):
+    # Until both paint: each of them found the name free.
+    pathlib.Path(f"painting-{run.settings.seed}").touch()
+    while len(list(pathlib.Path.cwd().glob("painting-*"))) < 2:
+        time.sleep(0.01)
+"""
+
+
+def test_two_runs_that_write_one_output(pair: Pair, tmp_path: Path) -> None:
+    file = plugin(tmp_path, WAITS)
+    run = ("run", pair.content, pair.style, "-o", "out.png", "--size", 48, "--steps", 4, "--loss", "tv",
+           "--init", "noise", "--plugin", file, "--quiet", "--seed")  # fmt: skip
+    with started(*run, 1, folder=tmp_path) as one, started(*run, 2, folder=tmp_path) as other:
+        outcomes = [running.outcome() for running in (one, other)]
+    assert sorted(outcome.status for outcome in outcomes) == [0, 1]
+    late = next(outcome for outcome in outcomes if outcome.status)
+    assert late.error == (
+        "impasto: error: there is a file 'out.png' now, which is not replaced;"
+        " the picture is in 'out-2.png'"
+    )
+    seeds = {read_recipe(tmp_path / name)["settings"]["seed"] for name in ("out.png", "out-2.png")}
+    assert seeds == {1, 2}
 
 
 def test_a_checkpoints_folder_that_vanishes_is_said_once(

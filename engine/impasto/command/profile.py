@@ -12,6 +12,7 @@ from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.printing import say_json
 from impasto.command.run import default_output, given_on_the_line, report
+from impasto.errors import OutputError
 from impasto.files.names import longer
 from impasto.settings.settings import documents_of, gather
 
@@ -85,6 +86,9 @@ def profile(
         ],
     )
     report(result, as_json=False, quiet=quiet)
+    if not report_file(folder).is_file():
+        # Its callback has said why.
+        raise OutputError(f"no profile was made; the picture is in '{result.settings.output}'")
     this = read_report(folder)
     if compared is not None:
         print_comparison(this, compared)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -14,18 +15,20 @@ from typing import Any
 from PIL import Image
 
 from impasto.builtin import build_host
-from impasto.errors import SettingsError, unknown
+from impasto.errors import OutputError, SettingsError, unknown
 from impasto.files.names import fitting_name, free_name
 from impasto.files.outputs import Outputs
+from impasto.host.host import Host
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import save
 from impasto.images.writing import SUFFIXES
 from impasto.jobs.run import register, run_settings
-from impasto.jobs.signals import StopSignals
+from impasto.jobs.signals import REASONS, StopSignals
 from impasto.optimization.checks import check_specs
 from impasto.optimization.result import Interrupted, RunFailed
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings, validate
+from impasto.settings.spec import Spec
 
 logger = logging.getLogger("impasto")
 
@@ -142,10 +145,8 @@ def sweep(
         )
     if settings.checkpoint is not None:
         raise SettingsError("a sweep takes no checkpoint: its runs would write over one another's")
-    runs = combinations(settings, varies)
+    runs = with_own_files(combinations(settings, varies))
     outputs, output, files = claim_all(settings, runs, folder, documents)
-    for _, one in runs:
-        check_specs(build_host(one.load, one.plugin), one)
     cells: list[tuple[str, Image.Image]] = []
     # A signal stops the run that is being painted; here it waits until all is written.
     with StopSignals(hold=True).watched():
@@ -153,17 +154,85 @@ def sweep(
             logger.info("sweep: %s", label)
             cell_of, stopped = painted(label, one, observers, documents)
             cells += cell_of
+            troubles = []
             if files and cell_of:
                 name = files[number - 1].name.replace(file_name(label), file_name(cells[-1][0]))
                 file = files[number - 1].with_name(fitting_name(Path(name).stem, ".png"))
-                outputs.keep_or_raise(partial(save, cells[-1][1]), file)
+                troubles.append(outputs.keep(partial(save, cells[-1][1]), file))
             if output is not None and cell_of:
                 sheet = contact_sheet(cells, len(varies[-1].values), cell)
-                outputs.keep_or_raise(partial(save, sheet), output)
-            if stopped is not None:
-                raise stopped
+                troubles.append(outputs.keep(partial(save, sheet), output, "sheet"))
+            end_if_needed(stopped, [trouble for trouble in troubles if trouble], output)
             logger.info("sweep: %d of %d painted", number, len(runs))
     return contact_sheet(cells, len(varies[-1].values), cell)
+
+
+def end_if_needed(
+    stopped: Interrupted | None, troubles: Sequence[str], output: Path | None
+) -> None:
+    """End the sweep where it was stopped, or where a file could not be written.
+
+    Raises:
+        Interrupted: it was stopped; the line says where the sheet is.
+        OutputError: a file is not in its place; the line says where it is.
+    """
+    if stopped is not None:
+        kept = "nothing" if not stopped.result.steps else "the picture so far"
+        where = "the error's result" if output is None else f"the sheet '{output}'"
+        reason = REASONS[stopped.number]
+        line = "; ".join([reason, *(troubles or [f"{kept} is in {where}"])])
+        raise Interrupted(line, stopped.result, stopped.number)
+    if troubles:
+        raise OutputError("; ".join(troubles))
+
+
+def with_own_files(runs: Sequence[tuple[str, Settings]]) -> list[tuple[str, Settings]]:
+    """The runs, checked; where their callbacks would write the same file, each writes one of its own.
+
+    Each option of a callback that is a :class:`pathlib.Path` is taken for such a file or folder. The label
+    of the run goes into its name: ``a.log``, ``a_seed=1.log``.
+
+    Raises:
+        SettingsError: an unknown name or option, or a value that does not fit.
+    """
+    paths: list[list[dict[str, Path]]] = []
+    for _, one in runs:
+        host = build_host(one.load, one.plugin)
+        check_specs(host, one)
+        paths.append([paths_of(host, spec) for spec in one.callback])
+    count = Counter(path for run in paths for named in run for path in named.values())
+    made = []
+    names = picture_names(label for label, _ in runs)
+    for (label, one), run, name in zip(runs, paths, names, strict=True):
+        specs = []
+        for spec, named in zip(one.callback, run, strict=True):
+            shared = {option: path for option, path in named.items() if count[path] > 1}
+            own = {option: str(labeled(path, Path(name).stem)) for option, path in shared.items()}
+            specs.append(Spec(spec.name, {**spec.options, **own}))
+        made.append((label, replace(one, callback=tuple(specs))))
+    return made
+
+
+def paths_of(host: Host, spec: Spec) -> dict[str, Path]:
+    """The options of a callback that are paths, those that it has by default included."""
+    defaults = {option.name: option.default for option in host.find("callback", spec.name).options}
+    options = {**defaults, **host.check("callback", spec)}
+    return {name: value for name, value in options.items() if isinstance(value, Path)}
+
+
+def labeled(path: Path, label: str) -> Path:
+    """A path with a label in its name, before the suffix; one inside a folder that has no name to change."""
+    if path.name in ("", ".."):
+        return path / label
+    return path.with_name(fitting_name(f"{path.stem}_{label}", path.suffix))
+
+
+def picture_names(labels: Iterable[str]) -> list[str]:
+    """A name for each picture, all different."""
+    names: list[str] = []
+    for label in labels:
+        names.append(free_name(fitting_name(file_name(label), ".png"), names))
+    return names
 
 
 def claim_all(
@@ -180,21 +249,32 @@ def claim_all(
     outputs = register(replace(settings, output=None), documents)
     for _, one in runs:
         outputs.reads(files_of(one))
+        refuse_old_files(one, outputs)
     output = None
     if settings.output is not None:
         output = outputs.claim(settings.output, suffixes=SUFFIXES)
     if folder is None:
         return outputs, output, []
     folder = outputs.claim_folder(folder)
-    names: list[str] = []
-    for label, _ in runs:
-        names.append(free_name(fitting_name(file_name(label), ".png"), names))
+    names = picture_names(label for label, _ in runs)
     return outputs, output, [outputs.claim(folder / name) for name in names]
+
+
+def refuse_old_files(settings: Settings, outputs: Outputs) -> None:
+    """Refuse, before any work, what a callback would refuse when its run begins: files that are there.
+
+    Raises:
+        OutputError: with the file.
+    """
+    for spec in settings.callback:
+        for name, value in spec.options.items():
+            if isinstance(value, str) and outputs.located(value).is_file():
+                outputs.claim(value, f"callback '{spec.name}': {name}")
 
 
 def painted(
     label: str, settings: Settings, observers: Sequence[object], documents: Sequence[str]
-) -> tuple[list[tuple[str, Image.Image]], KeyboardInterrupt | None]:
+) -> tuple[list[tuple[str, Image.Image]], Interrupted | None]:
     """Label and picture of one combination, also if its run ended early, and what stopped the sweep."""
     settings = replace(settings, output=None)
     try:

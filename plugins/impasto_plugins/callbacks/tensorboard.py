@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,21 @@ from impasto.plugin import require, to_picture
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+
+class RaisedElsewhere:
+    """Of threads that fail, says those that nobody else says.
+
+    TensorBoard's thread that writes fails where the disk is full. The next call to its writer raises that
+    error again, and the engine says it; its traceback on standard error would be one too many.
+    """
+
+    def __init__(self, before: Callable[[threading.ExceptHookArgs], object]) -> None:
+        self.before = before
+
+    def __call__(self, failed: threading.ExceptHookArgs) -> None:
+        if not type(failed.thread).__module__.startswith("tensorboard."):
+            self.before(failed)
 
 
 class TensorBoard:
@@ -46,6 +62,8 @@ class TensorBoard:
 
         # Points of an earlier log from this step on are not shown: they are done anew.
         folder = run.outputs.claim_folder(self.folder, "callback 'tensorboard': folder")
+        if not isinstance(threading.excepthook, RaisedElsewhere):
+            threading.excepthook = RaisedElsewhere(threading.excepthook)
         self.writer = SummaryWriter(str(folder), purge_step=run.step + 1)
         settings = json.dumps(run.settings.as_table(), indent=2, ensure_ascii=False)
         self.writer.add_text("settings", f"```json\n{settings}\n```", run.step)
@@ -94,6 +112,8 @@ class TensorBoard:
         """Close the log, if it was opened."""
         if self.writer is not None:
             self.writer.close()
+            if isinstance(threading.excepthook, RaisedElsewhere):
+                threading.excepthook = threading.excepthook.before
 
 
 @impasto.hookimpl

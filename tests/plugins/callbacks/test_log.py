@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import impasto
 from helpers import Interrupt, Invoke, Pair
+from processes import run_apart
 
 FAST: dict[str, Any] = {"size": 32, "steps": 3, "loss": ["tv", "range"]}
 
@@ -61,6 +63,59 @@ def test_a_resumed_run_has_every_step_once(
         line.split(",")[0] if name == "log.csv" else json.loads(line)["step"] for line in lines
     ]
     assert steps == (["step", "1", "2", "3", "4"] if name == "log.csv" else [1, 2, 3, 4])
+
+
+KILLER = """
+import os, signal
+import impasto
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@impasto.hookimpl(trylast=True)
+def impasto_before_run(run):
+    if os.environ["KILL"] == "writing the log" and run.step:
+        # The log is written anew, whole, and not yet in its place.
+        os.fsync = kill
+
+@impasto.hookimpl(trylast=True)
+def impasto_before_stage(run):
+    if os.environ["KILL"] == "before a step" and run.step:
+        kill()
+
+@impasto.hookimpl(trylast=True)
+def impasto_after_step(run, step):
+    if os.environ["KILL"] == "after step" or (os.environ["KILL"] and step.number == 6):
+        kill()
+"""
+
+
+@pytest.mark.parametrize("name", ["log.jsonl", "log.csv"])
+def test_no_line_is_lost_by_kills_while_the_run_is_resumed(
+    name: str, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, plugin = tmp_path / name, tmp_path / "killer.py"
+    plugin.write_text(KILLER, encoding="utf-8")
+    run = ("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32, "--steps", 9,
+           "--loss", "tv", "--plugin", plugin, "--callback", f"log:file={log}",
+           "--checkpoint", tmp_path / "kept", "--checkpoint-every", 0)  # fmt: skip
+    resume = ("resume", tmp_path / "kept", "--plugin", plugin)
+    monkeypatch.setenv("KILL", "at step 6")
+    assert run_apart(*run).status == -signal.SIGKILL
+    for moment in ("writing the log", "before a step", "writing the log", "after step"):
+        monkeypatch.setenv("KILL", moment)
+        assert run_apart(*resume).status == -signal.SIGKILL, moment
+        lines = log.read_text(encoding="utf-8").splitlines()
+        assert len(lines) >= 5 + (name == "log.csv"), moment
+    monkeypatch.setenv("KILL", "")
+    done = run_apart(*resume)
+    assert done.status == 0, done.err
+    lines = log.read_text(encoding="utf-8").splitlines()
+    steps = [
+        line.split(",")[0] if name == "log.csv" else json.loads(line)["step"] for line in lines
+    ]
+    assert steps == (["step", *map(str, range(1, 10))] if name == "log.csv" else [*range(1, 10)])
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def test_a_refused_run_leaves_the_old_log(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
