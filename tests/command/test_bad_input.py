@@ -75,6 +75,39 @@ def test_an_input_is_never_overwritten(invoke: Invoke, pair: Pair) -> None:
     assert pair.content.read_bytes() == before
 
 
+def test_an_input_is_never_overwritten_by_another_name(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    before = pair.content.read_bytes()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "hard.png").hardlink_to(pair.content)
+    (tmp_path / "soft.png").symlink_to(pair.content)
+    for other in ("hard.png", "soft.png", f"folder/../{pair.content.name}"):
+        line = refused(invoke("run", pair.content, pair.style, "-o", tmp_path / other, "--force",
+                              "--size", 32, "--steps", 1, "--loss", "tv"))  # fmt: skip
+        assert line == f"output '{tmp_path / other}' is one of the inputs: it would be lost"
+    assert pair.content.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\nb", "a\\nb"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\u202egnp", "\\u202egnp"),
+        ("\u200b", "\\u200b"),
+        ("\udc80", "\\udc80"),
+        ("caf\xe9 \u753b", "caf\xe9 \u753b"),
+    ],
+)
+def test_an_error_shows_what_would_steer_a_terminal(
+    invoke: Invoke, pair: Pair, typed: str, shown: str
+) -> None:
+    line = refused(invoke("run", pair.content, pair.style, "--preset", typed))
+    assert f"'{shown}'" in line
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [

@@ -10,7 +10,13 @@ import torch
 
 from helpers import SHALLOW, Invoke, Pair
 from impasto import SettingsError, Spec
-from impasto.optimization.schedule import advance, check_schedule, make_schedule, schedule_names
+from impasto.optimization.schedule import (
+    advance,
+    check_schedule,
+    make_schedule,
+    schedule_names,
+    slow_down,
+)
 
 NEEDS = {
     "StepLR": "step_size=2",
@@ -29,11 +35,14 @@ def optimizer(rate: float = 1.0) -> torch.optim.Optimizer:
     return torch.optim.Adam([parameter], lr=rate)
 
 
-def rates(text: str, steps: int) -> list[float]:
+def rates(text: str, steps: int, halved_before: int | None = None) -> list[float]:
+    """The rate of each step, and the one after the last."""
     of = optimizer()
     schedule = make_schedule(Spec.parse(text), of, steps)
     found = []
-    for _ in range(steps):
+    for step in range(steps):
+        if step == halved_before:
+            slow_down(of, schedule)
         found.append(of.param_groups[0]["lr"])
         of.step()
         advance(schedule, torch.tensor(1.0))
@@ -53,6 +62,13 @@ def test_schedules_with_lists_and_words() -> None:
     assert max(rates("OneCycleLR:max_lr=0.3,anneal_strategy=linear", 9)) == pytest.approx(
         0.3, rel=0.2
     )
+
+
+@pytest.mark.parametrize("name", schedule_names())
+def test_rates_that_are_halved_stay_half_as_the_schedule_goes_on(name: str) -> None:
+    text = f"{name}:{NEEDS[name]}" if name in NEEDS else name
+    plain, halved = rates(text, 9), rates(text, 9, halved_before=4)
+    assert halved == pytest.approx(plain[:4] + [rate / 2 for rate in plain[4:]])
 
 
 def test_a_schedule_that_follows_the_loss() -> None:

@@ -75,6 +75,47 @@ def test_a_resumed_run_gives_the_same_picture(pair: Pair, tmp_path: Path, name: 
         assert resumed.steps == whole.steps
 
 
+DRAWING = """
+import torch
+import impasto
+
+class Drawing(impasto.Loss):
+    "Draws another target at each evaluation, from the generator of the run."
+
+    target = "none"
+
+    def __init__(self, generator):
+        super().__init__()
+        self.generator = generator
+
+    def summarize_layer(self, feature):
+        target = torch.rand(feature.shape, generator=self.generator)
+        return {"distance": (feature - target).square().mean()}
+
+    def compare_layer(self, summary, target):
+        return summary["distance"]
+
+
+@impasto.hookimpl
+def impasto_losses():
+    return [impasto.Offer("drawing", Drawing)]
+"""
+
+
+def test_a_resumed_run_draws_what_it_would_have_drawn(pair: Pair, tmp_path: Path) -> None:
+    plugin = tmp_path / "drawing.py"
+    plugin.write_text(DRAWING, encoding="utf-8")
+    settings = gather(
+        {"content": str(pair.content), "style": str(pair.style), "size": 32, "steps": 5,
+         "optimizer": "adam", "loss": ["drawing"], "plugin": str(plugin)}, None, None,
+    )  # fmt: skip
+    whole = paint(prepare_run(settings))
+    stopped_at(3, tmp_path / "kept", settings)
+    resumed = impasto.resume(tmp_path / "kept", plugins=[str(plugin)])
+    assert resumed.losses == whole.losses
+    assert torch.equal(resumed.image, whole.image)
+
+
 def run_to_a_checkpoint(invoke: Invoke, pair: Pair, folder: Path) -> bytes:
     """A whole run by the command line, with a checkpoint; the bytes of its picture."""
     out = folder.parent / "out.png"

@@ -12,7 +12,7 @@ from impasto.files.outputs import OWN, Outputs
 from impasto.host.offer import hookimpl
 from impasto.jobs.signals import StopSignals
 from impasto.optimization.provenance import machine_of, network_checksum
-from impasto.optimization.state import Run, random_state
+from impasto.optimization.state import Run
 from impasto.storage.checkpoint import LOCK, NAME, check_folder, write_checkpoint
 
 logger = logging.getLogger("impasto")
@@ -81,13 +81,15 @@ class Checkpoints:
 
     @hookimpl(trylast=True)
     def impasto_before_stage(self, run: Run) -> None:
-        self.random = random_state(run.prepared)
+        # Other observers may have drawn.
+        run.mark_between_steps()
         if not run.step:
             self.write(run)
 
     @hookimpl(trylast=True)
     def impasto_after_step(self, run: Run) -> None:
-        self.random = random_state(run.prepared)
+        # Other observers may have drawn.
+        run.mark_between_steps()
         if self.signals is not None:
             self.signals.stop_if_asked()
         if time.monotonic() - self.written >= self.every:
@@ -122,7 +124,7 @@ class Checkpoints:
             "settings": run.settings.as_table(),
             "machine": machine_of(run.prepared),
             "inputs": self.inputs,
-            **run.state_dict(self.random),
+            **run.state_dict(),
         }
 
 

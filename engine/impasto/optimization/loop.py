@@ -136,7 +136,7 @@ def take_step(run: Run) -> Step:
     finish_step(run, current, total)
     run.terms_tensors.append(terms)
     run.last_step = Step(run.step, current.stage, run.objective.names, total, terms)
-    run.between_steps = True
+    run.mark_between_steps()
     return run.last_step
 
 

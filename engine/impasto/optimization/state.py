@@ -126,6 +126,7 @@ class Run:
         """The stage that is being optimized; None before the first."""
         self.between_steps = False
         """While a step changes the state it is neither the old one nor the new, and not to be saved."""
+        self._random: Mapping[str, Tensor] = {}
         self.stopping: str | None = None
         """Reason to stop after this step; the loop reads it in one place."""
         self.seconds_before = 0.0
@@ -237,14 +238,15 @@ class Run:
             with _must_fit():
                 set_random_state(self.prepared, self._resumed["random"])
             self._resumed = None
+        self.mark_between_steps()
+
+    def mark_between_steps(self) -> None:
+        """Say that no step is changing the state; keep the random state, which a step that fails advances."""
         self.between_steps = True
+        self._random = random_state(self.prepared)
 
-    def state_dict(self, random: Mapping[str, Tensor] | None = None) -> dict[str, Any]:
-        """All that a run needs to go on after the step that it has done; between two steps of a stage.
-
-        Args:
-            random: what :func:`random_state` gave after that step; None takes it now.
-        """
+    def state_dict(self) -> dict[str, Any]:
+        """All that a run needs to go on after the step that it has done; between two steps of a stage."""
         assert self.current is not None
         return {
             "stage": self.current.stage.number,
@@ -254,7 +256,7 @@ class Run:
             "losses": torch.stack(self.loss_tensors) if self.loss_tensors else torch.zeros(0),
             "terms": self._all_terms(),
             "current": self.current.state_dict(),
-            "random": random or random_state(self.prepared),
+            "random": self._random,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
