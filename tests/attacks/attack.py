@@ -34,7 +34,7 @@ SECONDS = 40
 """Of the clock: a command that takes longer hangs, on a busy machine, too."""
 PROCESSOR_SECONDS = 20
 """Of the processor, after which the system ends the process."""
-MEMORY = 20_000_000_000
+MEMORY = 2_000_000_000
 """Bytes that a command may add to what the server of processes has."""
 OURS = ("home/.config/impasto/*", "*/lock")
 """What Impasto keeps for a user, and the empty file by which a checkpoint is locked."""

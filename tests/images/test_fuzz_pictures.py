@@ -101,6 +101,11 @@ def make_samples() -> dict[str, bytes]:
         "big tiff": tiff(deep, photometric="rgb", bigtiff=True),
         "packed tiff": tiff(deep[..., 0], compression="packbits"),
         "gray deep png": imagecodecs.png_encode(deep[..., 0].copy()),
+        "deep jpeg 2000": imagecodecs.jpeg2k_encode(deep, level=0),
+        "deep avif": imagecodecs.avif_encode(
+            deep >> 6, level=90, bitspersample=10, primaries=12, transfer=13
+        ),
+        "deep ppm": b"P6 40 24 65535\n" + deep.astype(">u2").tobytes(),
     }
     ours = {
         f"our {kind} {depth}": encoded(kind, image, metadata, depth, 90)

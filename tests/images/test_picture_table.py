@@ -6,11 +6,12 @@ come in as these values: the same tags mean the same in every depth.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import logging
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -293,7 +294,85 @@ def profiled_cells() -> Iterable[Cell]:
                 yield Cell(f"{kind.lower()} rgb, Adobe", data, shown, None, 0.06)
 
 
-CELLS = [*png_cells(), *tiff_cells(), *other_cells(), *jpeg_xl_cells(), *profiled_cells()]
+P3_TO_SRGB = [[1.2249, -0.2249, 0], [-0.0421, 1.0421, 0], [-0.0196, -0.0786, 1.0983]]
+"""Linear light of Display P3 to that of sRGB."""
+
+
+def heic(stored: Values, bits: int, **options: Any) -> bytes:
+    """A HEIC of levels, without loss."""
+    heif = importlib.import_module("pillow_heif")
+    mode = f"{'RGB' if stored.shape[2] == 3 else 'RGBA'};16"
+    upper = (stored.astype(int) << (16 - bits)).astype("u2")
+    heif.options.SAVE_HDR_TO_12_BIT = bits == 12
+    file, made = BytesIO(), heif.from_bytes(mode, (WIDTH, HEIGHT), upper.tobytes())
+    made.save(file, quality=-1, chroma=444, matrix_coefficients=0, **options)
+    return file.getvalue()
+
+
+def deep_cells() -> Iterable[Cell]:
+    """More than 8 bits in formats that Pillow reads with 8."""
+    for bits in (10, 12, 16):
+        rgb, gray, opacity = (
+            numpy.round(values * (2**bits - 1)).astype("u2") for values in (COLORS, GRAY, OPACITY)
+        )
+        shown, grays, alpha = (
+            values / (2**bits - 1)
+            for values in (rgb.astype(float), as_rgb(gray).astype(float), opacity)
+        )
+        both = numpy.dstack([rgb, opacity])
+        given: dict[str, Any] = {"bitspersample": bits, "level": 0}
+        yield Cell(f"jpeg 2000 rgb {bits}", imagecodecs.jpeg2k_encode(rgb, **given), shown)
+        yield Cell(f"jpeg 2000 rgba {bits}", imagecodecs.jpeg2k_encode(both, **given), shown, alpha)
+        yield Cell(f"jpeg 2000 gray {bits}", imagecodecs.jpeg2k_encode(gray[..., 0], **given), grays,
+                   None, 1e-3)  # fmt: skip
+        if bits == 16:
+            continue
+        given["level"] = 100
+        yield Cell(f"avif rgb {bits}", imagecodecs.avif_encode(rgb, **given), shown)
+        yield Cell(f"avif rgba {bits}", imagecodecs.avif_encode(both, **given), shown, alpha)
+        yield Cell(f"avif gray {bits}", imagecodecs.avif_encode(gray[..., 0], **given), grays)
+        yield Cell(f"heic rgb {bits}", heic(rgb, bits), shown)
+        yield Cell(f"heic rgba {bits}", heic(both, bits), shown, alpha)
+
+
+def code_point_cells() -> Iterable[Cell]:
+    """Colors by the code points of H.273: Display P3 with sRGB's curve, and linear light."""
+    inside = 0.25 + 0.4 * COLORS
+    for depth in (8, 16):
+        stored, values = levels(inside, depth), seen(inside, depth)
+        wide = companded((expanded(values) @ numpy.array(P3_TO_SRGB).T).clip(0, 1))
+        data = png(stored, depth, 2, (b"cICP", bytes([12, 13, 0, 1])))
+        yield Cell(f"png rgb {depth}, code points of P3", data, wide, None, 0.004)
+        data = png(stored, depth, 2, (b"cICP", bytes([1, 8, 0, 1])), (b"sRGB", b"\0"))
+        yield Cell(
+            f"png rgb {depth}, code points of linear light", data, companded(values), None, 0.004
+        )
+    for bits in (8, 10):
+        stored = numpy.round(inside * (2**bits - 1)).astype("u1" if bits == 8 else "u2")
+        values = stored / (2**bits - 1)
+        wide = companded((expanded(values) @ numpy.array(P3_TO_SRGB).T).clip(0, 1))
+        avif = imagecodecs.avif_encode(
+            stored, level=100, bitspersample=bits, primaries=12, transfer=13
+        )
+        yield Cell(f"avif rgb {bits}, code points of P3", avif, wide, None, 0.006)
+    data = heic(stored, 10, color_primaries=12, transfer_characteristics=13)
+    yield Cell("heic rgb 10, code points of P3", data, wide, None, 0.006)
+
+
+def expanded(values: Values) -> Values:
+    """sRGB as linear light (IEC 61966-2-1)."""
+    return numpy.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+CELLS = [
+    *png_cells(),
+    *tiff_cells(),
+    *other_cells(),
+    *jpeg_xl_cells(),
+    *profiled_cells(),
+    *deep_cells(),
+    *code_point_cells(),
+]
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
@@ -321,3 +400,40 @@ def check(photo: Photo, colors: Values, alpha: Values | None, tolerance: float) 
     opaque = alpha == 1
     assert opaque.any()
     assert shown[opaque] == pytest.approx(colors[opaque], abs=tolerance)
+
+
+def test_what_cannot_be_read_of_code_points_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(levels(COLORS, 16), 16, 2, (b"cICP", bytes([9, 16, 0, 1]))))
+    photo = open_picture(path)
+    check(photo, seen(COLORS, 16), None, 1e-6)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"picture '{path}' has a high dynamic range (PQ) by code points that are not read (primaries 9,"
+        " transfer 16): its colors are taken as sRGB"
+    ]
+
+
+def as_luminance_and_chrominance() -> bytes:
+    """A JPEG 2000 that says that it has sYCC, which Pillow converts."""
+    file = imagecodecs.jpeg2k_encode(levels(COLORS, 16), level=0)
+    place = file.find(b"colr") + 7
+    return bytes(file[:place] + struct.pack(">I", 18) + file[place + 4 :])
+
+
+def ppm() -> bytes:
+    wide = levels(COLORS, 16).astype(">u2").tobytes()
+    return b"P6 # 16 bits\n%d %d 65535\n" % (WIDTH, HEIGHT) + wide
+
+
+@pytest.mark.parametrize("make", [as_luminance_and_chrominance, ppm])
+def test_bits_that_cannot_be_read_are_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, make: Callable[[], bytes]
+) -> None:
+    path = tmp_path / "picture"
+    path.write_bytes(make())
+    open_picture(path)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"picture '{path}' has 16 bits a sample and is read with 8"
+    ]

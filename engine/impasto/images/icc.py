@@ -36,24 +36,25 @@ def srgb() -> bytes:
     return _without_time(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
 
 
-def gamma_profile(
-    color_model: ColorModel, exponent: float, points: Sequence[float] = ()
+def power_profile(
+    color_model: ColorModel, exponent: float | None, points: Sequence[float] = ()
 ) -> bytes | None:
-    """A profile of gray or RGB with a power law; None where that is sRGB, or cannot be.
+    """A profile of gray or RGB with a power law, or sRGB's curve; None where that is sRGB, or cannot be.
 
     Args:
         color_model: gray or rgb.
-        exponent: of light, that gives the samples; 1 / 2.2 counts as sRGB's.
+        exponent: of light, that gives the samples; None is sRGB's curve, and 1 / 2.2 counts as that.
         points: CIE x and y of white, red, green and blue; none are sRGB's.
     """
     points = points or SRGB_POINTS
     if max(abs(one - other) for one, other in zip(points, SRGB_POINTS, strict=True)) < 0.005:
         points = SRGB_POINTS
-        if abs(exponent - 1 / 2.2) < 0.01:
+        if exponent is None or abs(exponent - 1 / 2.2) < 0.01:
             return None
     try:
+        curve = {"transferfunction": _curve()} if exponent is None else {"gamma": 1 / exponent}
         made = imagecodecs.cms_profile(
-            color_model, whitepoint=points[:2], primaries=points[2:], gamma=1 / exponent
+            color_model, whitepoint=points[:2], primaries=points[2:], **curve
         )
     except (ValueError, RuntimeError, ZeroDivisionError):
         return None
@@ -112,6 +113,13 @@ def embeddable(profile: bytes | None) -> bytes | None:
     except (ValueError, RuntimeError):
         return None
     return profile
+
+
+def _curve() -> Samples:
+    """Light by level, both from 0 to 65535, as sRGB has it (IEC 61966-2-1)."""
+    level = numpy.linspace(0, 1, 1024)
+    light = numpy.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
+    return numpy.round(light * 65535).astype(numpy.uint16)
 
 
 def _without_time(profile: bytes) -> bytes:

@@ -11,6 +11,8 @@ import numpy
 from PIL import Image, UnidentifiedImageError
 
 from impasto.errors import PictureError
+from impasto.images.code_points import nclx_of, profile_of_code_points
+from impasto.images.deep_formats import deep_samples
 from impasto.images.icc import ColorModel, Samples
 from impasto.images.jpeg_xl import SIGNATURES as JPEG_XL_SIGNATURES
 from impasto.images.jpeg_xl import decode_jpeg_xl, jpeg_xl_header
@@ -122,9 +124,21 @@ def decode_opened(picture: Image.Image, name: str, data: bytes = b"") -> Decoded
         image = decode_jpeg_xl(data, name)
         exif[ORIENTATION] = 1
     else:
-        image = samples_of(picture, name)
-    profile = info.get("icc_profile")
+        deep = deep_samples(picture, data, name) if data else None
+        image = samples_of(picture, name) if deep is None else deep
+    profile = info.get("icc_profile") or _profile_of_nclx(picture, data, image.color_model, name)
     return replace(image, exif=exif, xmp=upright_xmp(info.get("xmp")), profile=profile)
+
+
+def _profile_of_nclx(
+    picture: Image.Image, data: bytes, color_model: ColorModel, name: str
+) -> bytes | None:
+    """What AVIF and HEIC say of their colors without a profile, as a profile."""
+    told: dict[str, int] = picture.info.get("nclx_profile") or {}
+    found = (told.get("color_primaries", 2), told.get("transfer_characteristics", 2))
+    if picture.format == "AVIF":
+        found = nclx_of(data) or found
+    return profile_of_code_points(*found, color_model, name)
 
 
 def samples_of(picture: Image.Image, name: str) -> DecodedImage:

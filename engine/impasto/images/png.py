@@ -14,7 +14,8 @@ import imagecodecs
 import numpy
 from PIL import Image
 
-from impasto.images.icc import ColorModel, gamma_profile
+from impasto.images.code_points import profile_of_code_points
+from impasto.images.icc import ColorModel, power_profile
 from impasto.images.metadata import upright_xmp
 from impasto.images.samples import DecodedImage, image_of_samples, normalized
 
@@ -99,10 +100,13 @@ def written_chunk(kind: bytes, body: bytes | memoryview) -> bytes:
 
 
 def _profile(chunks: Chunks, name: str) -> bytes | None:
-    """The ICC profile, or one that says what the chunks for gamma and primaries say."""
-    found = {
-        kind: bytes(body) for kind, body in chunks if kind in (b"iCCP", b"sRGB", b"gAMA", b"cHRM")
-    }
+    """The profile that says what the chunk of the highest rank says (PNG, third edition, 4.3)."""
+    kinds = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+    found = {kind: bytes(body) for kind, body in chunks if kind in kinds}
+    color_model: ColorModel = "rgb" if chunks[0][1][9] & 2 else "gray"
+    if len(found.get(b"cICP", b"")) == 4:
+        points = found[b"cICP"]
+        return profile_of_code_points(points[0], points[1], color_model, name)
     if b"iCCP" in found:
         packed = found[b"iCCP"].partition(b"\0")[2][1:]
         return _inflated(packed, "ICC profile", name) or None
@@ -110,9 +114,8 @@ def _profile(chunks: Chunks, name: str) -> bytes | None:
         return None
     gamma = struct.unpack(">I", found[b"gAMA"])[0] / 100_000
     primaries = found.get(b"cHRM", b"")
-    points = struct.unpack(">8I", primaries) if len(primaries) == 32 else ()
-    color_model: ColorModel = "rgb" if chunks[0][1][9] & 2 else "gray"
-    return gamma_profile(color_model, gamma, [value / 100_000 for value in points])
+    chromaticities = struct.unpack(">8I", primaries) if len(primaries) == 32 else ()
+    return power_profile(color_model, gamma, [value / 100_000 for value in chromaticities])
 
 
 def _exif(chunks: Chunks) -> Image.Exif:
