@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -290,6 +291,28 @@ def test_parts_that_are_made_have_the_options_that_were_given() -> None:
     ):
         with pytest.raises(impasto.SettingsError, match=said):
             impasto.make("loss", spec)
+
+
+class OnePerChannel(Darkness):
+    def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+        return torch.ones(3)
+
+
+class Plain(Darkness):
+    def compare(self, summary: object, target: object) -> Tensor:
+        return 1.0  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"), [(OnePerChannel(), "Tensor of shape (3,)"), (Plain(), "float")]
+)
+def test_a_loss_that_gives_no_number_is_refused(loss: impasto.Loss, kind: str) -> None:
+    wanted = f"the comparison of {type(loss).__name__} gives a {kind}; wanted is a tensor of no dimensions"
+    whole = impasto.Objective(TINY(), [loss]).set_targets(image(1), image(2))
+    for ask in (partial(whole, image(1)), partial(loss, {"image": image(1)})):
+        with pytest.raises(impasto.SettingsError) as caught:
+            ask()
+        assert str(caught.value) == wanted
 
 
 @pytest.mark.slow

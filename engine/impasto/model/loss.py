@@ -114,7 +114,7 @@ class Loss(nn.Module):
                     f" have; they have {', '.join(given) or 'none'}"
                 )
         wanted = {} if target is None or self.target == "none" else self.summarize(target)
-        return self.weight * self.compare(self.summarize(features), wanted)
+        return self.weight * self.one_number(self.compare(self.summarize(features), wanted))
 
     def summarize(self, features: Features) -> dict[str, Summary]:
         """Summaries of all layers of the term, in float32 at least."""
@@ -132,7 +132,7 @@ class Loss(nn.Module):
     def compare(self, summary: Mapping[str, Summary], target: Mapping[str, Summary]) -> Tensor:
         """The term before its weight: the weighted sum over layers, a tensor of no dimensions."""
         parts = [
-            weight * self.compare_layer(summary[layer], target.get(layer, {}))
+            weight * self.one_number(self.compare_layer(summary[layer], target.get(layer, {})))
             for layer, weight in zip(self.layers, self.layer_weights, strict=True)
         ]
         return torch.stack(parts).sum()
@@ -165,6 +165,20 @@ class Loss(nn.Module):
             target: of the target picture; empty where the loss has ``target = "none"``.
         """
         raise NotImplementedError
+
+    def one_number(self, value: Tensor) -> Tensor:
+        """What a comparison gave, if it is a tensor of no dimensions.
+
+        Raises:
+            SettingsError: it is something else.
+        """
+        if isinstance(value, Tensor) and value.dim() == 0:
+            return value
+        shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+        raise SettingsError(
+            f"the comparison of {type(self).__name__} gives a {type(value).__name__}{shape}; wanted is a"
+            " tensor of no dimensions"
+        )
 
     def _given(self, feature: Tensor) -> Tensor:
         return full(feature) if self.precision == "full" else feature

@@ -234,7 +234,8 @@ class Objective(nn.Module):
             if place not in summaries:
                 masks = None if place is None else self.masks[place]
                 summaries[place] = summarize(loss, features, masks)
-            parts.append(target.weight * loss.compare(summaries[place], target.summaries))
+            compared = loss.one_number(loss.compare(summaries[place], target.summaries))
+            parts.append(target.weight * compared)
         return parts
 
     def loss(self, name: str) -> Loss:

@@ -212,7 +212,9 @@ class Settings:
         Raises:
             SettingsError: a value that TOML cannot hold.
         """
-        table = {"schedule": "none", **self.as_table()}
+        table = self.as_table()
+        # Where it is left out, that of a preset would count.
+        table.setdefault("schedule", "none")
         return to_toml({key: table[key] for key in table if key not in OF_THE_USER})
 
 
