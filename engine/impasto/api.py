@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from PIL.Image import Image
 
+from impasto.host.objects import take_objects
 from impasto.images.reading import Photo, photo_of
 from impasto.jobs.run import run_settings
 from impasto.jobs.steps import Steps, steps_of_settings
@@ -36,8 +37,10 @@ def run(
         style: one or several of these, or of :class:`impasto.Style`.
         preset: name of a preset; ``default`` unless given.
         config: a TOML file of settings.
-        given: settings by name (see :class:`impasto.Settings`); plugins as SPEC, e.g.
-            ``loss=["content", "gram:weight=2"]``. They win over the file, the file over the preset.
+        given: settings by name (see :class:`impasto.Settings`). They win over the file, the file over the
+            preset. Plugins are given as SPEC or as objects: ``loss=["content", MyLoss(weight=2)]``, an
+            extractor, a class or function that makes the optimizer from its list of parameters or the
+            canvas from the image that it starts from, callbacks with hooks or functions of the step.
 
     Returns:
         Picture, losses and settings. It is also written to a file if ``output`` is given.
@@ -48,7 +51,7 @@ def run(
         Interrupted: the same for Ctrl-C.
     """
     asked = _asked(content, style, preset, config, given)
-    return run_settings(asked.settings, asked.content, asked.styles, documents=asked.documents)
+    return run_settings(*asked)
 
 
 def steps(
@@ -78,13 +81,14 @@ def steps(
         ImpastoError: something asked for cannot be had.
     """
     asked = _asked(content, style, preset, config, given)
-    return steps_of_settings(asked.settings, asked.content, asked.styles, documents=asked.documents)
+    return steps_of_settings(*asked)
 
 
 class _Asked(NamedTuple):
     settings: Settings
     content: Photo | None
     styles: list[Photo | None]
+    observers: list[object]
     documents: list[str]
 
 
@@ -97,13 +101,14 @@ def _asked(
 ) -> _Asked:
     several = isinstance(style, Sequence) and not isinstance(style, str)
     styles: Sequence[Picture] = style if several else [style]  # type: ignore[assignment, list-item]
+    given, objects = take_objects(given)
     given = {**given, "content": _name(content), "style": [_style(one) for one in styles]}
     if isinstance(output := given.get("output"), PathLike):
         given["output"] = fspath(output)
     config = fspath(config) if config is not None else None
     settings, documents = gather(given, preset, config), documents_of(preset, config)
     in_memory = [_in_memory(one) for one in styles]
-    return _Asked(settings, _in_memory(content), in_memory, documents)
+    return _Asked(settings, _in_memory(content), in_memory, [objects], documents)
 
 
 def _name(picture: Picture) -> str:

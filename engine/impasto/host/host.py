@@ -222,6 +222,11 @@ class Host:
             PluginError: two plugins offer it; both are named.
         """
         matches = [item for item in self.offered if item.kind == kind and item.offer.name == name]
+        if not matches and Spec(name).is_object:
+            raise SettingsError(
+                f"the {kind} '{name}' was an object of Python, which no name can make again: give"
+                " the object itself"
+            )
         if not matches:
             allowed = {item.offer.name for item in self.offered if item.kind == kind}
             failed = "; ".join(origin.error for origin in self.origins if origin.error)

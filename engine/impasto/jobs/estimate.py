@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
+from impasto.images.reading import Photo
 from impasto.jobs.run import prepare_run
 from impasto.jobs.tensor_memory import LiveTensors
 from impasto.model.objective import Objective
@@ -77,18 +78,26 @@ class Estimate:
 
 
 def estimate(
-    settings: Settings, before_stage: Callable[[Stage], None] = lambda stage: None
+    settings: Settings,
+    before_stage: Callable[[Stage], None] = lambda stage: None,
+    content: Photo | None = None,
+    styles: Sequence[Photo | None] = (),
+    observers: Sequence[object] = (),
 ) -> Estimate:
     """Estimate a run. It takes the time of start-up and of a few small steps.
 
     Args:
         settings: of the run; nothing is written, and callbacks are left out.
-        before_stage: called at the beginning of the trial, as a run calls its observers.
+        before_stage: called at the beginning of the trial.
+        content: the content picture if it is in memory already.
+        styles: the style pictures that are in memory already, None for the others; or nothing.
+        observers: plugins that the settings need, as objects.
 
     Raises:
         ImpastoError: what would refuse the run, or a plugin that needs values, not only shapes.
     """
-    prepared = prepare_run(replace(settings, output=None, callback=())).prepared
+    alone = replace(settings, output=None, callback=())
+    prepared = prepare_run(alone, content, styles, observers).prepared
     run = Run(replace(prepared, evaluate=prepared.objective))
     compiled = prepared.compiled
     stages, last, device = tuple(run.stages), run.stages[-1], run.device

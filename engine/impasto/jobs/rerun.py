@@ -65,6 +65,7 @@ def rerun(
     recipe = read_recipe(path)
     refuse_unnamed(f"the recipe in '{path}'", recipe["settings"].pop("plugin", ()), plugins)
     again = settings_again(recipe, output=os.fspath(output), plugins=plugins, force=force)
+    refuse_objects(again, path)
     settings = relocated(again, places_of(recipe["inputs"], found))
     outputs = register(settings, [os.fspath(path), *found])
     settings = watched(settings) if watched else settings
@@ -88,6 +89,19 @@ def settings_again(
     if recipe.get("callbacks"):
         logger.info("callbacks of the recipe are left out: %s", _listed(recipe["callbacks"]))
     return validate({**table, "plugin": list(plugins), "output": output, "force": force})
+
+
+def refuse_objects(settings: Settings, path: str | os.PathLike[str]) -> None:
+    """Refuse a recipe of a run that was given objects in Python.
+
+    Raises:
+        RecipeError: with the first of them.
+    """
+    for kind, spec in settings.objects():
+        raise RecipeError(
+            f"the recipe in '{path}' has the {kind} '{spec.name}', an object of Python, which rerun"
+            " cannot make: run its program again"
+        )
 
 
 def places_of(inputs: Mapping[str, str], found: Sequence[str]) -> dict[str, str]:

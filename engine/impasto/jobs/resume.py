@@ -12,7 +12,9 @@ from typing import Annotated, Any, NotRequired
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
-from impasto.errors import CheckpointError
+from impasto.errors import CheckpointError, SettingsError, unknown
+from impasto.host.host import KINDS
+from impasto.host.objects import take_objects
 from impasto.jobs.checkpoints import Checkpoints, identity_of, plugins_of
 from impasto.jobs.run import module_files, observed_host, register
 from impasto.jobs.saving import paint_and_save
@@ -22,6 +24,7 @@ from impasto.optimization.result import Result
 from impasto.optimization.state import Run
 from impasto.settings.options import complaint
 from impasto.settings.settings import Settings, validate
+from impasto.settings.spec import Spec
 from impasto.settings.trust import refuse_unnamed, refuse_writes_outside, where_they_are
 from impasto.storage.checkpoint import NAME, locked, open_checkpoint
 
@@ -36,6 +39,7 @@ def resume(
     observers: Sequence[object] = (),
     force: bool = False,
     trust: bool = False,
+    **given: object,
 ) -> Result:
     """Resume the run of a checkpoint, and write its output over the picture so far.
 
@@ -50,13 +54,17 @@ def resume(
         trust: write all files that the run wrote, wherever they are. Without it, a checkpoint that this
             user's runs did not write may write in its own folder only; and one that was moved, in
             the folder that it was moved to.
+        given: ``loss``, ``extractor``, ``optimizer``, ``canvas`` and ``callback`` as for
+            :func:`impasto.run`, where the run was given objects: these have to be given again.
 
     Raises:
+        SettingsError: an object that the run was not given.
         PluginError: the run had a plugin that is not named.
         CheckpointError: no checkpoint, cut short, damaged, of another version or of other inputs.
         ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
     """
     folder = Path(folder).resolve()
+    again, objects = take_objects(given)
     if not (folder / NAME).exists():
         raise CheckpointError(f"there is no checkpoint in '{folder}'")
     with locked(folder):
@@ -64,11 +72,12 @@ def resume(
         refuse_other_types(state, folder)
         started_in = folder_of(state, folder)
         settings = settings_of(state, started_in)
+        refuse_other_objects(settings, again, folder)
         if not trust:
             refuse_to_write_elsewhere(settings, state, started_in, folder, own)
         force = force or (settings.force and (own or trust))
         settings = replace(settings, checkpoint=str(folder), force=force)
-        return _resume(folder, state, settings, started_in, watched, plugins, observers)
+        return _resume(folder, state, settings, started_in, watched, plugins, [objects, *observers])
 
 
 def _resume(
@@ -93,6 +102,37 @@ def _resume(
     say_differences(run, state)
     run.load_state_dict(state)
     return paint_and_save(run, checkpoints)
+
+
+def refuse_other_objects(settings: Settings, again: Mapping[str, object], folder: Path) -> None:
+    """Refuse to resume without the objects that the run was given, or with others.
+
+    Args:
+        settings: of the checkpoint.
+        again: what is given now, by setting; objects by their names.
+        folder: of the checkpoint.
+
+    Raises:
+        CheckpointError: an object is missing.
+        SettingsError: one is given that the run did not have.
+    """
+    for kind, value in again.items():
+        if kind not in KINDS:
+            raise SettingsError(unknown("argument of resume", kind, KINDS))
+        had = getattr(settings, kind)
+        for spec in map(Spec.parse, value if isinstance(value, list | tuple) else [value]):
+            if spec not in (had if isinstance(had, tuple) else [had]):
+                raise SettingsError(
+                    f"the run of the checkpoint in '{folder}' has no {kind} '{spec}'"
+                )
+    for kind, spec in settings.objects():
+        value = again.get(kind)
+        if spec not in (value if isinstance(value, list | tuple) else [value]):
+            raise CheckpointError(
+                f"the checkpoint in '{folder}' has the {kind} '{spec.name}', an object of Python: give it"
+                f" again, impasto.resume(folder, {kind}=…)",
+                settings=(kind,),
+            )
 
 
 class SavedRun(TypedDict):

@@ -119,7 +119,7 @@ def observed_host(load: str, plugins: Sequence[str], observers: Sequence[object]
     """
     host = build_host(load, plugins)
     for number, observer in enumerate(observers):
-        host.register(observer, f"observer-{number}", "the caller")
+        host.register(observer, f"observer-{number}", "given in Python")
     return host
 
 

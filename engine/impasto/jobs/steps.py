@@ -126,6 +126,7 @@ def steps_of_settings(
     settings: Settings,
     content: Photo | None = None,
     styles: Sequence[Photo | None] = (),
+    observers: Sequence[object] = (),
     documents: Sequence[str] = (),
 ) -> Steps:
     """A run as its settings say, step by step; see :func:`impasto.jobs.run.run_settings`.
@@ -136,4 +137,4 @@ def steps_of_settings(
     if settings.checkpoint is not None:
         raise SettingsError("a run step by step takes no checkpoint; impasto.run does")
     outputs = register(settings, documents)
-    return Steps(prepare_run(settings, content, styles, outputs=outputs))
+    return Steps(prepare_run(settings, content, styles, observers, outputs))

@@ -14,7 +14,6 @@ from typing import Any
 
 from PIL import Image
 
-from impasto.builtin import build_host
 from impasto.errors import OutputError, SettingsError, unknown
 from impasto.files.names import fitting_name, free_name
 from impasto.files.outputs import Outputs
@@ -22,7 +21,7 @@ from impasto.host.host import Host
 from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import save
 from impasto.images.writing import SUFFIXES
-from impasto.jobs.run import register, run_settings
+from impasto.jobs.run import observed_host, register, run_settings
 from impasto.jobs.signals import REASONS, StopSignals
 from impasto.optimization.checks import check_specs
 from impasto.optimization.result import Interrupted, RunFailed
@@ -145,7 +144,7 @@ def sweep(
         )
     if settings.checkpoint is not None:
         raise SettingsError("a sweep takes no checkpoint: its runs would write over one another's")
-    runs = with_own_files(combinations(settings, varies))
+    runs = with_own_files(combinations(settings, varies), observers)
     outputs, output, files = claim_all(settings, runs, folder, documents)
     cells: list[tuple[str, Image.Image]] = []
     # A signal stops the run that is being painted; here it waits until all is written.
@@ -186,18 +185,24 @@ def end_if_needed(
         raise OutputError("; ".join(troubles))
 
 
-def with_own_files(runs: Sequence[tuple[str, Settings]]) -> list[tuple[str, Settings]]:
+def with_own_files(
+    runs: Sequence[tuple[str, Settings]], observers: Sequence[object] = ()
+) -> list[tuple[str, Settings]]:
     """The runs, checked; where their callbacks would write the same file, each writes one of its own.
 
     Each option of a callback that is a :class:`pathlib.Path` is taken for such a file or folder. The label
     of the run goes into its name: ``a.log``, ``a_seed=1.log``.
+
+    Args:
+        runs: label and settings of each.
+        observers: objects with hooks, for each run.
 
     Raises:
         SettingsError: an unknown name or option, or a value that does not fit.
     """
     paths: list[list[dict[str, Path]]] = []
     for _, one in runs:
-        host = build_host(one.load, one.plugin)
+        host = observed_host(one.load, one.plugin, observers)
         check_specs(host, one)
         paths.append([paths_of(host, spec) for spec in one.callback])
     count = Counter(path for run in paths for named in run for path in named.values())

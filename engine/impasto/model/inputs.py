@@ -10,6 +10,7 @@ from torch import Tensor
 from impasto.errors import PictureError, SettingsError
 from impasto.model.extractor import Extractor
 from impasto.model.loss import Loss
+from impasto.settings.spec import Spec
 
 
 def by_name(losses: Sequence[Loss]) -> dict[str, Loss]:
@@ -20,9 +21,10 @@ def by_name(losses: Sequence[Loss]) -> dict[str, Loss]:
     """
     named: dict[str, Loss] = {}
     for loss in losses:
-        spec = getattr(loss, "spec", None)
+        spec: Spec | None = getattr(loss, "spec", None)
         # Modules of torch cannot have a dot in their name.
-        name = type(loss).__name__ if spec is None else spec.name.replace(".", "_")
+        of_plugin = spec.name.replace(".", "_") if spec and not spec.is_object else ""
+        name = of_plugin or type(loss).__name__
         named[distinct(name, named)] = loss
     return named
 

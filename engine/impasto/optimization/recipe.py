@@ -8,6 +8,7 @@ from typing import Any
 from impasto.optimization.provenance import machine_of, network_checksum, versions
 from impasto.optimization.result import Result
 from impasto.optimization.state import Run
+from impasto.settings.settings import Settings
 from impasto.storage.recipe import FORMAT
 
 NOT_IN_RECIPES = (
@@ -29,6 +30,7 @@ def recipe_of(run: Run, result: Result) -> dict[str, Any]:
         "format": FORMAT,
         "settings": {key: table[key] for key in table if key not in NOT_IN_RECIPES},
         "callbacks": [str(spec) for spec in run.settings.callback if spec.name != "progress"],
+        **not_again(run.settings),
         "inputs": dict(run.prepared.checksums),
         "weights": result.weights,
         "network": network_checksum(run.prepared),
@@ -39,6 +41,14 @@ def recipe_of(run: Run, result: Result) -> dict[str, Any]:
         "loss": {"first": _finite(result.losses[:1]), "last": _finite(result.losses[-1:])},
         "terms": {name: _finite([value]) for name, value in result.terms.items()},
     }
+
+
+def not_again(settings: Settings) -> dict[str, str]:
+    """What a recipe says of objects that were given in Python; nothing where there were none."""
+    made = [f"{kind} '{spec.name}'" for kind, spec in settings.objects() if kind != "callback"]
+    if not made:
+        return {}
+    return {"rerun": f"not possible: given as an object of Python: {', '.join(made)}"}
 
 
 def _finite(values: list[float]) -> float | None:

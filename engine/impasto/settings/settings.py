@@ -189,6 +189,17 @@ class Settings:
             return self
         return replace(self, callback=(*self.callback, Spec(callback, options)))
 
+    def objects(self) -> list[tuple[str, Spec]]:
+        """What stands for objects that were given in Python: kind and SPEC of each."""
+        specs = [
+            ("extractor", self.extractor),
+            *(("loss", spec) for spec in self.loss),
+            ("optimizer", self.optimizer),
+            ("canvas", self.canvas),
+            *(("callback", spec) for spec in self.callback),
+        ]
+        return [(kind, spec) for kind, spec in specs if spec.is_object]
+
     def without(self, callback: str) -> Settings:
         """The same settings without a callback."""
         kept = tuple(spec for spec in self.callback if spec.name != callback)

@@ -11,6 +11,9 @@ from impasto.errors import SettingsError
 _PIECE = re.compile(r"""((?:[^,"']|"[^"]*"|'[^']*')*)(,|$)""")
 _KEY = re.compile(r"\s*([A-Za-z_]\w*)\s*=")
 
+OF_OBJECTS = ":"
+"""Stands between module and class in the name of an object that was given in Python; no plugin has it."""
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -20,6 +23,11 @@ class Spec:
     """Name that the plugin offers itself under."""
     options: Mapping[str, object] = field(default_factory=dict)
     """Options as they were written; the plugin's signature says how they are read."""
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it stands for an object that was given in Python, and so cannot be made from its name."""
+        return OF_OBJECTS in self.name
 
     @classmethod
     def parse(cls, value: object) -> Spec:
