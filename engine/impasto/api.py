@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy
 from PIL.Image import Image
+from torch import Tensor
 
+from impasto.errors import PictureError
 from impasto.host.objects import take_objects
+from impasto.images.arrays import photo_of_samples
 from impasto.images.reading import Photo, photo_of
 from impasto.jobs.run import run_settings
 from impasto.jobs.steps import Steps, steps_of_settings
@@ -16,10 +20,12 @@ from impasto.optimization.result import Result
 from impasto.settings.settings import Settings, documents_of, gather
 from impasto.settings.style import Style
 
-Picture = str | PathLike[str] | Image
-"""A file, or a picture of Pillow. For a style also text as on the command line: ``b.jpg:weight=0.3``."""
+Picture = str | PathLike[str] | Image | numpy.ndarray[Any, Any] | Tensor
+"""A file, a picture of Pillow, an array or a tensor. For a style also text as on the command line:
+``b.jpg:weight=0.3``."""
 
 IN_MEMORY = "(a picture in memory)"
+IN_MEMORY_TYPES = (Image, numpy.ndarray, Tensor)
 
 
 def run(
@@ -33,7 +39,8 @@ def run(
     """Paint the content of one picture in the style of others.
 
     Args:
-        content: a file, or a picture of Pillow.
+        content: a file; a picture of Pillow; an array (H, W, 3), (H, W) or (H, W, 4); or a tensor
+            (3, H, W) or (1, 3, H, W). Arrays and tensors are sRGB, uint8 or float in [0, 1].
         style: one or several of these, or of :class:`impasto.Style`.
         preset: name of a preset; ``default`` unless given.
         config: a TOML file of settings.
@@ -107,20 +114,31 @@ def _asked(
         given["output"] = fspath(output)
     config = fspath(config) if config is not None else None
     settings, documents = gather(given, preset, config), documents_of(preset, config)
-    in_memory = [_in_memory(one) for one in styles]
-    return _Asked(settings, _in_memory(content), in_memory, [objects], documents)
+    in_memory = [_in_memory(one, "style") for one in styles]
+    return _Asked(settings, _in_memory(content, "content"), in_memory, [objects], documents)
 
 
 def _name(picture: Picture) -> str:
-    return IN_MEMORY if isinstance(picture, Image) else fspath(picture)
+    if isinstance(picture, IN_MEMORY_TYPES):
+        return IN_MEMORY
+    if isinstance(picture, (str, PathLike)):
+        return fspath(picture)
+    raise PictureError(
+        f"the content is {type(picture).__name__}; wanted is a file, a picture of Pillow, an array of NumPy"
+        " or a tensor"
+    )
 
 
 def _style(picture: Picture) -> str | Style:
     # A path is a file and nothing else; text may have options.
-    if isinstance(picture, Image):
+    if isinstance(picture, IN_MEMORY_TYPES):
         return Style(IN_MEMORY)
     return picture if isinstance(picture, str) else Style.parse(picture)
 
 
-def _in_memory(picture: Picture) -> Photo | None:
-    return photo_of(picture) if isinstance(picture, Image) else None
+def _in_memory(picture: Picture, name: str) -> Photo | None:
+    if isinstance(picture, Image):
+        return photo_of(picture)
+    if isinstance(picture, (numpy.ndarray, Tensor)):
+        return photo_of_samples(picture, name)
+    return None

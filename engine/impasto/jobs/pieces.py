@@ -7,12 +7,14 @@ import os
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
+import numpy
 import torch
 from PIL import Image
 from torch import Tensor
 
 from impasto.builtin import build_host
 from impasto.host.host import Kind
+from impasto.images.arrays import photo_of_samples
 from impasto.images.tensors import fitted, open_picture, photo_of, resized
 from impasto.model.canvas import Canvas
 from impasto.model.extractor import IMAGE, Extractor, Features
@@ -81,7 +83,7 @@ def make(
 
 
 def features(
-    picture: str | os.PathLike[str] | Image.Image | Tensor,
+    picture: str | os.PathLike[str] | Image.Image | numpy.ndarray[Any, Any] | Tensor,
     layers: Iterable[str],
     extractor: str | Spec | Extractor = "vgg19",
     *,
@@ -90,8 +92,8 @@ def features(
     """Features of a picture at named layers.
 
     Args:
-        picture: a file, a picture of Pillow, or a tensor (1, 3, H, W) sRGB in [0, 1]. The gradient of a
-            tensor that requires one passes through.
+        picture: a file, a picture of Pillow, an array (H, W, 3), or a tensor (1, 3, H, W) sRGB in [0, 1].
+            The gradient of a tensor that requires one passes through.
         layers: of the extractor; ``image`` is the picture itself.
         extractor: a SPEC, or an extractor, which is left as it is; one that is made once serves many
             pictures.
@@ -116,12 +118,13 @@ def features(
 
 
 def read_image(
-    picture: str | os.PathLike[str] | Image.Image | Tensor, size: int | None = None
+    picture: str | os.PathLike[str] | Image.Image | numpy.ndarray[Any, Any] | Tensor,
+    size: int | None = None,
 ) -> Tensor:
     """A picture as a tensor.
 
     Args:
-        picture: a file, a picture of Pillow, or a tensor (1, 3, H, W) sRGB in [0, 1].
+        picture: a file, a picture of Pillow, an array (H, W, 3), or a tensor (1, 3, H, W) sRGB in [0, 1].
         size: longer side, pixels, that it is brought to; None leaves it.
 
     Returns:
@@ -134,6 +137,8 @@ def read_image(
         image = photo_of(picture).image
     elif isinstance(picture, (str, os.PathLike)):
         image = open_picture(picture).image
+    elif isinstance(picture, numpy.ndarray):
+        image = photo_of_samples(picture).image
     else:
         refuse_other_shapes(picture)
         image = picture
