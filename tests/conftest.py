@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from torchvision.models import vgg19
 
 from helpers import INTERRUPT, PROPERTY, Draw, Install, Interrupt, Invoke, Outcome, Pair, drawn
 from impasto.command.main import main
+from impasto_plugins.extractors import vgg_weights
 
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -100,6 +102,21 @@ def interrupt(install: Install) -> Interrupt:
     """
     install("interrupt", INTERRUPT)
     return "--callback", "interrupt"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bundled_weights_are_read_once() -> Iterator[None]:
+    """Looking up the weights of VGG-19 takes most of a second, and most tests that paint use them."""
+    read = vgg_weights.oxford_weights
+    read_once = functools.cache(read)
+
+    def weights(path: Path, name: str, sha256: str | None = None) -> vgg_weights.Weights:
+        # A file without a known checksum is a test's own, which may change.
+        return (read_once if sha256 else read)(path, name, sha256)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vgg_weights, "oxford_weights", weights)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import impasto
 from helpers import Invoke, Pair
 
 RECORDER = '''
@@ -106,6 +107,17 @@ def test_the_whole_log_of_a_run(invoke: Invoke, pair: Pair, recorder: Path) -> N
         "after_run 3 (32, 24)",
         "status 0",
     ]
+
+
+def test_the_loss_of_a_step_is_that_before_it_however_often_the_optimizer_evaluates(
+    pair: Pair,
+) -> None:
+    first = [
+        impasto.run(pair.content, pair.style, size=32, steps=1, loss=["tv"], init="noise",
+                    optimizer=optimizer).losses
+        for optimizer in ("adam", "torch.LBFGS:max_iter=4")
+    ]  # fmt: skip
+    assert first[0] == first[1]
 
 
 def test_a_callback_can_stop_the_run(invoke: Invoke, pair: Pair, recorder: Path) -> None:

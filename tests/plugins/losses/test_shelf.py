@@ -176,8 +176,9 @@ def test_the_objective_is_captured_whole(text: str, draw: Draw) -> None:
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-6)
 
 
+# Compiling takes a minute: of the choices one for each distance that no default has.
 @pytest.mark.slow
-@pytest.mark.parametrize("text", EVERY)
+@pytest.mark.parametrize("text", [*STYLE, *CONTENT, *FORMS, "nearest:distance=contextual"])
 def test_the_objective_compiles_to_machine_code(text: str, draw: Draw) -> None:
     plain = objective(text, draw)
     torch.compiler.reset()
