@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from impasto.jobs.pieces import features, make, read_image
     from impasto.jobs.resume import resume
     from impasto.jobs.steps import Steps
+    from impasto.jobs.worker import Ended, Executor, Task, Worker
     from impasto.model.canvas import Canvas
     from impasto.model.extractor import Extractor, Features
     from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
@@ -44,6 +45,7 @@ _HOME = {
     "impasto.api": ("run", "steps"),
     "impasto.jobs.pieces": ("features", "make", "read_image"),
     "impasto.jobs.resume": ("resume",),
+    "impasto.jobs.worker": ("Ended", "Executor", "Task", "Worker"),
     "impasto.jobs.steps": ("Steps",),
     "impasto.model.canvas": ("Canvas",),
     "impasto.errors": (
@@ -71,6 +73,8 @@ _HOME = {
 __all__ = [
     "Canvas",
     "CheckpointError",
+    "Ended",
+    "Executor",
     "Extractor",
     "Fade",
     "Features",
@@ -96,7 +100,9 @@ __all__ = [
     "Steps",
     "Style",
     "Summary",
+    "Task",
     "Weight",
+    "Worker",
     "features",
     "hookimpl",
     "learn",

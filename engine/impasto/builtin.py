@@ -37,6 +37,8 @@ BUILT_IN = (
     "impasto_plugins.callbacks.stop",
     "impasto_plugins.callbacks.timelapse",
     "impasto_plugins.callbacks.tensorboard",
+    "impasto_plugins.executors.local",
+    "impasto_plugins.executors.processes",
     "impasto_profiling.profile",
 )
 

@@ -78,6 +78,16 @@ def impasto_callbacks() -> Iterable[Offer]:  # type: ignore[empty-body]
 
 
 @hookspec
+def impasto_executors() -> Iterable[Offer]:  # type: ignore[empty-body]
+    """Offer executors. ``factory(**options)`` returns an :class:`impasto.Executor`.
+
+    It does the jobs of a batch, in this process, in others, or on other machines. What the factory
+    raises stops the batch before its first job.
+    When: once, at loading. Return: offers. Failure: the plugin is listed as broken.
+    """
+
+
+@hookspec
 def impasto_before_run(run: Run) -> None:
     """The run is ready: pictures read, plugins made, nothing computed yet.
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fuzzing import EDITS, FEW, Edit, edited, many, only_clear_lines, quiet
 from helpers import Invoke, Pair, refused
 from impasto.builtin import build_host
-from impasto.command.run import default_output
+from impasto.files.names import default_output
 from impasto.files.outputs import Outputs
 from impasto.host.host import Kind
 from impasto.images.writing import SUFFIXES

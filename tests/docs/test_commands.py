@@ -16,7 +16,10 @@ from helpers import Invoke, drawn
 from impasto.command.main import group
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "engine/REFERENCE.md", "plugins/README.md", "profiling/README.md")
+PAGES = (
+    *("README.md", "engine/REFERENCE.md", "engine/BATCH.md", "plugins/README.md"),
+    "profiling/README.md",
+)
 
 YOURS = ("photo.jpg", "painting.jpg", "other.jpg", "a.jpg", "b.jpg", "photo.tif")
 """Pictures that the pages say are the reader's own."""
@@ -27,6 +30,8 @@ NOT_RUN = ("bench", "--help", "--stacks")
 
 SMALL = {
     "run": ["--size", "48", "--steps", "1"],
+    "batch": ["--size", "48", "--steps", "1"],
+    "grid": ["--size", "48", "--steps", "1", "--extractor", "tiny", "--plugin", "impasto.testing"],
     "sweep": ["--size", "32", "--steps", "1"],
     "profile": ["--size", "48", "--steps", "9", "--scales", "single"],
     "style": ["--size", "48"],
@@ -51,9 +56,9 @@ def context_of(words: list[str]) -> click.Context:
     context = click.Context(group, info_name="impasto", **group.context_settings)
     words = list(words)
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        found = command.get_command(context, words.pop(0))
+        _, found, rest = command.resolve_command(context, words)
         assert found is not None
-        command = found
+        command, words = found, rest
     return command.make_context("impasto", words, parent=context)
 
 
@@ -79,6 +84,12 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(ROOT / name, tmp_path / name)
     for number, name in enumerate(YOURS):
         drawn(64, 48, seed=number).save(tmp_path / name)
+    for folder, size in (("photos", (64, 48)), ("paintings", (48, 48))):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            drawn(*size, seed=number).save(tmp_path / folder / f"{folder}{number}.jpg")
+    (rows,) = re.findall(r"```csv\n(.*?)```", (ROOT / "engine/BATCH.md").read_text(), re.DOTALL)
+    (tmp_path / "jobs.csv").write_text(rows)
     half = Image.new("L", (64, 48), "black")
     ImageDraw.Draw(half).rectangle((0, 0, 64, 24), fill="white")
     for name in MASKS:
@@ -99,5 +110,6 @@ def test_all_commands_of_a_page_run_one_after_another(
     (clone / "report.py").write_text(code[1])
     for words in commands(page):
         if not any(word in words for word in NOT_RUN) and words != ["plugins", "show", "mine"]:
-            done = invoke(*words, *SMALL.get(words[0], []))
+            about = words[:2] in (["batch", "status"], ["batch", "retry"])
+            done = invoke(*words, *([] if about else SMALL.get(words[0], [])))
             assert done.status == 0, (words, done.error)

@@ -80,6 +80,8 @@ SAID = {
     "sizes": ["begins at 24 × 18\nends after 4 steps\nbegins at 32"],
     "diary": ["done: loss"],
     "summary": [],
+    "backwards": [],
+    "slurm": [],
 }
 """What examples print; the others change the picture, or refuse the run."""
 CHANGES = [name for name, (options, _) in EXAMPLES.items() if options and name not in SAID]

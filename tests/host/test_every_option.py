@@ -26,6 +26,8 @@ WRONG = [
     and option.type != "Path | none"
     # Torch's optimizers are all made by one function.
     and (not name.startswith("torch.") or name == "torch.SGD")
+    # An option of commands for many pictures alone; no setting.
+    and kind != "executor"
 ]
 """Those that do not take any text; what the others refuse is tested beside each plugin."""
 

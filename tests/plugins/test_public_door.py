@@ -11,8 +11,7 @@ import pytest
 import impasto
 import impasto.plugin
 import impasto.testing
-from impasto.command.new_plugin import texts
-from impasto.host.host import KINDS
+from impasto.command.new_plugin import EXAMPLES, texts
 
 ROOT = Path(__file__).parents[2]
 CODE = {
@@ -22,7 +21,7 @@ CODE = {
     },
     **{
         f"new {kind}: {name}": text
-        for kind in KINDS
+        for kind in EXAMPLES
         for name, text in texts(kind, "mine").items()
         if name.endswith(".py")
     },

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import Invoke, Pair
-from impasto.command.run import default_output
 from impasto.errors import SettingsError
+from impasto.files.names import default_output
 from impasto.settings.settings import Settings, gather, validate
 from impasto.settings.spec import Spec
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from impasto.command.malloc import before_stage
 from impasto.command.printing import say, say_json
 from impasto.command.safe_console import SafeConsole
 from impasto.jobs.estimate import Estimate, estimate
+from impasto.jobs.malloc import before_stage
 from impasto.settings.settings import Settings
 
 

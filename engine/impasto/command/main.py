@@ -23,6 +23,11 @@ from impasto.optimization.memory import is_out_of_memory
 
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
+    "grid": ("impasto.command.grid:grid", "Paint each content in each style, in one sheet."),
+    "batch": (
+        "impasto.command.batch:batch",
+        "Paint many pictures; what is done is not done again.",
+    ),
     "sweep": ("impasto.command.sweep:sweep", "Paint combinations of settings into one sheet."),
     "compare": (
         "impasto.command.compare:compare",

@@ -7,7 +7,7 @@ from pathlib import Path
 from string import Template
 
 from impasto.errors import PluginError, SettingsError, unknown
-from impasto.host.host import KINDS, Host
+from impasto.host.host import Host
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -62,8 +62,8 @@ def write_package(host: Host, kind: str, name: str, folder: Path) -> list[Path]:
         SettingsError: an unknown kind, or a name that is not of that form or is taken.
         PluginError: the folder exists or cannot be written.
     """
-    if kind not in KINDS:
-        raise SettingsError(unknown("kind", kind, KINDS))
+    if kind not in EXAMPLES:
+        raise SettingsError(unknown("kind", kind, EXAMPLES))
     if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", name):
         raise SettingsError(
             f"name '{name}' is not allowed: begin with a letter, go on with lower-case letters and"

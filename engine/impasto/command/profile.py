@@ -11,9 +11,9 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.printing import say_json
-from impasto.command.run import default_output, given_on_the_line, report
+from impasto.command.run import given_on_the_line, report
 from impasto.errors import OutputError
-from impasto.files.names import longer
+from impasto.files.names import default_output, longer
 from impasto.settings.settings import documents_of, gather
 
 
@@ -66,7 +66,7 @@ def profile(
     assert settings.output is not None
     folder = Path(trace_dir or longer(settings.output.rpartition(".")[0], "_profile"))
     # Imported here, since they bring torch, and errors above are shown without that wait.
-    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.malloc import ConfigureMalloc
     from impasto.jobs.run import run_settings
     from impasto_profiling.report import read_report
     from impasto_profiling.versus import print_comparison

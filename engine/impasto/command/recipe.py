@@ -63,7 +63,7 @@ def rerun(
     Its inputs must be as they were; their checksums are compared. On the same machine it gives the
     same picture. Code comes from --plugin alone, never from the picture; callbacks are left out.
     """
-    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.malloc import ConfigureMalloc
     from impasto.jobs.rerun import rerun as run_again
 
     path = Path(result)

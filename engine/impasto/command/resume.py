@@ -28,7 +28,7 @@ def resume(
     It ends with the picture that the run would have given without a stop, bit for bit on the same
     machine, and writes it to the run's output. Code comes from --plugin alone, never from the checkpoint.
     """
-    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.malloc import ConfigureMalloc
     from impasto.jobs.resume import resume as resume_run
 
     def with_progress(settings: Settings) -> Settings:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +11,7 @@ from impasto.command.help import GroupedCommand
 from impasto.command.options import output_options, run_options
 from impasto.command.printing import say, say_json
 from impasto.errors import counted
-from impasto.files.names import fitting_name
+from impasto.files.names import default_output
 from impasto.settings.settings import documents_of, gather
 
 if TYPE_CHECKING:
@@ -48,7 +46,7 @@ def run(
 
         foretell(settings, as_json)
         return
-    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.malloc import ConfigureMalloc
     from impasto.jobs.run import run_settings
 
     result = run_settings(
@@ -79,14 +77,3 @@ def given_on_the_line(
     given = {name: value for name, value in options.items() if value not in (None, ())}
     both = (*styles, *given.pop("style", ()))
     return {**given, "content": content, "style": both or None}
-
-
-def default_output(content: str, styles: Sequence[str | PathLike[str]]) -> str:
-    """A name in the current folder made from the names of both pictures, shortened where it is too long.
-
-    >>> default_output("photos/town.jpg", ("night.jpg",))
-    'town_as_night.png'
-    """
-    painted = "_".join(Path(style).stem for style in styles)
-    # Each is shortened by itself, so that both stay recognizable; the rest is room for suffixes.
-    return f"{fitting_name(Path(content).stem, longest=110)}_as_{fitting_name(painted, longest=110)}.png"

@@ -10,8 +10,8 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.printing import say
-from impasto.command.run import default_output, given_on_the_line
-from impasto.files.names import longer
+from impasto.command.run import given_on_the_line
+from impasto.files.names import default_output, longer
 from impasto.settings.settings import documents_of, gather
 
 
@@ -45,7 +45,7 @@ def sweep(
     settings = gather(given_on_the_line(content, styles, given), preset, config)
     name = Path(default_output(settings.content, settings.style))
     settings = settings.with_output(longer(name.stem, "_sweep.png"))
-    from impasto.command.malloc import ConfigureMalloc
+    from impasto.jobs.malloc import ConfigureMalloc
     from impasto.jobs.sweep import Vary
     from impasto.jobs.sweep import sweep as sweep_settings
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from os import PathLike
+from pathlib import Path
 
 LONGEST = 255
 """Bytes of a file's name that common file systems allow."""
@@ -59,3 +61,14 @@ def free_name(name: str, taken: Collection[str]) -> str:
     stem, suffix = os.path.splitext(name)
     numbered = (fitting_name(f"{stem}-{number}", suffix) for number in itertools.count(2))
     return next(free for free in itertools.chain([name], numbered) if free not in taken)
+
+
+def default_output(content: str, styles: Sequence[str | PathLike[str]]) -> str:
+    """A name in the current folder made from the names of both pictures, shortened where it is too long.
+
+    >>> default_output("photos/town.jpg", ("night.jpg",))
+    'town_as_night.png'
+    """
+    painted = "_".join(Path(style).stem for style in styles)
+    # Each is shortened by itself, so that both stay recognizable; the rest is room for suffixes.
+    return f"{fitting_name(Path(content).stem, longest=110)}_as_{fitting_name(painted, longest=110)}.png"

@@ -28,7 +28,7 @@ from impasto.settings.spec import Spec
 
 logger = logging.getLogger("impasto")
 
-Kind = Literal["extractor", "loss", "optimizer", "canvas", "callback"]
+Kind = Literal["extractor", "loss", "optimizer", "canvas", "callback", "executor"]
 
 KINDS: dict[Kind, str] = {
     "extractor": "impasto_extractors",
@@ -36,6 +36,7 @@ KINDS: dict[Kind, str] = {
     "optimizer": "impasto_optimizers",
     "canvas": "impasto_canvases",
     "callback": "impasto_callbacks",
+    "executor": "impasto_executors",
 }
 """Each kind of plugin and the hook that offers it."""
 
@@ -45,6 +46,7 @@ GIVEN_BY_HOST: dict[Kind, int] = {
     "optimizer": 1,
     "canvas": 1,
     "callback": 0,
+    "executor": 0,
 }
 """How many of a factory's first parameters the engine gives; the others are options."""
 

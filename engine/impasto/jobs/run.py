@@ -17,6 +17,7 @@ from impasto.jobs.checkpoints import Checkpoints
 from impasto.jobs.saving import paint_and_save
 from impasto.optimization.prepare import prepare
 from impasto.optimization.result import Result
+from impasto.optimization.shared import Shared
 from impasto.optimization.state import Run
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings
@@ -29,6 +30,7 @@ def run_settings(
     styles: Sequence[Photo | None] = (),
     observers: Sequence[object] = (),
     documents: Sequence[str] = (),
+    shared: Shared | None = None,
 ) -> Result:
     """Do one run as its settings say, and write its output if one is named.
 
@@ -38,13 +40,14 @@ def run_settings(
         styles: the style pictures that are in memory already, None for the others; or nothing.
         observers: objects with life-cycle hooks, for this run.
         documents: files that the settings come from; like all inputs, no output may be one of them.
+        shared: what runs of this process have from one another; None shares nothing.
 
     Raises:
         ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
     """
     outputs = register(settings, documents)
     if settings.checkpoint is None:
-        return paint_and_save(prepare_run(settings, content, styles, observers, outputs))
+        return paint_and_save(prepare_run(settings, content, styles, observers, outputs, shared))
     if content or any(styles):
         raise SettingsError("a checkpoint needs pictures in files, not in memory")
     checkpoints = Checkpoints(Path(settings.checkpoint), settings.checkpoint_every)
@@ -52,7 +55,7 @@ def run_settings(
         if not settings.force:
             checkpoints.refuse_to_replace()
         checkpoints.claim(outputs)
-        run = prepare_run(settings, content, styles, observers, outputs)
+        run = prepare_run(settings, content, styles, observers, outputs, shared)
         return paint_and_save(run, checkpoints)
 
 
@@ -85,6 +88,7 @@ def prepare_run(
     styles: Sequence[Photo | None] = (),
     observers: Sequence[object] = (),
     outputs: Outputs | None = None,
+    shared: Shared | None = None,
 ) -> Run:
     """A run that is ready, with the plugins that its settings name; see :func:`run_settings`.
 
@@ -94,12 +98,13 @@ def prepare_run(
         styles: the style pictures that are in memory already, None for the others; or nothing.
         observers: objects with life-cycle hooks, for this run.
         outputs: the register of what it reads and writes; None starts one.
+        shared: what runs of this process have from one another; None shares nothing.
 
     Raises:
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
     host = observed_host(settings.load, settings.plugin, observers)
-    run = prepare(settings, host, content, styles)
+    run = prepare(settings, host, content, styles, shared=shared)
     if outputs is not None:
         run.outputs = outputs
     run.outputs.reads(module_files(settings.plugin))

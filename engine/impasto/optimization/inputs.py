@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -85,6 +85,15 @@ class InputFiles:
             self.checksums[name] = sha256(self.path(name))
             if self._stamp(name) != before[name]:
                 raise RecipeError(f"the input '{name}' was changed while it was read: run it again")
+
+    def checksums_now(self, names: Iterable[str]) -> dict[str, str]:
+        """The SHA-256 of those names that have a file, as it is now.
+
+        Raises:
+            RecipeError: one cannot be read.
+        """
+        there = [name for name in names if os.path.isfile(self.path(name))]
+        return {name: sha256(self.path(name)) for name in there}
 
     def _stamp(self, name: str) -> Stamp | None:
         with suppress(OSError, ValueError):

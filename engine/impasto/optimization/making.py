@@ -13,6 +13,7 @@ from impasto.model.extractor import Extractor
 from impasto.model.inputs import distinct
 from impasto.model.loss import Loss
 from impasto.model.objective import Objective
+from impasto.optimization.shared import Share
 from impasto.settings.settings import Settings
 from impasto.settings.spec import Spec
 
@@ -25,14 +26,26 @@ def make_objective(
     generator: torch.Generator,
     device: torch.device,
     precision: torch.dtype,
+    share: Share | None = None,
 ) -> Objective:
     """Extractor and losses of a run, on its device, the network in its precision.
+
+    Args:
+        host: has the plugins.
+        settings: of the run.
+        generator: of the run.
+        device: of the run.
+        precision: of the network.
+        share: has the network of an earlier run; None makes it anew.
 
     Raises:
         SettingsError: an option that does not fit, or a layer that the extractor does not have.
         PluginError: a plugin failed, or returned something else than it offers.
     """
-    extractor = made(host, "extractor", settings.extractor, Extractor, generator=generator)
+    kept = share.extractor() if share else None
+    extractor = kept or made(host, "extractor", settings.extractor, Extractor, generator=generator)
+    if share is not None:
+        share.keep_extractor(extractor)
     losses: list[Loss] = []
     for spec in settings.loss:
         loss = made(host, "loss", spec, Loss, generator=generator)
@@ -40,7 +53,8 @@ def make_objective(
         loss.weight *= weight_factor(settings, loss)
         losses.append(loss)
     objective = Objective(extractor, losses)
-    objective.extractor.prepare(device, precision)
+    if kept is None:
+        extractor.prepare(device, precision)
     return objective.to(device)
 
 

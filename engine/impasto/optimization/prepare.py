@@ -23,6 +23,7 @@ from impasto.optimization.hardware import choose_device, choose_precision
 from impasto.optimization.initial_image import InitialImageInputs, make_initial_image
 from impasto.optimization.inputs import InputFiles
 from impasto.optimization.making import make_objective, register_callback
+from impasto.optimization.shared import Share, Shared, objective_key
 from impasto.optimization.stages import Stage, plan_stages
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_files import fitting_statistics
@@ -39,6 +40,7 @@ def prepare(
     content: Photo | None = None,
     styles: Sequence[Photo | None] = (),
     folder: str = "",
+    shared: Shared | None = None,
 ) -> Run:
     """Check every name and option, read the inputs, and make what a run needs.
 
@@ -48,6 +50,7 @@ def prepare(
         content: the content picture if it is in memory already; otherwise it is read from its file.
         styles: the same for the style pictures, one for each, None for one to be read; or nothing.
         folder: relative names in the settings count from there; empty is the working folder.
+        shared: what runs of this process have from one another; None shares nothing.
 
     Raises:
         ImpastoError: a picture, plugin, option or device that cannot be used.
@@ -59,8 +62,12 @@ def prepare(
     files = InputFiles(settings.max_megapixels, folder)
     files.check_that_they_exist(pictures_to_read(settings, content, given))
     generator = torch.Generator().manual_seed(settings.seed)
+    share = None
+    if shared is not None:
+        read = {**host.checksums, **files.checksums_now(option_texts(settings))}
+        share = Share(shared, objective_key(settings, device, precision, read), generator)
     with files.read_by_plugins([*option_texts(settings)]):
-        objective = make_objective(host, settings, generator, device, precision)
+        objective = make_objective(host, settings, generator, device, precision, share)
     check_masks(settings.style, host, objective)
     for callback in settings.callback:
         register_callback(host, callback)
@@ -76,7 +83,7 @@ def prepare(
     if max(stages[-1].width, stages[-1].height) > max(photo.size):
         logger.info("the content picture is smaller than the result and is enlarged")
     sources = [
-        style_source(settings, index, picture, photo, objective, files)
+        style_source(settings, index, picture, photo, objective, files, share)
         or fitting_statistics(
             files.style_file(settings.style[index].file),
             settings.style[index], settings, host, objective, stages,
@@ -146,6 +153,7 @@ def style_source(
     content: Photo,
     objective: Objective,
     files: InputFiles,
+    share: Share | None = None,
 ) -> StylePicture | None:
     """A style picture of a run with the colors that it is to give, and its mask; None for a style file.
 
@@ -156,6 +164,7 @@ def style_source(
         content: gives the colors where the settings say so.
         objective: says whether its losses take masks.
         files: read the mask.
+        share: has statistics of earlier runs, for pictures in files that give their own colors.
 
     Raises:
         PictureError: the mask cannot be used.
@@ -165,7 +174,10 @@ def style_source(
     style = settings.style[index]
     image = recolored(picture.image, content.image, settings.colors, picture.alpha, content.alpha)
     mask = visible_part(style, picture, objective, files.picture)
-    return StylePicture(image, style, mask, objective.extractor.smallest_side)
+    checksum = picture.checksum + files.checksums.get(style.style_mask or "", "")
+    own_colors = settings.colors == "style" and bool(picture.checksum)
+    smallest = objective.extractor.smallest_side
+    return StylePicture(image, style, mask, smallest, share if own_colors else None, checksum)
 
 
 def checksums_of(settings: Settings, files: InputFiles, host: Host) -> dict[str, str]:

@@ -14,6 +14,7 @@ from impasto.images.reading import Photo
 from impasto.images.tensors import resized
 from impasto.model.masks import SMALLEST_AREA, mask_of
 from impasto.model.objective import Objective, StyleStatistics
+from impasto.optimization.shared import Share
 from impasto.optimization.stages import Stage
 from impasto.settings.style import Style
 
@@ -32,6 +33,10 @@ class StylePicture:
     """(1, 1, H, W) in [0, 1]; None is all of it."""
     smallest: int = 1
     """Shortest side, in pixels, that the network takes."""
+    share: Share | None = None
+    """Has statistics of earlier runs; None computes all."""
+    checksum: str = ""
+    """Of the picture's file and its mask's, for those."""
 
     def statistics(
         self, stage: Stage, fit: str, objective: Objective, device: torch.device
@@ -46,9 +51,15 @@ class StylePicture:
         """
         height, width = self.image.shape[2:]
         width, height = stage.style_size(width, height, fit, self.style, self.smallest)
-        sized = resized(self.image, height, width).to(device)
-        part = None if self.mask is None else resized(self.mask, height, width).to(device)
-        return objective.style_statistics(sized, part)
+
+        def compute() -> StyleStatistics:
+            sized = resized(self.image, height, width).to(device)
+            part = None if self.mask is None else resized(self.mask, height, width).to(device)
+            return objective.style_statistics(sized, part)
+
+        if self.share is None:
+            return compute()
+        return self.share.statistics(self.checksum, height, width, compute)
 
 
 def visible_part(

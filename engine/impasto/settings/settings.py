@@ -155,7 +155,7 @@ class Settings:
     and covariance), a blend as blend:content=0.8,noise=0.2, or a picture file."""
     seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_seed)] = 0
     """Seed of everything random; 'random' draws one, which the recipe records."""
-    max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200
+    max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200.0
     """Largest picture that is read or painted, in millions of pixels. Protects against small files that
     decode into more than memory holds."""
     device: str = "auto"

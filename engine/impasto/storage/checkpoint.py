@@ -69,8 +69,12 @@ def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, doing: str = "paints with its checkpoint") -> Iterator[None]:
     """Lock a checkpoint's folder against other processes; the lock of a process ends with it.
+
+    Args:
+        folder: it is there.
+        doing: what a process that has it locked does there, for the error.
 
     Raises:
         CheckpointError: another process has it, or the folder cannot be written to.
@@ -80,8 +84,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise CheckpointError(
-            f"another process paints with its checkpoint in '{folder}': wait for its end, or name"
-            " another folder"
+            f"another process {doing} in '{folder}': wait for its end, or name another folder"
         ) from None
     except NotImplementedError:
         logger.warning("'%s' cannot be locked: let no other run have its checkpoint there", folder)

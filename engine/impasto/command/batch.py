@@ -1,0 +1,137 @@
+"""``impasto batch``: many pictures, from rows of a file or a folder of contents."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impasto.command.help import GroupedCommand
+from impasto.command.many import executor_option, follower, json_option, many_options, report
+from impasto.command.options import (
+    complete_file,
+    complete_folder,
+    output_options,
+    settings_options,
+)
+from impasto.command.printing import say, say_json
+from impasto.command.run import given_on_the_line
+from impasto.settings.settings import documents_of
+
+
+class BatchGroup(click.Group):
+    """Words that are no command are those of ``paint``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, self._with_command(args, "--help", "-h"))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        return super().resolve_command(ctx, self._with_command(args))
+
+    def _with_command(self, args: list[str], *others: str) -> list[str]:
+        is_one = not args or args[0] in (*self.commands, *others)
+        return args if is_one else ["paint", *args]
+
+
+@click.group(cls=BatchGroup)
+def batch() -> None:
+    """Paint many pictures; what is done is not done again.
+
+    impasto batch JOBS --folder FOLDER is short for impasto batch paint.
+    """
+
+
+@batch.command(cls=GroupedCommand)
+@click.argument("jobs", metavar="JOBS", shell_complete=complete_file)
+@click.argument("styles", metavar="[STYLE]...", nargs=-1, shell_complete=complete_file)
+@many_options
+@partial(settings_options, without=("output", "checkpoint"))
+@output_options
+def paint(
+    jobs: str,
+    styles: tuple[str, ...],
+    folder: str,
+    executor: str,
+    retries: int,
+    as_json: bool,
+    preset: str | None,
+    config: str | None,
+    quiet: bool,
+    **given: Any,
+) -> None:
+    """Paint the jobs of JOBS.
+
+    JOBS is a file of rows (.toml, .csv or .jsonl), each with the settings of one picture; or a folder
+    of content pictures, or a quoted pattern, all painted in the style of STYLE. Called again, it
+    paints only what is missing or failed.
+    """
+    given = given_on_the_line(None, styles, given)
+    given = {name: value for name, value in given.items() if value is not None}
+    from impasto.builtin import build_host
+    from impasto.jobs.batch import make_executor, paint_batch
+    from impasto.jobs.rows import ROWS, contents_in, jobs_of_pictures, jobs_of_rows
+
+    if jobs.lower().endswith(ROWS):
+        made = jobs_of_rows(jobs, given, preset, config)
+    else:
+        made = jobs_of_pictures(contents_in([jobs]), given, preset, config)
+    host = build_host(str(given.get("load", "all")), given.get("plugin", ()))
+    follow, shown = follower(as_json, quiet)
+    with shown:
+        progress = paint_batch(
+            f"batch {os.path.abspath(jobs)}", made, Path(folder), make_executor(executor, host),
+            retries=retries, force=bool(given.get("force")), followers=[follow],
+            documents=[jobs, *documents_of(preset, config)],
+        )  # fmt: skip
+    report(progress, quiet)
+
+
+@batch.command()
+@click.argument("folder", metavar="FOLDER", shell_complete=complete_folder)
+@click.option("--json", "as_json", is_flag=True,
+              help="Print one JSON record on standard output for each job.")  # fmt: skip
+def status(folder: str, as_json: bool) -> None:
+    """Say what became of the jobs whose results are in FOLDER."""
+    from collections import Counter
+
+    from impasto.jobs.batch import read_manifest
+
+    manifest = read_manifest(Path(folder))
+    states = {key: manifest.status(key) for key in manifest.keys}
+    for key, state in states.items():
+        table = manifest.tables[key]
+        error = manifest.error(key)
+        if as_json:
+            record = {"output": table["output"], "place": table["place"], "status": state}
+            say_json({**record, **({"error": error} if error else {})})
+        else:
+            why = f": {error}" if error and state != "done" else ""
+            say(f"{state:<9}  {table['output']} ({table['place']}){why}")
+    counts = Counter(states.values())
+    if not as_json:
+        say(f"{len(states)} jobs: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+
+
+@batch.command()
+@click.argument("folder", metavar="FOLDER", shell_complete=complete_folder)
+@click.option("--plugin", "plugins", multiple=True, metavar="FILE|MODULE",
+              shell_complete=complete_file,
+              help="Plugin that the jobs had: a manifest loads none by itself.")  # fmt: skip
+@executor_option
+@json_option
+@output_options
+def retry(folder: str, plugins: tuple[str, ...], executor: str, as_json: bool, quiet: bool) -> None:
+    """Paint again what failed, was set aside or is missing in FOLDER, as its manifest has it."""
+    from impasto.builtin import build_host
+    from impasto.jobs.batch import make_executor, retry_batch
+
+    follow, shown = follower(as_json, quiet)
+    with shown:
+        made = make_executor(executor, build_host("all", plugins))
+        progress = retry_batch(Path(folder), made, plugins, [follow])
+    report(progress, quiet)

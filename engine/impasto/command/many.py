@@ -1,0 +1,134 @@
+"""What commands with many jobs have in common: options, and how they say how far they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bar
+
+from impasto.command.options import complete_folder
+from impasto.command.printing import say, say_json
+from impasto.errors import SettingsError, counted, visible
+
+if TYPE_CHECKING:
+    from impasto.jobs.batch import Follower, Progress
+    from impasto.jobs.job import Job
+
+Command = Callable[..., Any]
+
+
+def many_options(command: Command) -> Command:
+    """Add where results go, who paints, and how failures are dealt with."""
+    options: list[Callable[[Command], Command]] = [
+        click.option("--folder", required=True, metavar="FOLDER", shell_complete=complete_folder,
+                     help="Folder of the results, with the manifest that says what is done."),
+        executor_option,
+        click.option("--retries", default=0, type=click.IntRange(0), metavar="N",
+                     help="How often to try a job again that failed. [0]"),
+        json_option,
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+executor_option = click.option(
+    "--executor", default="local", metavar="SPEC",
+    help="Where jobs are done: local, processes:workers=2 …; impasto plugins lists them. [local]",
+)  # fmt: skip
+json_option = click.option(
+    "--json", "as_json", is_flag=True,
+    help="Print one JSON record on standard output for each job as it ends.",
+)  # fmt: skip
+
+
+def follower(as_json: bool, quiet: bool) -> tuple[Follower, AbstractContextManager[object]]:
+    """Who says how far a batch is, and the context in which it can."""
+    if quiet or not sys.stderr.isatty():
+        return Lines(as_json, quiet).follow, nullcontext()
+    bars = Bars(as_json)
+    return bars.follow, bars.bar
+
+
+class Lines:
+    """A line for each job that ends: for files and pipes."""
+
+    def __init__(self, as_json: bool, quiet: bool) -> None:
+        self.as_json, self.quiet = as_json, quiet
+
+    def follow(self, progress: Progress, job: Job | None) -> None:
+        """Say what became of a job."""
+        line = progress.lines.get(job.key) if job else None
+        if job is None or line is None or progress.states[job.key] == "running":
+            return
+        if self.as_json:
+            say_json(line)
+        if not self.quiet:
+            say(f"{job.output}: {line['status']}; {standing(progress)}", err=True)
+
+
+class Bars(Lines):
+    """A bar over all jobs on the terminal, with the pictures that are being painted."""
+
+    def __init__(self, as_json: bool) -> None:
+        super().__init__(as_json, quiet=True)
+        self.bar = Bar(
+            BarColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True),
+        )
+        self.task = self.bar.add_task("", total=None)
+
+    def follow(self, progress: Progress, job: Job | None) -> None:
+        """Move the bar."""
+        super().follow(progress, job)
+        running = [job.output for job in progress.jobs if progress.states[job.key] == "running"]
+        self.bar.update(
+            self.task,
+            total=len(progress.jobs),
+            completed=len(progress.jobs) - progress.count("waiting", "running"),
+            description=visible("; ".join([standing(progress), *running])),
+        )
+
+
+def standing(progress: Progress) -> str:
+    """How far a batch is, in a few words."""
+    words = [f"{progress.count('done')} of {counted(len(progress.jobs), 'job')} done"]
+    for state in ("failed", "set aside"):
+        if number := progress.count(state):
+            words.append(f"{number} {state}")
+    if (left := progress.seconds_left()) and progress.count("waiting", "running"):
+        words.append(f"about {duration(left)} left")
+    return ", ".join(words)
+
+
+def duration(seconds: float) -> str:
+    """A time for people.
+
+    >>> duration(40), duration(400), duration(40_000)
+    ('40 s', '7 min', '11.1 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def report(progress: Progress, quiet: bool) -> None:
+    """Say what became of a batch.
+
+    Raises:
+        SettingsError: a job failed, or was set aside.
+    """
+    if not quiet:
+        say(f"{progress.folder}: {standing(progress)}", err=True)
+    if missing := progress.count("failed", "set aside"):
+        raise SettingsError(
+            f"{counted(missing, 'job')} not painted: impasto batch status {progress.folder} says why,"
+            f" and impasto batch retry {progress.folder} tries again"
+        )

@@ -1,0 +1,295 @@
+"""Batches: many jobs with their pictures in one folder. What is done is not done again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from impasto.builtin import build_host
+from impasto.errors import ImpastoError, OutputError, SettingsError, counted
+from impasto.files.outputs import Outputs
+from impasto.host.host import Host
+from impasto.images.writing import SUFFIXES
+from impasto.jobs.job import Job, at, refuse_same_outputs
+from impasto.jobs.manifest import Manifest, opened
+from impasto.jobs.worker import Ended, Executor, Task
+from impasto.optimization.checks import check_specs
+from impasto.optimization.inputs import InputFiles
+from impasto.settings.input_files import files_of, picture_files
+from impasto.settings.spec import Spec
+from impasto.settings.trust import refuse_unnamed, refuse_writes_outside
+
+logger = logging.getLogger("impasto")
+
+
+@dataclass
+class Progress:
+    """How far a batch is, for those who follow it."""
+
+    jobs: Sequence[Job]
+    folder: Path
+    states: dict[str, str] = field(default_factory=dict)
+    """``waiting``, ``running``, ``done``, ``failed`` or ``set aside``, by the job's key."""
+    lines: dict[str, dict[str, object]] = field(default_factory=dict)
+    """What the manifest has about a job that ended, by its key."""
+    began: float = field(default_factory=time.monotonic)
+    ended: int = 0
+    """Jobs that ended since then."""
+
+    def count(self, *states: str) -> int:
+        """Jobs in one of these states."""
+        counts = Counter(self.states[job.key] for job in self.jobs)
+        return sum(counts[state] for state in states)
+
+    def seconds_left(self) -> float | None:
+        """A guess from the jobs that ended; None before the first one."""
+        if not self.ended:
+            return None
+        return (time.monotonic() - self.began) / self.ended * self.count("waiting", "running")
+
+
+Follower = Callable[[Progress, Job | None], None]
+"""Called with the job that began or ended; with None before the first."""
+
+
+def paint_batch(
+    source: str,
+    jobs: Sequence[Job],
+    folder: Path,
+    executor: Executor,
+    *,
+    retries: int = 0,
+    force: bool = False,
+    documents: Iterable[str] = (),
+    followers: Sequence[Follower] = (),
+) -> Progress:
+    """Paint the jobs that are not done. Everything that can be refused is refused before the first.
+
+    Args:
+        source: what the batch was made from; a folder has the results of one.
+        jobs: in the order in which to begin.
+        folder: of the results; made if it is not there.
+        executor: does them.
+        retries: how often a job that failed is tried again.
+        force: replace files that are not of this batch.
+        documents: files that the jobs come from.
+        followers: are told when a job begins and ends.
+
+    Raises:
+        ImpastoError: what is wrong, with the place of the job; several are logged, a line each.
+        KeyboardInterrupt: it was stopped; what is done is in the manifest.
+    """
+    check_jobs(jobs)
+    with opened(folder) as manifest:
+        if manifest.batch not in ("", source) and not force:
+            raise OutputError(
+                f"'{folder}' has the results of another batch, {manifest.batch}: name another folder, or"
+                " set force to go on there",
+                settings=("folder", "force"),
+            )
+        claim_outputs(jobs, manifest, force, documents)
+        manifest.plan(source, jobs, [job.key for job in jobs])
+        return Painting(manifest, jobs, executor, retries, force, followers).paint()
+
+
+@dataclass
+class Painting:
+    """A batch that is being painted."""
+
+    manifest: Manifest
+    jobs: Sequence[Job]
+    executor: Executor
+    retries: int
+    force: bool
+    followers: Sequence[Follower]
+
+    def paint(self) -> Progress:
+        """Paint in rounds: those that failed or lost their worker come once more when all others ended."""
+        states = {job.key: self.manifest.status(job.key) for job in self.jobs}
+        self.progress = Progress(self.jobs, self.manifest.folder, states)
+        self._tell(None)
+        tries: Counter[str] = Counter()
+        wanted = [job for job in self.jobs if states[job.key] in ("waiting", "failed")]
+        for job in wanted:
+            states[job.key] = "waiting"
+        while wanted:
+            with closing(self.executor.run(self._tasks(wanted), self._began)) as ends:
+                for task, ended in ends:
+                    tries[task.job.key] += ended.status == "failed"
+                    self._ended(task.job, ended)
+            wanted = [job for job in wanted if self._comes_again(job, tries[job.key])]
+        return self.progress
+
+    def _comes_again(self, job: Job, failures: int) -> bool:
+        state = self.progress.states[job.key]
+        return state == "waiting" or (state == "failed" and failures <= self.retries)
+
+    def _tasks(self, jobs: Iterable[Job]) -> list[Task]:
+        folder = self.manifest.folder
+        # What is there is this batch's own, or may be replaced: else its place would not be claimed.
+        return [
+            Task(job, os.fspath(folder), self.force or os.path.lexists(folder / job.output))
+            for job in jobs
+        ]
+
+    def _began(self, task: Task) -> None:
+        self.manifest.add({"job": task.job.key, "status": "started"})
+        self.progress.states[task.job.key] = "running"
+        self._tell(task.job)
+
+    def _ended(self, job: Job, ended: Ended) -> None:
+        line: dict[str, object] = {"job": job.key, "output": job.output, "status": ended.status}
+        if ended.error:
+            line["error"] = ended.error
+        self.manifest.add({**line, **ended.record})
+        state = self.manifest.status(job.key)
+        self.progress.states[job.key] = state
+        self.progress.lines[job.key] = {**line, "status": state, "place": job.place, **ended.record}
+        self.progress.ended += state != "waiting"
+        if ended.error:
+            logger.warning("%s (%s): %s", job.output, job.place, ended.error)
+        self._tell(job)
+
+    def _tell(self, job: Job | None) -> None:
+        for follow in self.followers:
+            follow(self.progress, job)
+
+
+def make_executor(spec: str, host: Host) -> Executor:
+    """The executor that a SPEC names.
+
+    Raises:
+        SettingsError: there is none of that name, or an option does not fit.
+        PluginError: it cannot be made, or is no executor.
+    """
+    executor = host.make("executor", Spec.parse(spec))
+    if not isinstance(executor, Executor):
+        raise SettingsError(
+            f"executor '{spec}' made {type(executor).__name__}, not impasto.Executor"
+        )
+    return executor
+
+
+def check_jobs(jobs: Sequence[Job]) -> None:
+    """Refuse jobs with inputs that are not there, plugins or options that are not, or one output.
+
+    Raises:
+        ImpastoError: the first; see :func:`refuse`.
+    """
+    if not jobs:
+        raise SettingsError("there are no jobs")
+    errors: list[ImpastoError] = [*refuse_same_outputs(jobs)]
+    hosts: dict[object, Host] = {}
+    for job in jobs:
+        one = job.settings
+        try:
+            key = (one.load, one.plugin)
+            hosts[key] = hosts.get(key) or build_host(*key)
+            check_specs(hosts[key], one)
+            InputFiles(one.max_megapixels).check_that_they_exist(picture_files(one))
+        except ImpastoError as error:
+            errors.append(at(job.place, error))
+    refuse(errors)
+
+
+def claim_outputs(
+    jobs: Sequence[Job], manifest: Manifest, force: bool, documents: Iterable[str]
+) -> None:
+    """Refuse outputs that cannot be written, are inputs, or are there and not of this batch.
+
+    Raises:
+        ImpastoError: the first; see :func:`refuse`.
+    """
+    outputs = Outputs(force=force)
+    outputs.reads(documents)
+    outputs.reads(name for job in jobs for name in files_of(job.settings))
+    errors: list[ImpastoError] = []
+    for job in jobs:
+        path = manifest.folder / job.output
+        try:
+            outputs.claim_folder(path.parent)
+            outputs.claim(path, suffixes=SUFFIXES, replace=job.output in manifest.written)
+        except ImpastoError as error:
+            errors.append(at(job.place, error))
+    refuse(errors)
+
+
+def refuse(errors: Sequence[ImpastoError]) -> None:
+    """Raise the only error, or log several and raise one that counts them.
+
+    Raises:
+        ImpastoError: if there is one.
+    """
+    if len(errors) == 1:
+        raise errors[0]
+    for error in errors:
+        logger.error("%s", error, extra={"settings": error.settings})
+    if errors:
+        raise SettingsError(f"{counted(len(errors), 'job')} cannot be painted: none was started")
+
+
+def retry_batch(
+    folder: Path,
+    executor: Executor,
+    plugins: Sequence[str],
+    followers: Sequence[Follower] = (),
+) -> Progress:
+    """Try the jobs of a folder again that failed or were set aside, as its manifest has them.
+
+    Args:
+        folder: of the results.
+        executor: does them.
+        plugins: those of the jobs, named anew: a manifest loads no code by itself.
+        followers: are told when a job begins and ends.
+
+    Raises:
+        ImpastoError: no manifest, or what is wrong with a job.
+        KeyboardInterrupt: it was stopped.
+    """
+    read_manifest(folder)
+    with opened(folder) as manifest:
+        before = [key for key in manifest.keys if manifest.status(key) != "done"]
+        jobs = {key: job_of(manifest, key, plugins) for key in before}
+        if not jobs:
+            return Progress([], folder)
+        check_jobs(list(jobs.values()))
+        claim_outputs(list(jobs.values()), manifest, force=False, documents=())
+        keys = [jobs[key].key if key in jobs else key for key in manifest.keys]
+        manifest.plan(manifest.batch, list(jobs.values()), keys)
+        for job in jobs.values():
+            manifest.add({"job": job.key, "status": "retry"})
+        return Painting(manifest, list(jobs.values()), executor, 0, False, followers).paint()
+
+
+def job_of(manifest: Manifest, key: str, plugins: Sequence[str]) -> Job:
+    """A job as a manifest has it, with its inputs as they are now.
+
+    Raises:
+        PluginError: it has a plugin that is not named.
+        OutputError: it would write files outside of the working folder and the results.
+        ImpastoError: a setting does not fit, or an input cannot be read.
+    """
+    table, here = manifest.tables[key], Path.cwd()
+    what = f"the manifest in '{manifest.folder}'"
+    job = Job.from_table(table)
+    refuse_unnamed(what, job.settings.plugin, plugins)
+    refuse_writes_outside(what, table["settings"], here, (here, manifest.folder), OutputError)
+    return job
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder.
+
+    Raises:
+        OutputError: there is none, or it cannot be read.
+    """
+    manifest = Manifest(folder)
+    if not manifest.batch:
+        raise OutputError(f"there is no batch in '{folder}'")
+    return manifest

@@ -1,0 +1,119 @@
+"""Workers do the jobs of a batch, one after another, and executors have workers somewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from impasto.errors import CheckpointError, ImpastoError, one_line
+from impasto.jobs.job import Job
+from impasto.jobs.malloc import ConfigureMalloc
+from impasto.jobs.manifest import WORK
+from impasto.jobs.resume import resume
+from impasto.jobs.run import run_settings
+from impasto.optimization.result import Result
+from impasto.optimization.shared import Shared
+from impasto.storage.checkpoint import NAME
+
+logger = logging.getLogger("impasto")
+
+IN_RECORDS = ("width", "height", "steps", "seconds", "loss", "device", "precision", "stopped")
+"""What a batch keeps of the record of a run."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A job, and where its picture goes. It can be pickled."""
+
+    job: Job
+    folder: str
+    """Of the results."""
+    force: bool
+    """Whether a picture that is there is replaced."""
+
+    @property
+    def output(self) -> str:
+        """The file of the picture."""
+        return os.path.join(self.folder, self.job.output)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the job's checkpoint."""
+        return Path(self.folder, WORK, self.job.key[:32])
+
+    def __str__(self) -> str:
+        return self.job.output
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a task."""
+
+    status: Literal["done", "failed", "killed"]
+    """``killed``: its worker came to an end before the task did."""
+    error: str = ""
+    """One line; empty if it is done."""
+    record: Mapping[str, object] = field(default_factory=dict)
+    """Size, steps, seconds and losses of the run."""
+
+
+class Worker:
+    """Does one task after another in its process; network and style statistics stay between them."""
+
+    def __init__(self) -> None:
+        self.shared = Shared()
+
+    def do(self, task: Task) -> Ended:
+        """Paint a job, from its checkpoint if it has one, and write the picture.
+
+        Raises:
+            KeyboardInterrupt: the worker was stopped; the checkpoint says how far it came.
+        """
+        try:
+            result = self._painted(task)
+        except ImpastoError as error:
+            return Ended("failed", str(error))
+        except Exception as error:
+            return Ended("failed", one_line(f"{type(error).__name__}: {error}"))
+        shutil.rmtree(task.checkpoint, ignore_errors=True)
+        record = result.as_record()
+        return Ended("done", record={name: record[name] for name in IN_RECORDS})
+
+    def _painted(self, task: Task) -> Result:
+        settings, folder = task.job.settings, task.checkpoint
+        observers = [ConfigureMalloc()]
+        if (folder / NAME).exists():
+            try:
+                return resume(
+                    folder, plugins=settings.plugin, observers=observers, force=task.force
+                )
+            except CheckpointError as error:
+                logger.warning("%s: %s; it is painted from the start", task, error)
+                shutil.rmtree(folder, ignore_errors=True)
+        # The checkpoint's register of what the run wrote is what a killed run leaves first.
+        settings = replace(settings, output=task.output, checkpoint=str(folder), force=task.force)
+        return run_settings(settings, observers=observers, shared=self.shared)
+
+
+class Executor(ABC):
+    """Does the tasks of a batch: in this process, in others, or on other machines."""
+
+    @abstractmethod
+    def run(
+        self, tasks: Sequence[Task], began: Callable[[Task], None]
+    ) -> Generator[tuple[Task, Ended], None, None]:
+        """Do all tasks by workers; give each with what became of it, as they end.
+
+        A worker that comes to its end before its task does gives ``killed``; the batch decides whether
+        the task is given once more. Where the iterator is closed, or Ctrl-C comes, workers are stopped.
+
+        Args:
+            tasks: in the order in which to begin.
+            began: to be called in this process when a worker begins a task.
+        """
