@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         PluginError,
         SettingsError,
     )
+    from impasto.jobs.keywords import RunKeywords
     from impasto.jobs.learn import learn
     from impasto.jobs.pieces import features, make, read_image
     from impasto.jobs.resume import resume
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "impasto.api": ("run", "steps"),
+    "impasto.jobs.keywords": ("RunKeywords",),
     "impasto.jobs.pieces": ("features", "make", "read_image"),
     "impasto.jobs.resume": ("resume",),
     "impasto.jobs.worker": ("Ended", "Executor", "Task", "Worker"),
@@ -92,6 +94,7 @@ __all__ = [
     "Result",
     "Run",
     "RunFailed",
+    "RunKeywords",
     "Settings",
     "SettingsError",
     "Spec",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy
 from PIL.Image import Image
@@ -14,6 +14,7 @@ from impasto.errors import PictureError
 from impasto.host.objects import take_objects
 from impasto.images.arrays import photo_of_samples
 from impasto.images.reading import Photo, photo_of
+from impasto.jobs.keywords import RunKeywords
 from impasto.jobs.run import run_settings
 from impasto.jobs.steps import Steps, steps_of_settings
 from impasto.optimization.result import Result
@@ -34,7 +35,7 @@ def run(
     *,
     preset: str | None = None,
     config: str | PathLike[str] | None = None,
-    **given: object,
+    **given: Unpack[RunKeywords],
 ) -> Result:
     """Paint the content of one picture in the style of others.
 
@@ -67,7 +68,7 @@ def steps(
     *,
     preset: str | None = None,
     config: str | PathLike[str] | None = None,
-    **given: object,
+    **given: Unpack[RunKeywords],
 ) -> Steps:
     """The same run step by step: ``for step in impasto.steps(content, style): ...``.
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -188,7 +189,7 @@ def test_progress_shows_loss_and_steps(invoke: Invoke, pair: Pair, tmp_path: Pat
 
 @pytest.mark.slow
 def test_compiled_objective_equals_eager_without_a_graph_break(pair: Pair) -> None:
-    def losses(compile_: str) -> list[float]:
+    def losses(compile_: Literal["on", "off"]) -> list[float]:
         return impasto.run(
             pair.content, pair.style, size=48, steps=3, compile=compile_, precision="float32",
             loss=["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1", "tv"],

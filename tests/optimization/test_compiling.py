@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -121,7 +122,7 @@ def test_a_damaged_file_is_said_and_does_not_count(
 def test_other_sizes_do_not_pay_again(pair: Pair) -> None:
     from torch._dynamo.utils import counters
 
-    def losses(compile_: str) -> list[float]:
+    def losses(compile_: Literal["on", "off"]) -> list[float]:
         return impasto.run(
             pair.content, pair.style, size=96, scales=[32, 48, 80], steps=2, compile=compile_,
             precision="float32", loss=["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1"],

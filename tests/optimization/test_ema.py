@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -34,7 +35,7 @@ class Watch:
 
 
 def watched(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch, **given: object
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, **given: Any
 ) -> tuple[Watch, impasto.Result]:
     watch = Watch()
 
