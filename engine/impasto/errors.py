@@ -14,7 +14,11 @@ the command at hand has no option for is left out. Whoever raises an error anew 
 from __future__ import annotations
 
 import difflib
+import inspect
+import os
+import traceback
 from collections.abc import Iterable
+from contextlib import suppress
 
 LONGEST = 800
 """Most characters of an error's line; text from users and from files may be much longer."""
@@ -107,3 +111,49 @@ def unknown(what: str, word: str, allowed: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, names, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     return f"unknown {what} '{word}'{hint} Allowed: {', '.join(names) or 'none'}"
+
+
+def defined_at(thing: object) -> str:
+    """Where a function or a class is written, as ``path:line``; empty where that is not known."""
+    code = getattr(inspect.unwrap(thing), "__code__", None) if callable(thing) else None
+    if code is not None:
+        return _place(code.co_filename, code.co_firstlineno)
+    with suppress(OSError, TypeError):
+        source = inspect.getsourcefile(thing)  # type: ignore[arg-type]
+        return _place(source or "", inspect.findsource(thing)[1] + 1)  # type: ignore[arg-type]
+    return ""
+
+
+def raised_at(error: BaseException, source: str) -> str:
+    """The innermost line of a source that an error went through, as ``path:line``; empty if there is none.
+
+    Args:
+        error: as it was caught.
+        source: a Python file, or a folder of them.
+    """
+    steps = traceback.walk_tb(error.__traceback__)
+    lines = [(frame.f_code.co_filename, line) for frame, line in steps]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append((error.filename, error.lineno or 1))
+    root = os.path.realpath(source)
+    inside = [
+        one for one in lines if f"{os.path.realpath(one[0])}{os.sep}".startswith(f"{root}{os.sep}")
+    ]
+    return _place(*inside[-1]) if source and inside else ""
+
+
+def with_place(text: str, place: str) -> str:
+    """A text, and where in a plugin that is.
+
+    >>> with_place("OSError: moon", "mine.py:3"), with_place("OSError: moon", "")
+    ('OSError: moon (mine.py:3)', 'OSError: moon')
+    """
+    return f"{text} ({place})" if place else text
+
+
+def _place(file: str, line: int) -> str:
+    # The working folder may be gone, and a file may lie on another drive.
+    with suppress(OSError, ValueError):
+        near = os.path.relpath(file)
+        file = file if near.startswith(os.pardir) else near
+    return f"{file}:{line}"

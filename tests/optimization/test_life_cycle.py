@@ -58,6 +58,7 @@ class Stumbles(impasto.Loss):
     """Fail at the third comparison."""
 
     calls = 0
+    layers = ("image",)
 
     def summarize_layer(self, feature):
         return {"feature": feature}
@@ -94,6 +95,12 @@ def painted(
 
 
 TV = ("--loss", "tv")
+
+
+def line_of(path: Path, words: str) -> str:
+    """The first line of a file that has these words, as ``path:line``."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return f"{path}:{next(number for number, line in enumerate(lines, 1) if words in line)}"
 
 
 def test_the_whole_log_of_a_run(invoke: Invoke, pair: Pair, recorder: Path) -> None:
@@ -147,7 +154,8 @@ def test_a_failing_loss_ends_the_run_and_keeps_the_picture(
     out = recorder.with_name("out.png")
     assert log[-1].strip().splitlines()[-1] == (
         f"impasto: error: loss 'stumbles' of plugin 'recorder' (file {recorder}) failed:"
-        f" ZeroDivisionError: no more; the picture after 2 steps is in '{out}'"
+        f" ZeroDivisionError: no more ({line_of(recorder, 'no more')}); the picture after 2 steps is in"
+        f" '{out}'"
     )
     assert out.is_file()
 
@@ -164,7 +172,8 @@ def test_a_failing_observer_is_reported_once_and_left_out(
     warnings = [line for line in log[-1].splitlines() if "warning" in line]
     assert warnings == [
         f"impasto: warning: plugin 'recorder-2' (file {recorder}) failed in impasto_{hook} and is"
-        " left out: RuntimeError: the observer stumbled"
+        f" left out: RuntimeError: the observer stumbled"
+        f" ({line_of(recorder, 'the observer stumbled')})"
     ]
     assert recorder.with_name("out.png").is_file()
 
@@ -207,8 +216,8 @@ def test_a_failing_canvas_is_named_and_not_the_optimizer(
                   "--plugin", plugin, "--canvas", "torn", *TV)  # fmt: skip
     assert done.status == 1
     assert done.error == (
-        f"impasto: error: canvas 'torn' of plugin 'torn' (file {plugin}) failed: LookupError: torn;"
-        " no step was done, nothing is written"
+        f"impasto: error: canvas 'torn' of plugin 'torn' (file {plugin}) failed: LookupError: torn"
+        f" ({line_of(plugin, 'raise LookupError')}); no step was done, nothing is written"
     )
 
 
@@ -255,6 +264,7 @@ def test_a_canvas_that_cannot_be_read_any_more_is_named(
     assert done.status == 1
     assert done.error == (
         f"impasto: error: canvas 'worn_out' of plugin 'worn' (file {plugin}) failed: LookupError:"
-        " worn out; no picture is kept, since its canvas cannot be read any more"
+        f" worn out ({line_of(plugin, 'raise LookupError')}); no picture is kept, since its canvas cannot be"
+        " read any more"
     )
     assert not out.exists()

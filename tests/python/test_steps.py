@@ -54,6 +54,7 @@ def impasto_callbacks():
 
 class Breaks(impasto.Loss):
     calls = 0
+    layers = ("image",)
     def summarize_layer(self, feature):
         return {"feature": feature}
     def compare_layer(self, summary, target):

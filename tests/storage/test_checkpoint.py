@@ -199,7 +199,7 @@ class Fails(impasto.Loss):
     def __init__(self):
         super().__init__()
         import torch
-        self.zero = torch.zeros(1)
+        self.zero = torch.zeros(1, requires_grad=True)
 @impasto.hookimpl
 def impasto_losses():
     return [impasto.Offer("fails", Fails)]

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +20,15 @@ from typing import Any, Literal
 import pluggy
 import torch
 
-from impasto.errors import ImpastoError, PluginError, SettingsError, unknown
+from impasto.errors import (
+    ImpastoError,
+    PluginError,
+    SettingsError,
+    defined_at,
+    raised_at,
+    unknown,
+    with_place,
+)
 from impasto.host.offer import Offer
 from impasto.model.scopes import scope
 from impasto.settings.options import Option, check_options, options_of, takes_generator
@@ -137,7 +145,8 @@ class Host:
         try:
             module = importlib.import_module(module_name)
         except Exception as error:
-            raise PluginError(f"plugin {Origin(name, source)}: {_reason(error)}") from error
+            reason = reason_of(error, source_of(module_name))
+            raise PluginError(f"plugin {Origin(name, source)}: {reason}") from error
         return self.register(module, name, source)
 
     def load_file(self, path: Path) -> Origin:
@@ -157,7 +166,8 @@ class Host:
             source_code = path.read_bytes()
             module = _run_source(module_name, path, source_code)
         except Exception as error:
-            raise PluginError(f"plugin {Origin(path.stem, source)}: {_reason(error)}") from error
+            reason = reason_of(error, str(path))
+            raise PluginError(f"plugin {Origin(path.stem, source)}: {reason}") from error
         self.checksums[os.path.realpath(path)] = hashlib.sha256(source_code).hexdigest()
         return self.register(module, path.stem, source)
 
@@ -213,7 +223,8 @@ class Host:
         try:
             plugin = point.load()
         except Exception as error:
-            raise PluginError(f"plugin {Origin(point.name, source)}: {_reason(error)}") from error
+            reason = reason_of(error, source_of(point.module))
+            raise PluginError(f"plugin {Origin(point.name, source)}: {reason}") from error
         self.register(plugin, point.name, source)
 
     def find(self, kind: Kind, name: str) -> Offered:
@@ -274,10 +285,12 @@ class Host:
         except ImpastoError:
             raise
         except (ValueError, TypeError) as error:
-            raise SettingsError(f"{kind} '{spec}' of plugin {found.origin}: {error}") from error
+            line = with_place(str(error), self.line_of(error, found.origin))
+            raise SettingsError(f"{kind} '{spec}' of plugin {found.origin}: {line}") from error
         except Exception as error:
+            reason = self.reason_of(error, found.origin)
             raise PluginError(
-                f"{kind} '{spec.name}' of plugin {found.origin} cannot be made: {_reason(error)}"
+                f"{kind} '{spec.name}' of plugin {found.origin} cannot be made: {reason}"
             ) from error
 
     def notify(self, hook: str, **arguments: object) -> None:
@@ -303,12 +316,26 @@ class Host:
         found = (item for item in self.offered if (item.kind, item.offer.name) == (kind, name))
         return next((item.origin for item in found), None)
 
+    def reason_of(self, error: BaseException, origin: Origin | None) -> str:
+        """What an error says, with its type and with the line of the plugin that it came from."""
+        return reason_of(error, self._source_of(origin))
+
+    def line_of(self, error: BaseException, origin: Origin | None) -> str:
+        """The line of a plugin that an error came from, as ``path:line``; empty for a built-in plugin."""
+        return raised_at(error, self._source_of(origin))
+
+    def _source_of(self, origin: Origin | None) -> str:
+        if origin is None or origin.source == "built in":
+            return ""
+        plugin = self.manager.get_plugin(origin.name)
+        return source_of(getattr(plugin, "__name__", type(plugin).__module__))
+
     def _leave_out(self, implementation: pluggy.HookImpl, hook: str, error: Exception) -> None:
         name = implementation.plugin_name
         origin = next((item for item in self.origins if item.name == name), Origin(name, "object"))
         logger.warning(
             "plugin '%s' (%s) failed in %s and is left out: %s",
-            name, origin.source, hook, _reason(error),
+            name, origin.source, hook, self.reason_of(error, origin),
         )  # fmt: skip
         logger.debug("traceback of %s", name, exc_info=error)
         self.manager.unregister(implementation.plugin)
@@ -319,15 +346,58 @@ class Host:
             if offering is None or self.manager.parse_hookimpl_opts(plugin, hook) is None:
                 continue
             try:
-                offers = list(offering())
-                for offer in offers:
-                    if not isinstance(offer, Offer):
-                        raise TypeError(f"expected impasto.Offer, got {offer!r}")
+                for offer in _list_of_offers(offering):
                     offered = Offered(kind, offer, origin)
                     _ = offered.options
                     yield offered
             except Exception as error:
-                raise PluginError(f"plugin {origin} failed in {hook}: {_reason(error)}") from error
+                reason = self.reason_of(error, origin)
+                raise PluginError(f"plugin {origin} failed in {hook}: {reason}") from error
+
+
+def _list_of_offers(offering: Callable[[], object]) -> list[Offer]:
+    """What an offering hook returns, if it is a list of offers."""
+    returned = offering()
+    place = with_place("the hook", defined_at(offering))
+    wanted = "return a list: [impasto.Offer(NAME, FACTORY)]"
+    if isinstance(returned, Offer) or not isinstance(returned, Iterable):
+        given = "nothing" if returned is None else type(returned).__name__
+        raise PluginError(f"{place} returned {given}; {wanted}")
+    offers = list(returned)
+    for offer in offers:
+        if not isinstance(offer, Offer):
+            raise PluginError(f"{place} expected impasto.Offer, got {offer!r}; {wanted}")
+        # A module of torch can be called, too.
+        if isinstance(offer.factory, torch.nn.Module) or not callable(offer.factory):
+            raise PluginError(
+                f"{place} offers '{offer.name}' as a thing of type {type(offer.factory).__name__}; give the"
+                " class or function that makes the thing, without calling it"
+            )
+    return offers
+
+
+def source_of(module_name: str) -> str:
+    """The file of a module; of one in a package, the package's folder. Empty if it cannot be found."""
+    top = module_name.partition(".")[0]
+    try:
+        found = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return ""
+    file = found.origin if found is not None else None
+    return os.path.dirname(file) if file and file.endswith("__init__.py") else file or ""
+
+
+def reason_of(error: BaseException, source: str) -> str:
+    """What an error says, with its type, and the line of a source that it came from."""
+    if isinstance(error, PluginError):
+        return with_place(_one_line(error), raised_at(error, source))
+    if isinstance(error, ImpastoError):
+        # Raised on purpose, for the user.
+        return _one_line(error)
+    told = error.msg if isinstance(error, SyntaxError) else _one_line(error)
+    # The words of torch's modules.
+    hint = "; call super().__init__() first" if "before Module.__init__() call" in told else ""
+    return with_place(f"{type(error).__name__}: {told}", raised_at(error, source)) + hint
 
 
 def _run_source(module_name: str, path: Path, source: bytes) -> ModuleType:
@@ -352,22 +422,21 @@ def _refuse_bad_hooks(plugin: object, origin: Origin, known: Sequence[str]) -> N
         marks = getattr(method, "impasto_impl", None)
         if not isinstance(marks, dict) or not callable(method):
             if name.startswith("impasto_") and name in known:
-                raise PluginError(f"plugin {origin}: {name} lacks the decorator @impasto.hookimpl")
+                where = with_place(name, defined_at(method))
+                raise PluginError(f"plugin {origin}: {where} lacks the decorator @impasto.hookimpl")
             continue
         if name not in known:
-            raise PluginError(f"plugin {origin}: {unknown('hook', name, known)}")
+            line = with_place(unknown("hook", name, known), defined_at(method))
+            raise PluginError(f"plugin {origin}: {line}")
+        where = with_place(name, defined_at(method))
         if marks.get("wrapper") or marks.get("hookwrapper"):
-            raise PluginError(f"plugin {origin}: {name} cannot be a wrapper")
+            raise PluginError(f"plugin {origin}: {where} cannot be a wrapper")
         for parameter in inspect.signature(method).parameters.values():
             if parameter.default is not parameter.empty:
                 raise PluginError(
-                    f"plugin {origin}: the argument '{parameter.name}' of {name} has a default;"
+                    f"plugin {origin}: the argument '{parameter.name}' of {where} has a default;"
                     " pluggy never passes such an argument"
                 )
-
-
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {_one_line(error)}"
 
 
 def _one_line(error: BaseException) -> str:

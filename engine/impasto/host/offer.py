@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pluggy
+
+from impasto.errors import PluginError
 
 hookimpl = pluggy.HookimplMarker("impasto")
 
@@ -28,3 +31,18 @@ class Offer:
     """Makes the thing from its options."""
     help: str = ""
     """One line; empty takes the first line of the factory's docstring."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that users cannot type.
+
+        Raises:
+            PluginError: with what is allowed.
+        """
+        # A colon is in the names of objects of Python only.
+        if not isinstance(self.name, str) or not re.fullmatch(
+            r"[A-Za-z_]([\w.-]*|.*:.*)", self.name
+        ):
+            raise PluginError(
+                f"{self.name!r} cannot be the name of an Offer: begin with a letter, go on with letters,"
+                " digits, _, - and ."
+            )

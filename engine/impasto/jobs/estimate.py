@@ -25,6 +25,7 @@ from impasto.jobs.run import prepare_run
 from impasto.jobs.tensor_memory import LiveTensors
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
+from impasto.optimization.failures import failures_named
 from impasto.optimization.loop import begin, take_step
 from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
@@ -138,9 +139,10 @@ def trial_stage(first: Stage, smallest: float) -> Stage:
 
 def seconds_of_step(run: Run, stage: Stage, before_stage: Callable[[Stage], None]) -> float:
     """Seconds of a step, after one that is not timed."""
-    begin(run, stage)
-    before_stage(stage)
-    take_step(run).loss  # noqa: B018 waits for the device
+    with failures_named(run.host, run.settings, run.objective):
+        begin(run, stage)
+        before_stage(stage)
+        take_step(run).loss  # noqa: B018 waits for the device
     started = time.perf_counter()
     for _ in range(TRIAL_STEPS):
         step = take_step(run)

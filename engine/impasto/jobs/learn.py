@@ -13,8 +13,10 @@ from impasto import __version__
 from impasto.builtin import build_host
 from impasto.errors import SettingsError
 from impasto.files.outputs import Outputs
+from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.checks import check_masks, check_specs
+from impasto.optimization.failures import failures_named
 from impasto.optimization.hardware import choose_device, choose_precision
 from impasto.optimization.inputs import InputFiles
 from impasto.optimization.making import make_objective
@@ -86,15 +88,9 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     mask = visible_part(style, photo, objective, files.picture)
     picture = StylePicture(photo.image, style, mask, objective.extractor.smallest_side)
     assert isinstance(settings.size, int)
-    tensors: dict[str, Tensor] = {}
     sizes = stage_sizes(settings, settings.size)
-    for number, length in enumerate(sizes):
-        stage = Stage(number, length, length, 1)
-        for term, layers in picture.statistics(stage, "keep", objective, device).items():
-            for layer, summary in layers.items():
-                for key, value in summary.items():
-                    # Cloned: safetensors refuses tensors that share memory.
-                    tensors[f"{length}/{term}/{layer}/{key}"] = value.cpu().contiguous().clone()
+    with failures_named(host, settings, objective):
+        tensors = tensors_of(picture, sizes, objective, device)
     losses = style_losses(host, objective)
     if not losses:
         raise SettingsError("none of the losses compares with a style; there is nothing to learn")
@@ -112,3 +108,18 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     }
     outputs.keep_or_raise(partial(write, tensors=tensors, record=record), path, "style")
     return record
+
+
+def tensors_of(
+    picture: StylePicture, sizes: Sequence[int], objective: Objective, device: torch.device
+) -> dict[str, Tensor]:
+    """The statistics of a picture at each size, pixels, by their names in the file; on the CPU."""
+    tensors: dict[str, Tensor] = {}
+    for number, length in enumerate(sizes):
+        stage = Stage(number, length, length, 1)
+        for term, layers in picture.statistics(stage, "keep", objective, device).items():
+            for layer, summary in layers.items():
+                for key, value in summary.items():
+                    # Cloned: safetensors refuses tensors that share memory.
+                    tensors[f"{length}/{term}/{layer}/{key}"] = value.cpu().contiguous().clone()
+    return tensors

@@ -26,11 +26,11 @@ from impasto.settings.spec import Spec
 EXPECTED: dict[Kind, type] = {
     "extractor": Extractor,
     "loss": Loss,
-    "optimizer": object,
+    "optimizer": torch.optim.Optimizer,
     "canvas": Canvas,
     "callback": object,
 }
-"""What each kind of plugin has to make. Whatever has ``step`` is an optimizer, as in a run."""
+"""What each kind of plugin has to make."""
 
 
 @overload

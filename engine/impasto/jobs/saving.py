@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from impasto.errors import ImpastoError, counted
+from impasto.errors import ImpastoError, PluginError, counted
 from impasto.images.writing import check_format
 from impasto.jobs.checkpoints import Checkpoints
 from impasto.jobs.signals import Stopped, StopSignals
-from impasto.model.scopes import scope_of
+from impasto.optimization.failures import failure
 from impasto.optimization.loop import leave_a_picture, paint
 from impasto.optimization.memory import clear_frames, is_out_of_memory, out_of_memory_advice
 from impasto.optimization.outcome import result_of
@@ -91,10 +91,12 @@ def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
     """What ended a run early as an error that has the picture so far, which is saved.
 
     Returns:
-        RunFailed for an error, Interrupted for a signal; an ``ImpastoError`` before the first step as it
-        is, and one where the canvas itself fails, so that there is no picture to keep.
+        RunFailed for an error, Interrupted for a signal; an ``ImpastoError`` before the first step without
+        a picture, and one where the canvas itself fails, so that there is no picture to keep.
     """
     if isinstance(error, ImpastoError) and not run.step:
+        if isinstance(error, PluginError):
+            return PluginError(reason_of(run, error), settings=error.settings)
         return error
     interrupted = isinstance(error, KeyboardInterrupt)
     reason = str(error) or "interrupted"
@@ -120,22 +122,7 @@ def reason_of(run: Run, error: Exception) -> str:
     """What failed, in one line: for a plugin its kind, name and origin, as the scopes tell."""
     if is_out_of_memory(error):
         return out_of_memory_advice(run)
-    reason = " ".join(str(error).split()) or type(error).__name__
-    reason = reason if isinstance(error, ImpastoError) else f"{type(error).__name__}: {reason}"
-    where = (scope_of(error) or "").split("/")
-    kind, name = where[0], where[-1]
-    if kind == "loss" and name in run.objective.names:
-        culprit = run.objective.loss(name).spec
-    else:
-        culprit = {
-            "optimizer": run.settings.optimizer,
-            "canvas": run.settings.canvas,
-            "extractor": run.settings.extractor,
-        }.get(kind)
-    if culprit is None:
-        return reason
-    origin = run.host.origin_of(kind, culprit.name)
-    return f"{kind} '{culprit.name}' of plugin {origin} failed: {reason}"
+    return failure(error, run.host, run.settings, run.objective)
 
 
 def _keep(run: Run, result: Result, output: Path | None) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from torch import Tensor
 
-from impasto.errors import PictureError, SettingsError
-from impasto.model.extractor import Extractor
+from impasto.errors import PictureError, SettingsError, unknown
+from impasto.model.extractor import IMAGE, Extractor
 from impasto.model.loss import Loss
 from impasto.settings.spec import Spec
 
@@ -48,6 +48,23 @@ def refuse_other_parts(extractor: object, losses: Mapping[str, object]) -> None:
             raise SettingsError(f"the loss '{name}' is {_kind(loss)}, not an impasto.Loss")
     if not losses:
         raise SettingsError("an objective needs one loss at least")
+
+
+def refuse_other_layers(extractor: Extractor, losses: Mapping[str, Loss]) -> None:
+    """Refuse a loss that compares a layer which the extractor does not have.
+
+    Raises:
+        SettingsError: with the loss, and the layers that there are.
+    """
+    there = [*extractor.layers, IMAGE]
+    for name, loss in losses.items():
+        for layer in loss.layers:
+            if layer not in there:
+                raise SettingsError(
+                    f"loss '{name}': {unknown('layer', layer, there)}; give it layers that this extractor"
+                    " has",
+                    settings=("loss",),
+                )
 
 
 def refuse_other_shapes(image: object) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from impasto.errors import SettingsError
-from impasto.model.extractor import Features
+from impasto.errors import SettingsError, unknown
+from impasto.model.extractor import IMAGE, Features
+from impasto.model.returned import refuse_other_value
 from impasto.settings.spec import Spec
 
 Summary = dict[str, Tensor]
@@ -31,6 +34,11 @@ Fade = Annotated[
     Field(ge=0, le=4, description="at n times 128 pixels the term is divided by this power of n"),
 ]
 """Type of the option ``fade``, for losses that keep it under that name."""
+STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
+"""Layers that losses compare with a style: those of Gatys, Ecker and Bethge, CVPR 2016, figure 3."""
+DEFAULT_LAYERS = {"style": STYLE_LAYERS, "content": ("conv4_2",), "none": (IMAGE,)}
+"""Layers of a loss that names none, by its target."""
+
 FADES_FROM = 128
 """Longer side, pixels, up to which a term that fades counts in full: a pyramid's coarsest stage."""
 
@@ -40,8 +48,19 @@ class Loss(nn.Module):
 
     A subclass writes :meth:`summarize_layer` and :meth:`compare_layer`; the sum over layers is done
     here. One that does not work layer by layer overrides :meth:`summarize` and :meth:`compare`.
+
+    A subclass may set ``weight``, ``layers`` and ``layer_weights`` as attributes of the class: then these are
+    what counts unless others are given when it is made.
     """
 
+    weight: float = 1.0
+    """Factor of the term, 0 or more."""
+    layers: tuple[str, ...] = ()
+    """Names of the layers that are compared. Of a class that names none: the layers of Gatys et al. 2016,
+    ``conv1_1`` to ``conv5_1`` for ``target = "style"`` and ``conv4_2`` for ``"content"``; the picture for
+    ``"none"``."""
+    layer_weights: tuple[float, ...] = ()
+    """One for each layer, 0 or more; none weighs all alike, with a sum of one."""
     target: ClassVar[Literal["content", "style", "none"]] = "style"
     """Which picture the target is summarized from; ``none`` compares with nothing."""
     summary: ClassVar[Literal["sum", "map", "whole"]] = "sum"
@@ -63,21 +82,26 @@ class Loss(nn.Module):
 
     def __init__(
         self,
-        weight: float = 1.0,
-        layers: Sequence[str] = ("image",),
+        weight: float | None = None,
+        layers: Sequence[str] | None = None,
         layer_weights: Sequence[float] = (),
     ) -> None:
         """Keep what every loss has.
 
         Args:
-            weight: factor of the term, 0 or more.
-            layers: names of layers; ``image`` is the picture itself.
-            layer_weights: one for each layer, 0 or more; none weighs all alike, with a sum of one.
+            weight: factor of the term, 0 or more; None takes that of the class.
+            layers: names of layers; ``image`` is the picture itself. None takes those of the class.
+            layer_weights: one for each layer, 0 or more; none takes those of the class.
 
         Raises:
             SettingsError: not as many layer weights as layers, or a layer twice.
+            TypeError: something else than a weight and names of layers.
         """
         super().__init__()
+        weight = self.weight if weight is None else weight
+        layers = layers_of(type(self)) if layers is None else layers
+        layer_weights = layer_weights or self.layer_weights
+        refuse_other_values(weight, layers)
         if layer_weights and len(layer_weights) != len(layers):
             raise SettingsError(
                 f"{len(layer_weights)} layer_weights for {len(layers)} layers; give one for each"
@@ -87,6 +111,22 @@ class Loss(nn.Module):
         self.weight = weight
         self.layers = tuple(layers)
         self.layer_weights = tuple(layer_weights) or (1.0 / len(self.layers),) * len(self.layers)
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Refuse what a subclass sets wrong, and let its options have its own defaults.
+
+        Raises:
+            ValueError: another target, summary or precision.
+            TypeError: something else than a weight and names of layers.
+        """
+        super().__init_subclass__(**more)
+        for name, allowed in CHOICES.items():
+            if (value := getattr(cls, name)) not in allowed:
+                raise ValueError(unknown(name, str(value), allowed))
+        refuse_other_values(cls.weight, layers_of(cls))
+        # Of a class that has an __init__ of its own, the options are that one's.
+        own = cls.__init__ is not Loss.__init__
+        cls.__signature__ = None if own else _signature(cls)  # type: ignore[attr-defined]
 
     def scale_at(self, length: int) -> float:
         """Factor of the term for a picture with this longer side in pixels, in (0, 1]."""
@@ -114,7 +154,9 @@ class Loss(nn.Module):
                     f" have; they have {', '.join(given) or 'none'}"
                 )
         wanted = {} if target is None or self.target == "none" else self.summarize(target)
-        return self.weight * self.one_number(self.compare(self.summarize(features), wanted))
+        value = self.compare(self.summarize(features), wanted)
+        refuse_other_value(self, value)
+        return self.weight * value
 
     def summarize(self, features: Features) -> dict[str, Summary]:
         """Summaries of all layers of the term, in float32 at least."""
@@ -131,10 +173,11 @@ class Loss(nn.Module):
 
     def compare(self, summary: Mapping[str, Summary], target: Mapping[str, Summary]) -> Tensor:
         """The term before its weight: the weighted sum over layers, a tensor of no dimensions."""
-        parts = [
-            weight * self.one_number(self.compare_layer(summary[layer], target.get(layer, {})))
-            for layer, weight in zip(self.layers, self.layer_weights, strict=True)
-        ]
+        parts = []
+        for layer, weight in zip(self.layers, self.layer_weights, strict=True):
+            part = self.compare_layer(summary[layer], target.get(layer, {}))
+            refuse_other_value(self, part)
+            parts.append(weight * part)
         return torch.stack(parts).sum()
 
     def summarize_layer(self, feature: Tensor) -> Summary:
@@ -166,25 +209,56 @@ class Loss(nn.Module):
         """
         raise NotImplementedError
 
-    def one_number(self, value: Tensor) -> Tensor:
-        """What a comparison gave, if it is a tensor of no dimensions.
-
-        Raises:
-            SettingsError: it is something else.
-        """
-        if isinstance(value, Tensor) and value.dim() == 0:
-            return value
-        shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
-        raise SettingsError(
-            f"the comparison of {type(self).__name__} gives a {type(value).__name__}{shape}; wanted is a"
-            " tensor of no dimensions"
-        )
-
     def _given(self, feature: Tensor) -> Tensor:
         return full(feature) if self.precision == "full" else feature
 
     def extra_repr(self) -> str:
         return f"weight={self.weight:g}, layers={','.join(self.layers)}"
+
+
+CHOICES = {
+    "target": ("content", "style", "none"),
+    "summary": ("sum", "map", "whole"),
+    "precision": ("full", "network"),
+}
+"""What a subclass may set, by the name of the attribute."""
+
+
+def layers_of(loss: type[Loss]) -> Sequence[str]:
+    """The layers of a class of losses, which counts if no others are given."""
+    named: Sequence[str] = loss.layers
+    return DEFAULT_LAYERS[loss.target] if named == () else named
+
+
+def refuse_other_values(weight: object, layers: object) -> None:
+    """Refuse what cannot be the weight and the layers of a loss.
+
+    Raises:
+        TypeError: with what was given and what is wanted.
+    """
+    if (
+        isinstance(weight, bool)
+        or not isinstance(weight, int | float)
+        or not 0 <= weight < math.inf
+    ):
+        raise TypeError(f"weight must be a number of 0 or more, not {weight!r}")
+    listed = isinstance(layers, (tuple, list)) and all(isinstance(one, str) for one in layers)
+    if not (listed and layers):
+        raise TypeError(f"layers must be a list of names, as ('conv1_1',), not {layers!r}")
+
+
+def _signature(loss: type[Loss]) -> inspect.Signature:
+    """How a class that has no ``__init__`` of its own is made: the attributes are the defaults."""
+    options = {
+        "weight": (Weight, loss.weight),
+        "layers": (Layers, tuple(layers_of(loss))),
+        "layer_weights": (LayerWeights, loss.layer_weights),
+    }
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([
+        inspect.Parameter(name, kind, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ])  # fmt: skip
 
 
 def mix(summaries: Sequence[Mapping[str, Summary]], weights: Sequence[float]) -> dict[str, Summary]:

@@ -10,9 +10,22 @@ from torch import Tensor, nn
 
 from impasto.errors import PictureError, SettingsError
 from impasto.model.extractor import IMAGE, Extractor, Features
-from impasto.model.inputs import by_name, refuse_other_parts, refuse_other_shapes
+from impasto.model.inputs import (
+    by_name,
+    refuse_other_layers,
+    refuse_other_parts,
+    refuse_other_shapes,
+)
 from impasto.model.loss import Loss, Summary, mix
 from impasto.model.masks import Region, at_layers, takes_masks
+from impasto.model.returned import (
+    refuse_changed_features,
+    refuse_other_features,
+    refuse_other_summaries,
+    refuse_other_value,
+    refuse_without_gradient,
+    refuse_without_pixels,
+)
 from impasto.model.scopes import part, scope
 
 StyleStatistics = dict[str, dict[str, Summary]]
@@ -52,6 +65,7 @@ class Objective(nn.Module):
         super().__init__()
         losses = losses if isinstance(losses, Mapping) else by_name(losses)
         refuse_other_parts(extractor, losses)
+        refuse_other_layers(extractor, losses)
         extractor.select(layer for loss in losses.values() for layer in loss.layers)
         self.extractor = extractor
         self.selected = extractor.selected
@@ -64,6 +78,10 @@ class Objective(nn.Module):
         """Mask of each region that has one, by layer."""
         self.size: tuple[int, int] | None = None
         """Height and width of the content that the targets are for."""
+        self._shapes: dict[str, torch.Size] = {}
+        """Of the content's features, by layer."""
+        self._checked = False
+        """Whether what the plugins return was checked, by the first evaluation after the targets."""
 
     @torch.no_grad()
     def style_statistics(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
@@ -81,6 +99,7 @@ class Objective(nn.Module):
             if loss.target == "style":
                 with scope(f"loss/{name}"):
                     statistics[name] = summarize(loss, features, masks)
+                    refuse_other_summaries(loss, statistics[name])
         return statistics
 
     def terms_without_masks(self) -> list[str]:
@@ -115,6 +134,7 @@ class Objective(nn.Module):
         Raises:
             PictureError: a tensor that is no picture.
             SettingsError: no style, or not one weight for each.
+            PluginError: features or summaries that are none.
         """
         styles = [styles] if isinstance(styles, (Tensor, Mapping)) else list(styles)
         weights = tuple(weights) or (1 / max(1, len(styles)),) * len(styles)
@@ -123,7 +143,9 @@ class Objective(nn.Module):
                 f"{len(weights)} weights for {len(styles)} styles; give one for each"
             )
         content = content.detach()
+        self._checked = False
         of_content = self.features(content)
+        self._shapes = {layer: of_content[layer].shape for layer in self.selected}
         self.size = (content.shape[2], content.shape[3])
         regions = regions or [Region(tuple(range(len(styles))), weights)]
         masked = [region.mask for region in regions if region.mask is not None]
@@ -137,6 +159,7 @@ class Objective(nn.Module):
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [Target(1.0, loss.summarize(of_content))]
+                    refuse_other_summaries(loss, self.targets[name][0].summaries)
                 elif loss.target == "style":
                     summaries = [style[name] for style in of_styles]
                     self.targets[name] = region_targets(loss, summaries, regions)
@@ -178,8 +201,15 @@ class Objective(nn.Module):
         features: Features = {IMAGE: image}
         if self.extractor.selected:
             with part("extractor/forward"):
-                features |= self.extractor(image)
+                found = self.extractor(image)
+                if self._is_new():
+                    refuse_other_features(self.extractor, self.selected, found)
+                features |= found
         return features
+
+    def _is_new(self) -> bool:
+        """Whether what the plugins return is to be checked; never in code that is compiled."""
+        return not torch.compiler.is_compiling() and not self._checked
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The total and its terms.
@@ -194,16 +224,22 @@ class Objective(nn.Module):
         Raises:
             PictureError: another shape, type or size.
             SettingsError: no targets were set.
+            PluginError: in the first evaluation, features or the value of a loss that are none.
         """
         if not torch.compiler.is_compiling():
             self._check_targets(image)
         features = self.features(image)
+        if self._is_new():
+            with scope("extractor/forward"):
+                refuse_changed_features(self.extractor, image, features, self._shapes)
         terms = []
         for name in self.names:
             loss = self.loss(name)
             with part(f"loss/{name}"):
                 weight = loss.weight * self.scales[name]
                 terms.append(weight * torch.stack(self.parts(name, features)).sum())
+        if not torch.compiler.is_compiling():
+            self._checked = True
         vector = torch.stack(terms)
         return vector.sum(), vector
 
@@ -234,8 +270,11 @@ class Objective(nn.Module):
             if place not in summaries:
                 masks = None if place is None else self.masks[place]
                 summaries[place] = summarize(loss, features, masks)
-            compared = loss.one_number(loss.compare(summaries[place], target.summaries))
-            parts.append(target.weight * compared)
+            value = loss.compare(summaries[place], target.summaries)
+            if self._is_new():
+                refuse_other_value(loss, value)
+                refuse_without_gradient(loss, value, features[IMAGE])
+            parts.append(target.weight * value)
         return parts
 
     def loss(self, name: str) -> Loss:
@@ -256,6 +295,8 @@ def style_targets(
         weights: one for each, with a sum of one.
     """
     if loss.summary == "sum" and len(summaries) > 1:
+        for summary in summaries:
+            refuse_without_pixels(loss, summary)
         return [Target(1.0, mix(summaries, weights))]
     return [Target(*pair) for pair in zip(weights, summaries, strict=True)]
 

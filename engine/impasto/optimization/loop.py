@@ -8,13 +8,17 @@ from contextlib import suppress
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from impasto.errors import PluginError, defined_at, with_place
 from impasto.images.tensors import resized
+from impasto.model.canvas import Canvas
 from impasto.model.color import LuminanceCanvas, gray
+from impasto.model.returned import refuse_other_parameters, refuse_other_picture
 from impasto.model.scopes import scope
 from impasto.optimization.ema import EMA
 from impasto.optimization.guard import EVERY, Guard
+from impasto.optimization.making import made
 from impasto.optimization.outcome import result_of
 from impasto.optimization.result import Result, Step
 from impasto.optimization.schedule import advance, make_schedule
@@ -92,13 +96,13 @@ def begin(run: Run, stage: Stage) -> None:
         [region.at(*size).to(run.device) for region in prepared.regions],
     )
     start = resized(run.picture().to(run.device), *size)
-    canvas = run.host.make("canvas", settings.canvas, start, generator=prepared.generator)
-    canvas = canvas.to(run.device)
+    canvas = make_canvas(run, start, fresh=run.done_in(stage) == 0)
     canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
     parameters = list(canvas.parameters())
-    optimizer = run.host.make(
-        "optimizer", settings.optimizer, parameters, generator=prepared.generator
-    )
+    optimizer = made(
+        run.host, "optimizer", settings.optimizer, torch.optim.Optimizer, parameters,
+        generator=prepared.generator,
+    )  # fmt: skip
     if run.optimizer is not None:
         carry_over(run.optimizer, optimizer)
     schedule = (
@@ -109,12 +113,40 @@ def begin(run: Run, stage: Stage) -> None:
     run.begin(StageState(stage, canvas, optimizer, guard, schedule, ema))
 
 
+def make_canvas(run: Run, start: Tensor, fresh: bool) -> Canvas:
+    """The canvas of a stage, whose first picture with a gradient is checked when it comes.
+
+    Args:
+        run: names the canvas.
+        start: (1, 3, H, W) sRGB in [0, 1], of the stage's size, on the device.
+        fresh: whether the stage begins, and does not go on where a checkpoint left it.
+    """
+    canvas: Canvas = made(
+        run.host, "canvas", run.settings.canvas, Canvas, start, generator=run.prepared.generator
+    ).to(run.device)
+    with scope(f"canvas/{run.settings.canvas.name}"):
+        refuse_other_parameters(canvas)
+
+    def check(canvas: nn.Module, given: object, image: object) -> None:
+        refuse_other_picture(canvas, image, start, fresh)
+        if torch.is_grad_enabled():
+            hook.remove()
+
+    hook = canvas.register_forward_hook(check)
+    return canvas
+
+
 def take_step(run: Run) -> Step:
     """One step of the optimizer. It may evaluate the closure several times; the first one counts."""
     assert run.current is not None
     current, evaluations = run.current, list[tuple[Tensor, Tensor]]()
 
     def closure() -> Tensor:
+        if not torch.is_grad_enabled():
+            raise PluginError(
+                "the closure was called where gradients are off; call it within"
+                " 'with torch.enable_grad():'"
+            )
         # Not the optimizer's zero_grad, which imports torch's compiler: seconds, and much memory.
         current.canvas.zero_grad()
         with scope(f"canvas/{run.settings.canvas.name}"):
@@ -131,6 +163,14 @@ def take_step(run: Run) -> Step:
     with scope(f"optimizer/{run.settings.optimizer.name}"):
         # torch annotates the closure as returning float; its optimizers want the tensor.
         current.optimizer.step(cast("Callable[[], float]", closure))
+        if not evaluations:
+            raise PluginError(
+                with_place(
+                    f"{type(current.optimizer).__name__}.step",
+                    defined_at(type(current.optimizer).step),
+                )
+                + " did not call the closure, which computes loss and gradients"
+            )
         current.canvas.project()
     total, terms = evaluations[0]
     finish_step(run, current, total)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 import torch
+from torch.optim import Optimizer
 
-from impasto.errors import PluginError
+from impasto.errors import PluginError, defined_at, with_place
 from impasto.host.host import Host, Kind, Origin
 from impasto.model.extractor import Extractor
 from impasto.model.inputs import distinct
@@ -78,12 +79,33 @@ def made(
         PluginError: the factory returned something else.
     """
     thing = host.make(kind, spec, *given, generator=generator)
-    if not isinstance(thing, cast("type[object]", expected)):
-        raise PluginError(
-            f"{kind} '{spec.name}' of plugin {host.origin_of(kind, spec.name)} made"
-            f" {type(thing).__name__}, not impasto.{expected.__name__}"
-        )
+    wanted = cast("type[object]", expected)
+    who = f"{kind} '{spec.name}' of plugin {host.origin_of(kind, spec.name)}"
+    if not isinstance(thing, wanted):
+        factory = host.find(kind, spec.name).offer.factory
+        raise PluginError(f"{who} {_other(thing, wanted, factory)}")
+    if kind in KEPT_BY_BASE and KEPT_BY_BASE[kind] not in vars(thing):
+        made_by = with_place(f"{type(thing).__name__}.__init__", defined_at(type(thing).__init__))
+        raise PluginError(f"{who} is not whole: {made_by} must call super().__init__() first")
     return cast("Thing", thing)
+
+
+KEPT_BY_BASE: dict[Kind, str] = {
+    "loss": "layer_weights",
+    "extractor": "selected",
+    "canvas": "_parameters",
+    "optimizer": "param_groups",
+}
+"""An attribute that the base class of each kind sets when it is made."""
+
+
+def _other(thing: object, expected: type[object], factory: Callable[..., object]) -> str:
+    base = f"{'torch.optim' if expected is Optimizer else 'impasto'}.{expected.__name__}"
+    if thing is None:
+        return f"made nothing, not {base}: return what is made ({defined_at(factory)})"
+    kind = type(thing)
+    made_of = with_place(kind.__name__, defined_at(kind) or defined_at(factory))
+    return f"made {made_of}, not {base}: derive it from {base}"
 
 
 def register_callback(host: Host, spec: Spec) -> Origin:
@@ -96,4 +118,12 @@ def register_callback(host: Host, spec: Spec) -> Origin:
     callback = host.make("callback", spec)
     offered_by = host.origin_of("callback", spec.name)
     name = distinct(spec.name, [origin.name for origin in host.origins])
-    return host.register(callback, name, offered_by.source if offered_by else "object")
+    origin = host.register(callback, name, offered_by.source if offered_by else "object")
+    if not host.manager.get_hookcallers(callback):
+        raise PluginError(
+            f"callback '{spec.name}' of plugin {offered_by} made"
+            f" {with_place(type(callback).__name__, defined_at(type(callback)))}, which has no hook of"
+            " Impasto; its methods need the decorator @impasto.hookimpl and a hook's name, as"
+            " impasto_after_step"
+        )
+    return origin

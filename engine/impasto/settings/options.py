@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
-from impasto.errors import PluginError, SettingsError, unknown
+from impasto.errors import PluginError, SettingsError, defined_at, unknown, with_place
 
 GENERATOR = "generator"
 """Parameter of a factory that is no option: the engine gives the run's source of random numbers."""
@@ -173,18 +173,24 @@ def _fields(factory: Callable[..., object], given_by_host: int) -> dict[str, tup
     try:
         parameters = list(inspect.signature(factory, eval_str=True).parameters.values())
     except (NameError, TypeError, ValueError, SyntaxError) as error:
-        raise PluginError(f"the signature of {factory!r} cannot be read: {error}") from error
+        raise PluginError(f"the signature of {_named(factory)} cannot be read: {error}") from error
     fields = {}
     for parameter in parameters[given_by_host:]:
         if parameter.name == GENERATOR:
             continue
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise PluginError(f"{factory!r} takes *{parameter.name}; options need names and types")
+            raise PluginError(
+                f"{_named(factory)} takes *{parameter.name}; options need names and types"
+            )
         bare = parameter.annotation is parameter.empty
         annotation = Any if bare else parameter.annotation
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[parameter.name] = (annotation, default)
     return fields
+
+
+def _named(factory: Callable[..., object]) -> str:
+    return with_place(getattr(factory, "__name__", repr(factory)), defined_at(factory))
 
 
 def _readable(annotation: Any) -> Any:

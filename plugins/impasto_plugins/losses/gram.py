@@ -13,8 +13,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 import impasto
-from impasto.plugin import full
-from impasto_plugins.losses.layers import STYLE_LAYERS
+from impasto.plugin import STYLE_LAYERS, full
 from impasto_plugins.losses.products import sum_of_products
 
 

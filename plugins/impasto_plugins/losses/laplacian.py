@@ -26,6 +26,7 @@ class LaplacianLoss(impasto.Loss):
     """Squared difference of image Laplacians from the content's (Lapstyle; Li et al. 2017)."""
 
     target = "content"
+    layers = ("image",)
     summary = "whole"
 
     def __init__(

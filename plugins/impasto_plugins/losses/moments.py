@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 import impasto
-from impasto_plugins.losses.layers import STYLE_LAYERS
+from impasto.plugin import STYLE_LAYERS
 
 LEAST = 1e-6
 """Added to each variance, for features with a mean near one: a root has no slope at zero."""

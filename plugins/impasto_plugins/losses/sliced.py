@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 import impasto
-from impasto_plugins.losses.layers import STYLE_LAYERS
+from impasto.plugin import STYLE_LAYERS
 from impasto_plugins.losses.points import relative_rank_difference, rows
 
 

@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.plugin import full
-from impasto_plugins.losses.layers import STYLE_LAYERS
+from impasto.plugin import STYLE_LAYERS, full
 from impasto_plugins.losses.products import sum_of_products
 
 BLUR = 1e-3

@@ -155,7 +155,7 @@ def test_a_run_that_explodes_keeps_its_best_picture(
     plugin.write_text(
         "import impasto\n"
         "class Exploding(impasto.Loss):\n"
-        "    calls = 0\n"
+        "    calls, layers = 0, ('image',)\n"
         "    def summarize_layer(self, feature): return {'feature': feature}\n"
         "    def compare_layer(self, summary, target):\n"
         "        self.calls += 1\n"
