@@ -169,7 +169,7 @@ def test_a_hook_without_its_decorator_is_refused() -> None:
     class Forgot:
         def impasto_after_step(self, step: impasto.Step) -> None: ...
 
-    with pytest.raises(impasto.PluginError, match="impasto_after_step .* lacks the decorator"):
+    with pytest.raises(impasto.PluginError, match=r"impasto_after_step .* lacks the decorator"):
         painted(callback=Forgot())
 
 
