@@ -216,12 +216,31 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(
     more = (*TINY, "--no-recipe", "--callback", "failing:file=bad,how=interrupt")
     done = invoke("batch", rows, "--folder", "results", *more)
     assert done.status == 130
+    assert "0 of 3 jobs are done; the same call goes on with the rest" in done.err
     assert statuses(invoke, "results") == dict.fromkeys(["0.png", "1.png", "2.png"], "waiting")
     done = invoke("batch", rows, "--folder", "results", *more)
     assert done.status == 0, done.err
     assert Path("bad.steps").read_text() == "1 2 " + "3 4 " + 2 * "1 2 3 4 "
     for i in range(3):
         assert Path(f"plain/{i}.png").read_bytes() == Path(f"results/{i}.png").read_bytes()
+
+
+def test_files_of_callbacks_are_one_for_each_job(invoke: Invoke, pictures: Path) -> None:
+    more = (*TINY, "--callback", "log:file=log.csv", "--json")
+    for rows in (3, 1):
+        done = invoke("batch", "photos", "paintings/paintings0.png", "--folder", "r", *more)
+        assert done.status == 0, done.err
+        assert len(done.out.splitlines()) == rows
+        os.unlink("r/photos0_as_paintings0.png")
+    logs = [f"log_photos{number}_as_paintings0.csv" for number in range(3)]
+    assert sorted(path.name for path in Path().glob("log*")) == logs
+
+
+def test_a_random_seed_is_refused(invoke: Invoke, rows: str) -> None:
+    done = invoke("batch", rows, "--folder", "results", "--seed", "random", *TINY)
+    assert "row 1: seed random draws another seed in each call" in done.err
+    done = invoke("batch", "photos", "a.png", "--folder", "results", "--seed", "random", *TINY)
+    assert refused(done).startswith("seed random draws another seed in each call")
 
 
 def killed_and_called_again(invoke: Invoke, rows: str, kills: int, more: tuple[str, ...]) -> None:

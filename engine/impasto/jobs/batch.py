@@ -119,12 +119,22 @@ class Painting:
         for job in wanted:
             states[job.key] = "waiting"
         while wanted:
-            with closing(self.executor.run(self._tasks(wanted), self._began)) as ends:
-                for task, ended in ends:
-                    tries[task.job.key] += ended.status == "failed"
-                    self._ended(task.job, ended)
+            try:
+                self._round(wanted, tries)
+            except KeyboardInterrupt:
+                done, number = self.progress.count("done"), len(self.jobs)
+                logger.info(
+                    "%d of %d jobs are done; the same call goes on with the rest", done, number
+                )
+                raise
             wanted = [job for job in wanted if self._comes_again(job, tries[job.key])]
         return self.progress
+
+    def _round(self, wanted: Sequence[Job], tries: Counter[str]) -> None:
+        with closing(self.executor.run(self._tasks(wanted), self._began)) as ends:
+            for task, ended in ends:
+                tries[task.job.key] += ended.status == "failed"
+                self._ended(task.job, ended)
 
     def _comes_again(self, job: Job, failures: int) -> bool:
         state = self.progress.states[job.key]
@@ -132,9 +142,9 @@ class Painting:
 
     def _tasks(self, jobs: Iterable[Job]) -> list[Task]:
         folder = self.manifest.folder
-        # What is there is this batch's own, or may be replaced: else its place would not be claimed.
+        # Files of a job that this batch began before are its own.
         return [
-            Task(job, os.fspath(folder), self.force or os.path.lexists(folder / job.output))
+            Task(job, os.fspath(folder), self.force or job.output in self.manifest.written)
             for job in jobs
         ]
 

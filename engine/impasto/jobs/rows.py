@@ -15,8 +15,9 @@ from PIL import Image
 
 from impasto.errors import ImpastoError, SettingsError
 from impasto.files.names import default_output, free_name
-from impasto.jobs.batch import refuse
+from impasto.jobs.batch import check_jobs, refuse
 from impasto.jobs.job import Job, at
+from impasto.jobs.sweep import with_own_files
 from impasto.settings.document import MEGABYTE, read_document
 from impasto.settings.plain_json import from_json
 from impasto.settings.preset import read_toml
@@ -60,13 +61,40 @@ def jobs_of_rows(
         place = f"row {number}"
         try:
             named = row.pop("preset", None)
+            refuse_random({**row, **given})
             wanted_of(f"file '{file}'", file, row, given)
             settings = gather({**row, **given}, preset or named, config)
             jobs.append(Job.of(settings, place))
         except ImpastoError as error:
             errors.append(at(place, error))
     refuse(errors)
-    return jobs
+    return with_own_callback_files(jobs)
+
+
+def refuse_random(given: Mapping[str, object]) -> None:
+    """Refuse a seed that is drawn anew by each call: no job would ever be done.
+
+    Raises:
+        SettingsError: with what to do.
+    """
+    if given.get("seed") == "random":
+        raise SettingsError(
+            "seed random draws another seed in each call, and no job would ever be done: give a number",
+            settings=("seed",),
+        )
+
+
+def with_own_callback_files(jobs: list[Job]) -> list[Job]:
+    """The jobs; where callbacks of several would write the same file, each writes one of its own.
+
+    Raises:
+        ImpastoError: a job that cannot be painted; see :func:`impasto.jobs.batch.check_jobs`.
+    """
+    if not any(job.settings.callback for job in jobs):
+        return jobs
+    check_jobs(jobs)
+    runs = with_own_files([(Path(job.output).stem, job.settings) for job in jobs])
+    return [Job.of(one, job.place) for (_, one), job in zip(runs, jobs, strict=True)]
 
 
 def read_rows(file: str) -> list[Row]:
@@ -204,6 +232,7 @@ def jobs_of_pairs(
         SettingsError: a setting does not fit.
         ImpastoError: an input cannot be read.
     """
+    refuse_random(given)
     common = gather({**given, "content": contents[0], "style": styles[0]}, preset, config)
     return paired(common, [(content, (style,)) for style in styles for content in contents])
 
@@ -226,6 +255,7 @@ def jobs_of_pictures(
         SettingsError: a setting does not fit, or there is no style.
         ImpastoError: an input cannot be read.
     """
+    refuse_random(given)
     common = gather({**given, "content": contents[0]}, preset, config)
     return paired(common, [(content, common.style) for content in contents])
 
@@ -241,7 +271,7 @@ def paired(common: Settings, pairs: Iterable[tuple[str, tuple[Style, ...]]]) -> 
     for content, styles in pairs:
         names.append(free_name(default_output(content, styles), names))
         jobs.append(job_of_pair(common, content, styles, names[-1]))
-    return jobs
+    return with_own_callback_files(jobs)
 
 
 def job_of_pair(common: Settings, content: str, styles: Sequence[Style], output: str) -> Job:

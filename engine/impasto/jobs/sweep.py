@@ -25,6 +25,7 @@ from impasto.jobs.run import observed_host, register, run_settings
 from impasto.jobs.signals import REASONS, StopSignals
 from impasto.optimization.checks import check_specs
 from impasto.optimization.result import Interrupted, RunFailed
+from impasto.optimization.shared import Shared
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings, validate
 from impasto.settings.spec import Spec
@@ -147,11 +148,12 @@ def sweep(
     runs = with_own_files(combinations(settings, varies), observers)
     outputs, output, files = claim_all(settings, runs, folder, documents)
     cells: list[tuple[str, Image.Image]] = []
+    shared = Shared()
     # A signal stops the run that is being painted; here it waits until all is written.
     with StopSignals(hold=True).watched():
         for number, (label, one) in enumerate(runs, 1):
             logger.info("sweep: %s", label)
-            cell_of, stopped = painted(label, one, observers, documents)
+            cell_of, stopped = painted(label, one, observers, documents, shared)
             cells += cell_of
             troubles = []
             if files and cell_of:
@@ -278,12 +280,16 @@ def refuse_old_files(settings: Settings, outputs: Outputs) -> None:
 
 
 def painted(
-    label: str, settings: Settings, observers: Sequence[object], documents: Sequence[str]
+    label: str,
+    settings: Settings,
+    observers: Sequence[object],
+    documents: Sequence[str],
+    shared: Shared,
 ) -> tuple[list[tuple[str, Image.Image]], Interrupted | None]:
     """Label and picture of one combination, also if its run ended early, and what stopped the sweep."""
     settings = replace(settings, output=None)
     try:
-        result = run_settings(settings, observers=observers, documents=documents)
+        result = run_settings(settings, observers=observers, documents=documents, shared=shared)
     except RunFailed as error:
         logger.warning("sweep: %s: %s", label, error)
         return [(f"FAILED {label}", error.result.picture)], None
