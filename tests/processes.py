@@ -53,7 +53,7 @@ def started(*arguments: object, folder: Path | None = None) -> Iterator[Running]
     """``impasto ARGUMENTS`` in a folder, in a new process, which is gone at the end."""
     context = multiprocessing.get_context("forkserver")
     # torch imports torch._dynamo at the first step of an optimizer.
-    context.set_forkserver_preload(["impasto.api", "torch._dynamo", *COMMANDS_USED, *BUILT_IN])
+    context.set_forkserver_preload(["impasto.api.run", "torch._dynamo", *COMMANDS_USED, *BUILT_IN])
     # Pipes, not files: a process may be forbidden to write these.
     pipes = {name: context.Pipe(duplex=False) for name in ("out", "err")}
     words = [str(argument) for argument in arguments]

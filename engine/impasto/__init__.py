@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from impasto.host.offer import Offer, hookimpl
 
 if TYPE_CHECKING:
-    from impasto.api import run, steps
+    from impasto.api.functions import compare, estimate, learn, plugins, profile, sweep
+    from impasto.api.run import run, steps
     from impasto.errors import (
         CheckpointError,
         ImpastoError,
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
         SettingsError,
     )
     from impasto.jobs.keywords import RunKeywords
-    from impasto.jobs.learn import learn
+    from impasto.jobs.compare import Score
+    from impasto.jobs.estimate import Estimate
     from impasto.jobs.pieces import features, make, read_image
+    from impasto.jobs.rerun import rerun
     from impasto.jobs.resume import resume
     from impasto.jobs.steps import Steps
     from impasto.jobs.worker import Ended, Executor, Task, Worker
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from impasto.optimization.stages import Stage
     from impasto.optimization.state import Run
     from impasto.settings.plain_json import to_json
+    from impasto.settings.preset import presets
     from impasto.settings.settings import Settings
     from impasto.settings.spec import Spec
     from impasto.settings.style import Style
@@ -43,7 +47,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "impasto.api": ("run", "steps"),
+    "impasto.api.functions": ("compare", "estimate", "learn", "plugins", "profile", "sweep"),
+    "impasto.api.run": ("run", "steps"),
     "impasto.jobs.keywords": ("RunKeywords",),
     "impasto.jobs.pieces": ("features", "make", "read_image"),
     "impasto.jobs.resume": ("resume",),
@@ -59,7 +64,9 @@ _HOME = {
         "SettingsError",
     ),
     "impasto.model.extractor": ("Extractor", "Features"),
-    "impasto.jobs.learn": ("learn",),
+    "impasto.jobs.compare": ("Score",),
+    "impasto.jobs.estimate": ("Estimate",),
+    "impasto.jobs.rerun": ("rerun",),
     "impasto.model.loss": ("Fade", "LayerWeights", "Layers", "Loss", "Summary", "Weight"),
     "impasto.model.masks": ("Region",),
     "impasto.model.objective": ("Objective",),
@@ -67,6 +74,7 @@ _HOME = {
     "impasto.optimization.stages": ("Stage",),
     "impasto.optimization.state": ("Run",),
     "impasto.settings.plain_json": ("to_json",),
+    "impasto.settings.preset": ("presets",),
     "impasto.settings.settings": ("Settings",),
     "impasto.settings.spec": ("Spec",),
     "impasto.settings.style": ("Style",),
@@ -76,6 +84,7 @@ __all__ = [
     "Canvas",
     "CheckpointError",
     "Ended",
+    "Estimate",
     "Executor",
     "Extractor",
     "Fade",
@@ -95,6 +104,7 @@ __all__ = [
     "Run",
     "RunFailed",
     "RunKeywords",
+    "Score",
     "Settings",
     "SettingsError",
     "Spec",
@@ -106,14 +116,21 @@ __all__ = [
     "Task",
     "Weight",
     "Worker",
+    "compare",
+    "estimate",
     "features",
     "hookimpl",
     "learn",
     "make",
+    "plugins",
+    "presets",
+    "profile",
     "read_image",
+    "rerun",
     "resume",
     "run",
     "steps",
+    "sweep",
     "to_json",
 ]
 

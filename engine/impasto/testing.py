@@ -20,7 +20,7 @@ from torch.autograd.gradcheck import GradcheckError, gradcheck
 from torch.nn.functional import avg_pool2d, conv2d, softplus
 
 import impasto
-from impasto.api import run as run_impasto
+from impasto.api.run import run as run_impasto
 from impasto.builtin import build_host
 from impasto.host.host import Kind
 from impasto.images.tensors import to_picture

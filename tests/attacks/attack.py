@@ -144,7 +144,7 @@ def processes() -> Any:
     commands = [home.partition(":")[0] for home, _ in COMMANDS.values() if "bench" not in home]
     jobs = [f"impasto.jobs.{name}" for name in ("sweep", "rerun", "estimate", "learn", "compare")]
     context.set_forkserver_preload(
-        ["impasto.api", *jobs, *commands, *BUILT_IN, "torch._dynamo", "attacks.attack"]
+        ["impasto.api.run", *jobs, *commands, *BUILT_IN, "torch._dynamo", "attacks.attack"]
     )
     return context
 

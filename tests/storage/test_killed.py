@@ -30,7 +30,7 @@ def main(folder: Path, kills: int, arguments: list[str]) -> None:
     """
     from impasto.command.main import main as impasto
 
-    __import__("impasto.api")
+    __import__("impasto.api.run")
     chance = random.Random(1)
     killed = while_writing = 0
     while True:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,8 @@ from impasto.command.options import complete_file, complete_folder
 from impasto.command.printing import say, say_json
 from impasto.command.safe_console import SafeConsole
 from impasto.errors import SettingsError, unknown
-from impasto.host.host import Host, Offered
+from impasto.host.host import Host
+from impasto.host.records import record, records, status
 from impasto.settings.options import Option
 
 
@@ -44,7 +44,7 @@ def plugins(ctx: click.Context, plugin: tuple[str, ...], load: str, as_json: boo
         return
     host = build_host(load, plugin)
     if as_json:
-        say_json(_records(host), indent=2)
+        say_json(records(host), indent=2)
     else:
         _print_tables(host)
 
@@ -63,7 +63,7 @@ def show(
     if not found:
         raise SettingsError(unknown("plugin", name, {item.offer.name for item in host.offered}))
     if as_json:
-        say_json([_record(host, item) for item in found], indent=2)
+        say_json([record(host, item) for item in found], indent=2)
         return
     for item in found:
         say(f"{item.kind} {name}: {item.help}\n  from {item.origin}")
@@ -107,48 +107,11 @@ def _print_tables(host: Host) -> None:
         table.add_column(heading, overflow="fold")
     for item in host.offered:
         options = ", ".join(_short(option) for option in item.options)
-        table.add_row(item.kind, item.offer.name, item.origin.source, _status(host, item), options)
+        table.add_row(item.kind, item.offer.name, item.origin.source, status(host, item), options)
     for origin in host.origins:
         if origin.error:
             table.add_row("-", origin.name, origin.source, f"failed: {origin.error}", "")
     SafeConsole().print(table)
-
-
-def _records(host: Host) -> list[dict[str, object]]:
-    records = [_record(host, item) for item in host.offered]
-    for origin in host.origins:
-        if origin.error:
-            failed = f"failed: {origin.error}"
-            records.append({"name": origin.name, "origin": origin.source, "status": failed})
-    return records
-
-
-def _record(host: Host, item: Offered) -> dict[str, object]:
-    return {
-        "kind": item.kind,
-        "name": item.offer.name,
-        "help": item.help,
-        "origin": item.origin.source,
-        "plugin": item.origin.name,
-        "status": _status(host, item),
-        "options": [_option_record(option) for option in item.options],
-    }
-
-
-def _option_record(option: Option) -> dict[str, object]:
-    record: dict[str, object] = {"name": option.name, "type": option.type, "help": option.help}
-    if option.default is not ...:
-        record["default"] = json.loads(json.dumps(option.default, default=str))
-    return record
-
-
-def _status(host: Host, item: Offered) -> str:
-    same = [
-        other
-        for other in host.offered
-        if (other.kind, other.offer.name) == (item.kind, item.offer.name) and other is not item
-    ]
-    return f"clashes with {same[0].origin}" if same else "loaded"
 
 
 def _short(option: Option) -> str:

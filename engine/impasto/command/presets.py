@@ -8,7 +8,8 @@ import click
 
 from impasto.command.printing import say, say_json
 from impasto.errors import SettingsError
-from impasto.settings.preset import PRESETS, about_preset, preset_files, read_preset, user_presets
+from impasto.settings.preset import presets as described
+from impasto.settings.preset import user_presets
 from impasto.settings.spec import Spec
 
 
@@ -16,7 +17,7 @@ from impasto.settings.spec import Spec
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object on standard output.")
 def presets(as_json: bool) -> None:
     """List the presets with what they set: those of Impasto and your own."""
-    table = {name: _described(name) for name in preset_files()}
+    table = described()
     if as_json:
         say_json(table, indent=2)
         return
@@ -25,17 +26,6 @@ def presets(as_json: bool) -> None:
         for key, value in settings.items():
             say(f"    {key} = {_text(value)}")
     say(f"impasto: your own presets are TOML files in '{user_presets()}'", err=True)
-
-
-def _described(name: str) -> dict[str, object]:
-    # One file of the user's that is damaged does not hide the others.
-    try:
-        table: dict[str, object] = {"about": about_preset(name), **read_preset(name)}
-    except SettingsError as error:
-        return {"about": f"cannot be used: {error}"}
-    if (path := preset_files()[name]).parent != PRESETS:
-        table["file"] = str(path)
-    return table
 
 
 def _text(value: object) -> str:

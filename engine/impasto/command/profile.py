@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
@@ -11,9 +10,9 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.printing import say_json
-from impasto.command.run import given_on_the_line, report
+from impasto.command.run import default_output, given_on_the_line, report
 from impasto.errors import OutputError
-from impasto.files.names import default_output, longer
+from impasto.files.names import longer
 from impasto.settings.settings import documents_of, gather
 
 
@@ -58,38 +57,30 @@ def profile(
     TensorBoard, the report as report.json, and two plots. The run goes on to its end: give few --steps
     where the picture does not matter.
     """
-    # The profiler's libraries print about GPUs that do not exist and memory taken before they began.
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     settings = gather(given_on_the_line(content, styles, given), preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
     assert settings.output is not None
     folder = Path(trace_dir or longer(settings.output.rpartition(".")[0], "_profile"))
     # Imported here, since they bring torch, and errors above are shown without that wait.
     from impasto.jobs.malloc import ConfigureMalloc
-    from impasto.jobs.run import run_settings
+    from impasto.jobs.profile import profile_settings
     from impasto_profiling.report import read_report
     from impasto_profiling.versus import print_comparison
 
     compared = None if other is None else read_report(Path(other))
-    schedule = {"wait": wait, "warmup": warmup, "active": active, "repeat": repeat}
-    settings = settings.without("profile").observed_by("tensorboard", folder=str(folder))
-    settings = settings.observed_by(
-        "profile", folder=str(folder), **schedule, profile_memory=memory, with_stack=stacks
-    )
-    result = run_settings(
+    options: dict[str, object] = {
+        "wait": wait, "warmup": warmup, "active": active, "repeat": repeat,
+        "profile_memory": memory, "with_stack": stacks,
+    }  # fmt: skip
+    documents = documents_of(preset, config)
+    result, this = profile_settings(
         settings if quiet else settings.observed_by("progress"),
+        folder,
+        options,
         observers=[ConfigureMalloc()],
-        documents=[
-            *documents_of(preset, config),
-            *([str(report_file(Path(other)))] if other else []),
-        ],
+        documents=[*documents, *([str(report_file(Path(other)))] if other else [])],
     )
     report(result, as_json=False, quiet=quiet)
-    if not report_file(folder).is_file():
-        # Its callback has said why.
-        raise OutputError(f"no profile was made; the picture is in '{result.settings.output}'")
-    this = read_report(folder)
     if compared is not None:
         print_comparison(this, compared)
     if as_json:

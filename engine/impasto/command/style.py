@@ -31,8 +31,8 @@ def learn(painting: str, output: str | None, **given: object) -> None:
     PAINTING is FILE or FILE:scale=0.5. Give the network, losses, size and scales of the runs that
     will use it; a run that differs is refused.
     """
+    from impasto.api.functions import learn as learn_style
     from impasto.files.names import longer
-    from impasto.jobs.learn import learn as learn_style
     from impasto.settings.style import STYLE_FILE, Style
 
     given = {name: value for name, value in given.items() if value not in (None, ())}

@@ -46,8 +46,7 @@ def sweep(
     name = Path(default_output(settings.content, settings.style))
     settings = settings.with_output(longer(name.stem, "_sweep.png"))
     from impasto.jobs.malloc import ConfigureMalloc
-    from impasto.jobs.sweep import Vary
-    from impasto.jobs.sweep import sweep as sweep_settings
+    from impasto.jobs.sweep import Vary, sweep_settings
 
     settings = settings if quiet else settings.observed_by("progress")
     varies = [Vary.parse(text) for text in vary]

@@ -78,7 +78,7 @@ class Estimate:
         }
 
 
-def estimate(
+def estimate_settings(
     settings: Settings,
     before_stage: Callable[[Stage], None] = lambda stage: None,
     content: Photo | None = None,

@@ -78,7 +78,7 @@ class RunKeywords(TypedDict, total=False):
     """Plugins to load: files ending in ``.py``, or modules."""
     load: str
     """Installed plugins to load: all, none, or names separated by commas."""
-    checkpoint: str | None
+    checkpoint: str | PathLike[str] | None
     """Folder to save the run's state in."""
     checkpoint_every: float
     """Seconds between checkpoints, 0 or more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -29,47 +28,24 @@ from impasto.optimization.style_files import (
 )
 from impasto.optimization.style_statistics import StylePicture, visible_part
 from impasto.settings.input_files import files_of
-from impasto.settings.settings import Settings, documents_of, gather
-from impasto.settings.style import STYLE_FILE, Style
+from impasto.settings.settings import Settings
+from impasto.settings.style import STYLE_FILE
 from impasto.storage.style_file import FORMAT, Record, write
 
 
-def learn(
-    painting: str | os.PathLike[str] | Style,
-    output: str | os.PathLike[str],
-    *,
-    preset: str | None = None,
-    config: str | os.PathLike[str] | None = None,
-    **given: object,
-) -> Record:
-    """Learn a painting's style into a file, for runs with the same network, losses and sizes.
+@torch.no_grad()
+def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
+    """Learn the one style of these settings into their output.
 
     Args:
-        painting: a picture file, with a scale or size if wanted.
-        output: the file to write; its suffix is ``.style``.
-        preset: name of a preset; ``default`` unless given.
-        config: a TOML file of settings.
-        given: settings by name, as in :func:`impasto.run`.
+        settings: with one style; the output's suffix is ``.style``.
+        documents: files that the settings come from.
 
     Returns:
         The record that the file has.
 
     Raises:
         ImpastoError: a setting, picture or plugin that cannot be used.
-    """
-    style = Style.parse(painting)
-    given = {**given, "content": style.file, "style": style, "output": os.fspath(output)}
-    config = os.fspath(config) if config is not None else None
-    return learn_settings(gather(given, preset, config), documents_of(preset, config))
-
-
-@torch.no_grad()
-def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
-    """Learn the one style of these settings into their output; see :func:`learn`.
-
-    Args:
-        settings: with one style.
-        documents: files that the settings come from.
     """
     refuse_what_depends_on_the_content(settings)
     outputs = Outputs(force=settings.force)

@@ -39,8 +39,8 @@ class Vary:
 
     key: str
     """A setting (``optimizer``), or an option of a plugin (``loss.gram.weight``, ``optimizer.lr``)."""
-    values: tuple[str, ...]
-    """The values as they are typed."""
+    values: tuple[object, ...]
+    """The values as they are typed, or as they are in Python."""
 
     @classmethod
     def parse(cls, text: str) -> Vary:
@@ -72,13 +72,13 @@ def combinations(settings: Settings, varies: Sequence[Vary]) -> list[tuple[str, 
     return made
 
 
-def set_value(table: dict[str, object], key: str, value: str) -> None:
+def set_value(table: dict[str, object], key: str, value: object) -> None:
     """Change one setting, or one option of its plugin.
 
     Args:
         table: settings as :meth:`impasto.Settings.as_table` gives them; changed in place.
         key: ``setting``, ``setting.option``, or ``setting.plugin.option``.
-        value: as typed.
+        value: as typed, or as it is in Python.
 
     Raises:
         SettingsError: there is no such setting, or the run has no such plugin.
@@ -115,7 +115,7 @@ def specs_of(table: dict[str, Any], name: str, plugin: str, key: str) -> list[di
     return named
 
 
-def sweep(
+def sweep_settings(
     settings: Settings,
     varies: Sequence[Vary],
     cell: int = 256,

@@ -41,6 +41,28 @@ def preset_files() -> dict[str, Path]:
     return own
 
 
+def presets() -> dict[str, dict[str, Any]]:
+    """What each preset sets, by name: the built-in ones, then the user's.
+
+    Returns:
+        Tables of settings, with what the presets set that they start from; ``about`` is the line that a
+        preset has about itself, ``file`` where one of the user's lies. One that cannot be read says
+        so in ``about``, and does not hide the others.
+
+    Raises:
+        SettingsError: one of the user's has the name of a built-in one.
+    """
+    return {name: _described(name, path) for name, path in preset_files().items()}
+
+
+def _described(name: str, path: Path) -> dict[str, Any]:
+    try:
+        table = {"about": about_preset(name), **read_preset(name)}
+    except SettingsError as error:
+        return {"about": f"cannot be used: {error}"}
+    return table if path.parent == PRESETS else {**table, "file": str(path)}
+
+
 def find_preset(name: str) -> Path:
     """The file of a preset.
 

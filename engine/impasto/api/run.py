@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.errors import PictureError
 from impasto.host.objects import take_objects
 from impasto.images.arrays import photo_of_samples
-from impasto.images.reading import Photo, photo_of
+from impasto.images.reading import Photo, open_picture, photo_of
 from impasto.jobs.keywords import RunKeywords
 from impasto.jobs.run import run_settings
 from impasto.jobs.steps import Steps, steps_of_settings
@@ -58,7 +58,7 @@ def run(
         RunFailed: the run failed after it began; its ``result`` has the picture so far.
         Interrupted: the same for Ctrl-C.
     """
-    asked = _asked(content, style, preset, config, given)
+    asked = asked_for(content, style, preset, config, given)
     return run_settings(*asked)
 
 
@@ -88,11 +88,13 @@ def steps(
     Raises:
         ImpastoError: something asked for cannot be had.
     """
-    asked = _asked(content, style, preset, config, given)
+    asked = asked_for(content, style, preset, config, given)
     return steps_of_settings(*asked)
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
+    """What a call asks for, in the order in which :func:`impasto.jobs.run.run_settings` takes it."""
+
     settings: Settings
     content: Photo | None
     styles: list[Photo | None]
@@ -100,23 +102,43 @@ class _Asked(NamedTuple):
     documents: list[str]
 
 
-def _asked(
+def asked_for(
     content: Picture,
     style: Picture | Sequence[Picture],
     preset: str | None,
     config: str | PathLike[str] | None,
     given: Mapping[str, object],
-) -> _Asked:
-    several = isinstance(style, Sequence) and not isinstance(style, str)
-    styles: Sequence[Picture] = style if several else [style]  # type: ignore[assignment, list-item]
+) -> Asked:
+    """Settings, pictures and objects from the arguments of a call; see :func:`run`."""
+    styles = listed(style)
     given, objects = take_objects(given)
     given = {**given, "content": _name(content), "style": [_style(one) for one in styles]}
-    if isinstance(output := given.get("output"), PathLike):
-        given["output"] = fspath(output)
+    for name in ("output", "checkpoint"):
+        if isinstance(path := given.get(name), PathLike):
+            given[name] = fspath(path)
     config = fspath(config) if config is not None else None
     settings, documents = gather(given, preset, config), documents_of(preset, config)
     in_memory = [_in_memory(one, "style") for one in styles]
-    return _Asked(settings, _in_memory(content, "content"), in_memory, [objects], documents)
+    return Asked(settings, _in_memory(content, "content"), in_memory, [objects], documents)
+
+
+def listed(style: Picture | Sequence[Picture]) -> Sequence[Picture]:
+    """One or several style pictures as a list."""
+    several = isinstance(style, Sequence) and not isinstance(style, str)
+    return style if several else [style]  # type: ignore[return-value, list-item]
+
+
+def opened(picture: Picture, name: str) -> Photo:
+    """A picture as it is read; one in memory is treated like one from a file.
+
+    Args:
+        picture: a file, or a picture in memory.
+        name: what it is called in an error.
+
+    Raises:
+        PictureError: it cannot be read, or used.
+    """
+    return _in_memory(picture, name) or open_picture(_name(picture))
 
 
 def _name(picture: Picture) -> str:
