@@ -22,9 +22,9 @@ if TYPE_CHECKING:
         PluginError,
         SettingsError,
     )
-    from impasto.jobs.keywords import RunKeywords
     from impasto.jobs.compare import Score
     from impasto.jobs.estimate import Estimate
+    from impasto.jobs.keywords import RunKeywords
     from impasto.jobs.pieces import features, make, read_image
     from impasto.jobs.rerun import rerun
     from impasto.jobs.resume import resume

@@ -151,8 +151,8 @@ def compare(
 
 
 def _name(picture: Picture | Result, number: int) -> str:
-    in_memory = isinstance(picture, (*IN_MEMORY_TYPES, Result))
-    return f"picture {number}" if in_memory else fspath(picture)
+    # A path is the only one of them that is not in memory.
+    return fspath(picture) if isinstance(picture, (str, PathLike)) else f"picture {number}"
 
 
 def estimate(

@@ -10,9 +10,8 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.printing import say_json
-from impasto.command.run import default_output, given_on_the_line, report
-from impasto.errors import OutputError
-from impasto.files.names import longer
+from impasto.command.run import given_on_the_line, report
+from impasto.files.names import default_output, longer
 from impasto.settings.settings import documents_of, gather
 
 
