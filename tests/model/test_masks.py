@@ -12,8 +12,11 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 import impasto
-from helpers import Invoke, Pair, drawn
+from helpers import Draw, Invoke, Pair, drawn
 from impasto.images.tensors import open_picture, to_tensor
+from impasto.model.masks import Region
+from impasto.model.objective import Objective
+from impasto.testing import TinyExtractor
 from impasto_plugins.losses.gram import GramLoss
 from impasto_plugins.losses.moments import MomentsLoss
 from impasto_plugins.losses.wasserstein import WassersteinLoss
@@ -202,6 +205,22 @@ def test_a_style_that_masks_leave_no_room_is_refused(
                   "-o", tmp_path / "out.png", "--size", 48, "--loss", "gram:layers=conv1_1")  # fmt: skip
     assert done.status == 1
     assert "the masks leave no room for the style" in done.error
+
+
+def test_a_region_counts_by_its_area(draw: Draw) -> None:
+    content, left, right, picture = (draw.uniform(1, 3, 16, 16).float() for _ in range(4))
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., :4] = 1
+    loss = GramLoss(weight=1, layers=("image",))
+    objective = Objective(TinyExtractor(), {"gram": loss})
+    regions = [Region((0,), (1.0,), mask), Region((1,), (1.0,), 1 - mask)]
+    total, _ = objective.set_targets(content, [left, right], regions=regions)(picture)
+
+    def term(style: Tensor, part: Tensor) -> Tensor:
+        summary = loss.summarize_masked({"image": picture}, {"image": part})
+        return loss.compare(summary, loss.summarize({"image": style}))
+
+    torch.testing.assert_close(total, 0.25 * term(left, mask) + 0.75 * term(right, 1 - mask))
 
 
 @pytest.mark.slow
