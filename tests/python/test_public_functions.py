@@ -94,6 +94,13 @@ def test_a_style_file_is_no_output(pair: Pair, tmp_path: Path) -> None:
         impasto.learn(pair.style, tmp_path / "a.style", output="b.style", **TINY)  # type: ignore[misc]
 
 
+def test_a_style_file_names_no_objects(pair: Pair, tmp_path: Path) -> None:
+    loss, file = impasto.make("loss", "gram"), tmp_path / "a.style"
+    with pytest.raises(impasto.SettingsError, match="cannot keep the loss"):
+        impasto.learn(pair.style, file, loss=[loss], **TINY)  # type: ignore[misc]
+    assert not file.exists()
+
+
 def test_profile(pair: Pair, tmp_path: Path) -> None:
     result, report = impasto.profile(
         pair.content, pair.style, tmp_path / "log", wait=0, warmup=1, active=1, **TINY

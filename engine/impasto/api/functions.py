@@ -12,6 +12,7 @@ from PIL.Image import Image
 from impasto.api.run import IN_MEMORY_TYPES, Picture, asked_for, listed, opened
 from impasto.builtin import build_host
 from impasto.errors import SettingsError
+from impasto.host.objects import take_objects
 from impasto.host.records import records
 from impasto.jobs.compare import HELD_OUT, Score
 from impasto.jobs.compare import compare as compare_pictures
@@ -93,6 +94,11 @@ def learn(
     """
     if "output" in given:
         raise SettingsError("a style file is named by 'file'; the setting 'output' is for pictures")
+    for one in take_objects(given)[1].objects:
+        raise SettingsError(
+            f"a style file cannot keep the {one.kind} {one.name}, an object of Python: make it a plugin",
+            settings=("plugin",),
+        )
     style = Style.parse(painting)
     config = fspath(config) if config is not None else None
     whole = {**given, "content": style.file, "style": style, "output": fspath(file)}
