@@ -87,6 +87,37 @@ def test_a_wrong_value_is_refused_by_name_by_each_door(
     assert "never" in errors[0]
 
 
+STRANGE: tuple[object, ...] = (
+    float("nan"), float("inf"), -float("inf"), "nan", "1e999", "-1e999", {}, {"a": 1}, [[1]], True, b"1",
+)  # fmt: skip
+"""What no option takes that is a number, or several."""
+BELOW = -1e30
+
+
+@pytest.mark.parametrize("one", [one for one in OPTIONS if "number" in one[2].type], ids=named)
+def test_strange_numbers_are_refused(one: tuple[Kind, str, Option]) -> None:
+    """Of every built-in plugin, also of one that is added later."""
+    kind, name, option = one
+    needed = {o.name: "given" for o in HOST.find(kind, name).options if o.default is ...}
+    # The ranges of torch's own optimizers are checked by torch, when they are made.
+    bounded = not name.startswith("torch.")
+    for value in (*STRANGE, *([BELOW, str(BELOW)] if bounded else [])):
+        # Among torch's options are some that take a number or a truth value.
+        if value is True and "true | false" in option.type:
+            continue
+        with pytest.raises(impasto.SettingsError, match=f"option '{option.name}'"):
+            HOST.check(kind, impasto.Spec(name, {**needed, option.name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", True), ("seed", False), ("quality", True), ("output", b"a.png"), ("steps", [True])],
+)
+def test_settings_refuse_what_is_no_number_and_no_text(name: str, value: object) -> None:
+    with pytest.raises(impasto.SettingsError, match=f"setting '{name}': must be"):
+        impasto.run("a.png", "b.png", **{name: value})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("offered", HOST.offered, ids=lambda one: f"{one.kind} {one.offer.name}")
 def test_an_unknown_option_is_refused_with_what_is_allowed(offered: Offered) -> None:
     name, options = offered.offer.name, sorted(option.name for option in offered.options)

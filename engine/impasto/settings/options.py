@@ -12,6 +12,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -79,6 +80,8 @@ def check_options(
     for name in values:
         if name not in fields:
             raise SettingsError(f"{what}: {unknown('option', name, fields)}")
+    given = {name: annotation for name, (annotation, _) in fields.items() if name in values}
+    refuse_flags(values, given, f"{what}: option")
     definitions: dict[str, Any] = {
         name: (_readable(annotation), default) for name, (annotation, default) in fields.items()
     }
@@ -89,6 +92,28 @@ def check_options(
     except ValidationError as error:
         raise SettingsError(f"{what}: {complaint(error, 'option', annotations)}") from None
     return {name: getattr(checked, name) for name in checked.model_fields_set}
+
+
+def refuse_flags(values: Mapping[str, object], annotations: Mapping[str, Any], noun: str) -> None:
+    """Refuse true, false and bytes where a number or text belongs: pydantic would take 1, 0 and the text.
+
+    Args:
+        values: by name.
+        annotations: types of these values.
+        noun: what a value is called.
+
+    Raises:
+        SettingsError: with what is allowed.
+    """
+    for name, annotation in annotations.items():
+        value, types_inside = values[name], set(_leaves(annotation))
+        items = value if isinstance(value, (list, tuple)) else [value]
+        plain = bool not in types_inside and types_inside & {int, float, str, Path}
+        if plain and any(isinstance(item, (bool, bytes)) for item in items):
+            allowed = describe(annotation)
+            raise SettingsError(
+                f"{noun} '{name}': must be {allowed}, not {value!r}", settings=(name,)
+            )
 
 
 def takes_generator(factory: Callable[..., object]) -> bool:
@@ -217,6 +242,19 @@ def _flat(annotation: Any) -> list[Any]:
     if origin in (typing.Union, types.UnionType):
         return [flat for part in arguments for flat in _flat(part)]
     return [annotation]
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    """The types that a type consists of, those inside lists included."""
+    return [
+        leaf
+        for part in _flat(annotation)
+        for leaf in (
+            [one for inner in typing.get_args(part) if inner is not ... for one in _leaves(inner)]
+            if typing.get_origin(part) in (tuple, list)
+            else [part]
+        )
+    ]
 
 
 def _notes(annotation: Any) -> tuple[Any, ...]:

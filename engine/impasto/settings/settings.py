@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.dataclasses import dataclass
 
 from impasto.errors import SettingsError, unknown
-from impasto.settings.options import complaint
+from impasto.settings.options import complaint, refuse_flags
 from impasto.settings.preset import find_preset, preset_chain, read_preset, read_toml
 from impasto.settings.spec import Spec
 from impasto.settings.style import Style, normalized_weights
@@ -305,12 +305,12 @@ def validate(table: Mapping[str, object]) -> Settings:
     for name in table:
         if name not in known:
             raise SettingsError(unknown("setting", str(name), known))
+    annotations = get_type_hints(Settings, include_extras=True)
+    refuse_flags(table, {name: annotations[name] for name in table}, "setting")
     try:
         return TypeAdapter(Settings).validate_python(dict(table))
     except ValidationError as error:
-        raise SettingsError(
-            complaint(error, "setting", get_type_hints(Settings, include_extras=True))
-        ) from None
+        raise SettingsError(complaint(error, "setting", annotations)) from None
 
 
 def _plain(value: object) -> object:

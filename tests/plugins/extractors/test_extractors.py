@@ -195,7 +195,10 @@ def test_a_backbone_of_torchvision_by_node_names(
     [
         ("model=resnet81", "unknown model 'resnet81'; did you mean 'resnet18'?"),
         ("model=resnet18,weights=IMAGENET", "unknown weights 'IMAGENET'; did you mean"),
-        ("model=resnet18,weights=random", "loss 'content': unknown layer 'conv4_2'; did you mean 'conv1'?"),
+        (
+            "model=resnet18,weights=random",
+            "loss 'content': unknown layer 'conv4_2'; did you mean 'conv1'?",
+        ),
         ("", "the option 'model' must be given"),
     ],
 )
