@@ -218,7 +218,7 @@ def test_what_nobody_foresaw_is_called_a_bug(
     def fails() -> None:
         raise RuntimeError("moon\nfull")
 
-    monkeypatch.setattr("impasto.command.presets.preset_files", fails)
+    monkeypatch.setattr("impasto.command.presets.described", fails)
     done = invoke("presets")
     assert done.status == 1
     assert done.err == (

@@ -209,6 +209,8 @@ def test_the_loop_never_waits_for_the_device_unless_somebody_listens(
     given |= {"loss": ["content:layers=conv1_1", "gram:layers=conv1_1"], "optimizer": "torch.SGD"}
     run = prepare_run(gather(given, None, None))
     begin(run, run.stages[0])
+    # The first step of a stage looks at the values of the new canvas.
+    take_step(run)
     waits: list[str] = []
 
     def listened(name: str) -> Callable[..., object]:

@@ -191,7 +191,7 @@ def test_a_folder_that_vanishes_from_a_sweep(
     file = observer(tmp_path, f"shutil.rmtree({str(results)!r})")
     done = invoke("sweep", pair.content, pair.style, "-o", results / "sheet.png", "--vary", "seed=0,1",
                   "--size", 48, "--steps", 4, "--loss", "tv", "--plugin", file, "--cell", 48)  # fmt: skip
-    before, _, place = refused(done).partition("; the picture is in ")
+    before, _, place = refused(done).partition("; the sheet is in ")
     assert before == f"'{results / 'sheet.png'}' cannot be written: No such file or directory"
     path = Path(place.strip("'"))
     assert path.is_relative_to(temporary)
