@@ -237,3 +237,19 @@ def test_a_checkpoint_is_resumed_with_its_objects_and_not_without(
     assert watcher.seen == [4, 5, 6]
     assert torch.equal(resumed.image, whole.image)
     assert resumed.losses == whole.losses
+
+
+def test_the_error_of_an_object_names_its_line_once() -> None:
+    class Vector(impasto.Loss):
+        def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+            return {"mean": feature.mean((2, 3))}
+
+        def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
+            return summary["mean"]
+
+    with pytest.raises(impasto.PluginError) as refused:
+        impasto.testing.run(loss=[Vector()])
+    line = str(refused.value)
+    assert "Vector' of plugin given in Python failed: Vector.compare_layer (" in line
+    assert line.count(".py:") == 1
+    assert "test_objects.py:" in line

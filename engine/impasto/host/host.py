@@ -59,6 +59,8 @@ GIVEN_BY_HOST: dict[Kind, int] = {
 """How many of a factory's first parameters the engine gives; the others are options."""
 
 ENTRY_POINTS = "impasto"
+GIVEN = "given in Python"
+"""Source of objects that the caller gave to a run."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Origin:
     """Why it is not loaded; empty if it is."""
 
     def __str__(self) -> str:
-        return self.source if self.source == "built in" else f"'{self.name}' ({self.source})"
+        named = self.source not in ("built in", GIVEN)
+        return f"'{self.name}' ({self.source})" if named else self.source
 
 
 @dataclass(frozen=True)
@@ -328,7 +331,9 @@ class Host:
         if origin is None or origin.source == "built in":
             return ""
         plugin = self.manager.get_plugin(origin.name)
-        return source_of(getattr(plugin, "__name__", type(plugin).__module__))
+        module: str = getattr(plugin, "__name__", type(plugin).__module__)
+        # Objects of the caller may be offered by a plugin of the engine's; the line is not there.
+        return "" if module.partition(".")[0] == "impasto" else source_of(module)
 
     def _leave_out(self, implementation: pluggy.HookImpl, hook: str, error: Exception) -> None:
         name = implementation.plugin_name

@@ -10,7 +10,7 @@ from pathlib import Path
 from impasto.builtin import build_host
 from impasto.errors import SettingsError
 from impasto.files.outputs import Outputs
-from impasto.host.host import Host
+from impasto.host.host import GIVEN, Host
 from impasto.images.reading import Photo
 from impasto.images.writing import SUFFIXES
 from impasto.jobs.checkpoints import Checkpoints
@@ -124,7 +124,7 @@ def observed_host(load: str, plugins: Sequence[str], observers: Sequence[object]
     """
     host = build_host(load, plugins)
     for number, observer in enumerate(observers):
-        host.register(observer, f"observer-{number}", "given in Python")
+        host.register(observer, f"observer-{number}", GIVEN)
     return host
 
 
