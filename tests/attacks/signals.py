@@ -84,15 +84,23 @@ ONE = [
 ]  # fmt: skip
 
 
+AT_ONCE = 0.05
+"""Seconds between signals below which a busy machine may exchange them."""
+
+
 def stopped_by(numbers: tuple[int, ...], apart: float, steps: int = 3, more: str = "") -> Attack:
-    """Send signals, so many seconds apart, after so many steps: the first one is the reason."""
+    """Send signals, so many seconds apart, after so many steps: the first one is the reason.
+
+    Which of two comes first that are sent at once, the system decides.
+    """
     names = " ".join(signal.Signals(number).name for number in numbers)
     what = (
         f"several signals: {names}, {1000 * apart:.1f} ms apart{' with a checkpoint' * bool(more)}"
     )
+    statuses = tuple(128 + number for number in numbers)
     return Attack(what, f"{ENDLESS} {LOG} {more}", says="the picture after",
                   writes=(*WRITES, "here/kept/*"), before=partial(send, numbers, apart, steps),
-                  after=kept, status=128 + numbers[0])  # fmt: skip
+                  after=kept, status=statuses if apart < AT_ONCE else statuses[0])  # fmt: skip
 
 
 TWO = [

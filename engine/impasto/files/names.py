@@ -29,10 +29,24 @@ def fitting_name(stem: str, suffix: str = "", longest: int = LONGEST) -> str:
         suffix: with its dot.
         longest: bytes of the whole name.
     """
+    stem = encodable(stem)
     if len(os.fsencode(stem + suffix)) <= longest:
         return stem + suffix
     end = f"-{hashlib.sha256(os.fsencode(stem)).hexdigest()[:8]}{suffix}"
     return cut(stem, longest - len(os.fsencode(end))) + end
+
+
+def encodable(name: str) -> str:
+    r"""A name with a question mark for what no file's name can have, such as half a character.
+
+    >>> encodable("town"), encodable("to\ud800wn")
+    ('town', 'to?wn')
+    """
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return name.encode(errors="replace").decode()
+    return name
 
 
 def longer(path: str, more: str) -> str:

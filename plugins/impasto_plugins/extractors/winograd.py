@@ -103,7 +103,7 @@ def _convolved(feature: Tensor, weights: Tensor, bias: Tensor | None, backwards:
             place.copy_(band)
         else:
             torch.add(band, bias, out=place)
-    image = output[:height, :width].permute(2, 0, 1)[None]
+    image = output[None, :height, :width].permute(0, 3, 1, 2)
     return image.contiguous(memory_format=torch.channels_last)
 
 
