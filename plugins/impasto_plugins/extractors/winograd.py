@@ -7,7 +7,8 @@ reciprocals are the same points, so that the gradient's kernel, which is turned 
 the same transform in another order, and one copy of the weights serves both ways.
 
 Relative error in float32: 1e-6. Measured on two cores with AVX2, products and transforms: 1.5 times
-faster than direct with 128 channels, 1.9 to 2.7 times with 256 or 512, slower with fewer.
+faster than direct with 128 channels, 1.9 to 2.7 times with 256 or 512, slower with fewer; a whole step
+of the default losses 1.4 times at 256 pixels and 1.7 times at 512.
 """
 
 from __future__ import annotations
