@@ -129,9 +129,14 @@ def attack_bytes(path: Path, read: Callable[[], object], options: settings) -> N
 
 
 def meaning(file: bytes) -> object:
-    """What a file of the format safetensors holds, whatever the order and the spaces in its header."""
+    """What a file of the format safetensors holds, whatever the order and the spaces in its header.
+
+    The signature is no part of it: with another one a checkpoint is as whole, and somebody else's.
+    """
     length = int.from_bytes(file[:8], "little")
-    return json.loads(file[8 : 8 + length]), file[8 + length :]
+    header = json.loads(file[8 : 8 + length])
+    header["__metadata__"].pop("signature", None)
+    return header, file[8 + length :]
 
 
 def attack_text(path: Path, key: str, run: Callable[[], object], options: settings) -> None:
