@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from impasto.command.help import GroupedCommand
-from impasto.command.many import executor_option, follower, json_option, many_options, report
+from impasto.command.many import (
+    asked_executor,
+    executor_option,
+    follower,
+    json_option,
+    many_options,
+    paint_jobs,
+    report,
+)
 from impasto.command.options import (
     complete_file,
     complete_folder,
@@ -72,23 +80,16 @@ def paint(
     """
     given = given_on_the_line(None, styles, given)
     given = {name: value for name, value in given.items() if value is not None}
-    from impasto.builtin import build_host
-    from impasto.jobs.batch import make_executor, paint_batch
     from impasto.jobs.rows import ROWS, contents_in, jobs_of_pictures, jobs_of_rows
 
     if jobs.lower().endswith(ROWS):
         made = jobs_of_rows(jobs, given, preset, config)
     else:
         made = jobs_of_pictures(contents_in([jobs]), given, preset, config)
-    host = build_host(str(given.get("load", "all")), given.get("plugin", ()))
-    follow, shown = follower(as_json, quiet)
-    with shown:
-        progress = paint_batch(
-            f"batch {os.path.abspath(jobs)}", made, Path(folder), make_executor(executor, host),
-            retries=retries, force=bool(given.get("force")), followers=[follow],
-            documents=[jobs, *documents_of(preset, config)],
-        )  # fmt: skip
-    report(progress, quiet)
+    paint_jobs(
+        f"batch {os.path.abspath(jobs)}", made, folder, asked_executor(executor, given), given,
+        retries=retries, as_json=as_json, quiet=quiet, documents=[jobs, *documents_of(preset, config)],
+    )  # fmt: skip
 
 
 @batch.command()
@@ -127,11 +128,10 @@ def status(folder: str, as_json: bool) -> None:
 @output_options
 def retry(folder: str, plugins: tuple[str, ...], executor: str, as_json: bool, quiet: bool) -> None:
     """Paint again what failed, was set aside or is missing in FOLDER, as its manifest has it."""
-    from impasto.builtin import build_host
-    from impasto.jobs.batch import make_executor, retry_batch
+    from impasto.jobs.batch import retry_batch
 
     follow, shown = follower(as_json, quiet)
     with shown:
-        made = make_executor(executor, build_host("all", plugins))
+        made = asked_executor(executor, {"plugin": plugins})
         progress = retry_batch(Path(folder), made, plugins, [follow])
     report(progress, quiet)

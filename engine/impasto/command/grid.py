@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from impasto.command.help import GroupedCommand
-from impasto.command.many import follower, many_options, report
+from impasto.command.many import asked_executor, many_options, paint_jobs
 from impasto.command.options import complete_file, output_options, settings_options
 from impasto.settings.settings import documents_of
 
@@ -50,8 +50,6 @@ def grid(
     the top and styles down the side, and is written anew as pictures come in. Called again, it paints
     only what is missing or failed.
     """
-    from impasto.builtin import build_host
-    from impasto.jobs.batch import make_executor, paint_batch
     from impasto.jobs.grid import Sheet
     from impasto.jobs.rows import contents_in, jobs_of_pairs, styles_in
 
@@ -59,14 +57,10 @@ def grid(
     along = contents_in([contents, *more])
     down = styles_in([styles, *given.pop("style", ())])
     jobs = jobs_of_pairs(along, down, given, preset, config)
-    host = build_host(str(given.get("load", "all")), given.get("plugin", ()))
-    made = make_executor(executor, host)
+    made = asked_executor(executor, given)
     documents = documents_of(preset, config)
     laid_out = Sheet(sheet, along, down, cell, jobs[0].settings, Path(folder), documents)
-    follow, shown = follower(as_json, quiet)
-    with shown:
-        progress = paint_batch(
-            f"grid {os.path.abspath(sheet)}", jobs, Path(folder), made, retries=retries,
-            force=bool(given.get("force")), documents=documents, followers=[laid_out.follow, follow],
-        )  # fmt: skip
-    report(progress, quiet)
+    paint_jobs(
+        f"grid {os.path.abspath(sheet)}", jobs, folder, made, given, retries=retries,
+        as_json=as_json, quiet=quiet, documents=documents, followers=[laid_out.follow],
+    )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ from impasto.errors import SettingsError, counted, visible
 if TYPE_CHECKING:
     from impasto.jobs.batch import Follower, Progress
     from impasto.jobs.job import Job
+    from impasto.jobs.worker import Executor
 
 Command = Callable[..., Any]
 
@@ -117,6 +119,60 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def asked_executor(spec: str, given: Mapping[str, Any]) -> Executor:
+    """The executor of the option ``--executor``, which may be of a plugin that the settings load.
+
+    Raises:
+        SettingsError: there is none of that name, or an option does not fit.
+        PluginError: it cannot be made, or a plugin cannot be loaded.
+    """
+    from impasto.builtin import build_host
+    from impasto.jobs.batch import make_executor
+
+    return make_executor(spec, build_host(str(given.get("load", "all")), given.get("plugin", ())))
+
+
+def paint_jobs(
+    source: str,
+    jobs: Sequence[Job],
+    folder: str,
+    executor: Executor,
+    given: Mapping[str, Any],
+    *,
+    retries: int,
+    as_json: bool,
+    quiet: bool,
+    documents: Sequence[str],
+    followers: Sequence[Follower] = (),
+) -> None:
+    """Paint jobs as the options of :func:`many_options` say, and say what became of them.
+
+    Args:
+        source: what the jobs were made from.
+        jobs: in the order in which to begin.
+        folder: of the results.
+        executor: does them; see :func:`asked_executor`.
+        given: settings of all jobs, by name.
+        retries: how often a job that failed is tried again.
+        as_json: print a record for each job.
+        quiet: say nothing but errors.
+        documents: files that the jobs come from.
+        followers: are told first when a job begins and ends.
+
+    Raises:
+        ImpastoError: what is wrong with a job, or that some are not painted.
+    """
+    from impasto.jobs.batch import paint_batch
+
+    follow, shown = follower(as_json, quiet)
+    with shown:
+        progress = paint_batch(
+            source, jobs, Path(folder), executor, retries=retries, force=bool(given.get("force")),
+            documents=documents, followers=[*followers, follow],
+        )  # fmt: skip
+    report(progress, quiet)
 
 
 def report(progress: Progress, quiet: bool) -> None:
