@@ -213,3 +213,22 @@ def test_time_between_the_steps_does_not_count(
     for _ in steps:
         now[0] += 100
     assert steps.result().seconds < 1
+
+
+def test_the_network_is_hashed_once_for_all_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from impasto.storage.safetensors_file import sum_of
+
+    hashed: list[str] = []
+
+    def counting(*given: Any) -> str:
+        hashed.append(sum_of(*given))
+        return hashed[-1]
+
+    monkeypatch.setattr("impasto.optimization.state.sum_of", counting)
+    steps = begun(tmp_path)
+    recipes = [steps.result().metadata.xmp for _ in steps]
+    assert len(recipes) == len(set(recipes)) == steps.run.total_steps
+    assert all(hashed[0].encode() in recipe for recipe in recipes)
+    assert len(hashed) == 1

@@ -11,7 +11,7 @@ from impasto.errors import CheckpointError
 from impasto.files.outputs import OWN, Outputs
 from impasto.host.offer import hookimpl
 from impasto.jobs.signals import StopSignals
-from impasto.optimization.provenance import machine_of, network_checksum
+from impasto.optimization.provenance import machine_of
 from impasto.optimization.state import Run
 from impasto.storage.checkpoint import LOCK, NAME, check_folder, write_checkpoint
 
@@ -131,7 +131,7 @@ class Checkpoints:
 def identity_of(run: Run) -> dict[str, str]:
     """Checksums of what a run is made from, by how an error names it."""
     inputs = {f"the input '{name}'": sha for name, sha in run.prepared.checksums.items()}
-    return {**inputs, "the network": network_checksum(run.prepared)}
+    return {**inputs, "the network": run.prepared.network_checksum}
 
 
 def plugins_of(run: Run) -> set[str]:

@@ -13,7 +13,7 @@ from impasto.jobs.recipes import relocated
 from impasto.jobs.run import prepare_run, register
 from impasto.jobs.saving import paint_and_save
 from impasto.optimization.inputs import sha256
-from impasto.optimization.provenance import machine_of, network_checksum, versions
+from impasto.optimization.provenance import machine_of, versions
 from impasto.optimization.recipe import NOT_IN_RECIPES
 from impasto.optimization.result import Result, Step
 from impasto.optimization.state import Run
@@ -149,7 +149,7 @@ def say_differences(run: Run, recipe: Mapping[str, Any]) -> None:
                 what, before.get(what), now[what],
             )  # fmt: skip
     same = all(before.get(what) == now[what] for what in ("device", "precision", "torch"))
-    if same and recipe.get("network") != network_checksum(run.prepared):
+    if same and recipe.get("network") != run.prepared.network_checksum:
         raise RecipeError("the network has other weights than the recipe's run")
 
 

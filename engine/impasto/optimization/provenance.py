@@ -9,7 +9,6 @@ import PIL
 import torch
 
 from impasto.model.precision import precision_name
-from impasto.storage.safetensors_file import sum_of
 
 if TYPE_CHECKING:
     from impasto.optimization.state import Prepared
@@ -35,9 +34,3 @@ def machine_of(prepared: Prepared) -> dict[str, Any]:
         "compiled": prepared.compiled,
         "threads": torch.get_num_threads(),
     }
-
-
-def network_checksum(prepared: Prepared) -> str:
-    """The SHA-256 of the network's weights, at the precision that they have in the run."""
-    weights = prepared.objective.extractor.state_dict()
-    return sum_of("", {name: tensor.detach().cpu() for name, tensor in weights.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from impasto.optimization.provenance import machine_of, network_checksum, versions
+from impasto.optimization.provenance import machine_of, versions
 from impasto.optimization.result import Result
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings
@@ -33,7 +33,7 @@ def recipe_of(run: Run, result: Result) -> dict[str, Any]:
         **not_again(run.settings),
         "inputs": dict(run.prepared.checksums),
         "weights": result.weights,
-        "network": network_checksum(run.prepared),
+        "network": run.prepared.network_checksum,
         "versions": versions(),
         "machine": machine_of(run.prepared),
         "steps": result.steps,

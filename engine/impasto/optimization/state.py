@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy
@@ -27,6 +28,7 @@ from impasto.optimization.schedule import Schedule, schedule_state
 from impasto.optimization.stages import Stage
 from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture
 from impasto.settings.settings import Settings
+from impasto.storage.safetensors_file import sum_of
 
 MISFITS = (OverflowError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 """Errors that loading the state of another run raises."""
@@ -66,6 +68,12 @@ class Prepared:
     def compiled(self) -> bool:
         """Whether the objective is compiled."""
         return self.evaluate is not self.objective
+
+    @cached_property
+    def network_checksum(self) -> str:
+        """SHA-256 of the network's weights, at the precision that they have in the run."""
+        weights = self.objective.extractor.state_dict()
+        return sum_of("", {name: tensor.detach().cpu() for name, tensor in weights.items()})
 
 
 @dataclass
