@@ -16,6 +16,7 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.optimization.schedule import Schedule, slow_down
+from impasto.optimization.without_compiler import without_compiler
 
 EVERY = 10
 """Steps of a stage between two checks of the losses on the device."""
@@ -79,6 +80,7 @@ class Guard:
         self.first = torch.where(self.first.isnan(), loss, self.first)
         self.worst = torch.maximum(self.worst, torch.where(loss.isfinite(), loss, torch.inf))
 
+    @without_compiler()
     def check(self, optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
         """Go back to the best picture if the loss diverged since the last check.
 

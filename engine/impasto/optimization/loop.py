@@ -24,6 +24,7 @@ from impasto.optimization.result import Result, Step
 from impasto.optimization.schedule import advance, make_schedule
 from impasto.optimization.stages import Stage, carry_over
 from impasto.optimization.state import Run, StageState
+from impasto.optimization.without_compiler import without_compiler
 from impasto.settings.style import normalized_weights
 
 
@@ -80,6 +81,7 @@ def finish(run: Run) -> Result:
     return result
 
 
+@without_compiler()
 def begin(run: Run, stage: Stage) -> None:
     """Make targets, canvas and optimizer of a stage; the canvas goes on from the last one."""
     run.between_steps = False

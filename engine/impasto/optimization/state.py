@@ -27,6 +27,7 @@ from impasto.optimization.result import Step
 from impasto.optimization.schedule import Schedule, schedule_state
 from impasto.optimization.stages import Stage
 from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture
+from impasto.optimization.without_compiler import without_compiler
 from impasto.settings.settings import Settings
 from impasto.storage.safetensors_file import sum_of
 
@@ -95,6 +96,7 @@ class StageState:
         averaged = self.ema.picture() if self.ema is not None else None
         return self.canvas.picture() if averaged is None else averaged
 
+    @without_compiler()
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values from which :meth:`load_state_dict` goes on."""
         return {
@@ -105,6 +107,7 @@ class StageState:
             "ema": self.ema.state_dict() if self.ema else None,
         }
 
+    @without_compiler()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave.
 

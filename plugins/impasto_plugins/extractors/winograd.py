@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from impasto_plugins.extractors.operation import operation
+
 MADE, TAKEN = 4, 6
 """Sides of a tile of output, and of the input that it is made from, pixels."""
 POINTS = (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)
@@ -81,7 +83,7 @@ def transformed(kernel: Tensor, bias: Tensor) -> Winograd:
 
 
 # An operation, so that profiles show it with its shapes.
-@torch.library.custom_op("impasto::winograd", mutates_args=())
+@operation("impasto::winograd")
 def _convolved(feature: Tensor, weights: Tensor, bias: Tensor | None, backwards: bool) -> Tensor:
     transforms = _transforms(backwards)
     _, incoming, height, width = feature.shape
