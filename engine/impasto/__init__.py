@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from impasto.jobs.worker import Ended, Executor, Task, Worker
     from impasto.model.canvas import Canvas
     from impasto.model.extractor import Extractor, Features
+    from impasto.model.flow import Flow
     from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
     from impasto.model.masks import Region
     from impasto.model.objective import Objective
@@ -64,6 +65,7 @@ _HOME = {
         "SettingsError",
     ),
     "impasto.model.extractor": ("Extractor", "Features"),
+    "impasto.model.flow": ("Flow",),
     "impasto.jobs.compare": ("Score",),
     "impasto.jobs.estimate": ("Estimate",),
     "impasto.jobs.rerun": ("rerun",),
@@ -89,6 +91,7 @@ __all__ = [
     "Extractor",
     "Fade",
     "Features",
+    "Flow",
     "ImpastoError",
     "Interrupted",
     "LayerWeights",

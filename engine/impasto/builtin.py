@@ -23,6 +23,7 @@ BUILT_IN = (
     "impasto_plugins.losses.laplacian",
     "impasto_plugins.losses.tv",
     "impasto_plugins.losses.range",
+    "impasto_plugins.losses.temporal",
     "impasto_plugins.optimizers.lbfgs",
     "impasto_plugins.optimizers.adam",
     "impasto_plugins.optimizers.torch_optim",
@@ -39,6 +40,7 @@ BUILT_IN = (
     "impasto_plugins.callbacks.tensorboard",
     "impasto_plugins.executors.local",
     "impasto_plugins.executors.processes",
+    "impasto_plugins.flows.dis",
     "impasto_profiling.profile",
 )
 

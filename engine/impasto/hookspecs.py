@@ -88,6 +88,16 @@ def impasto_executors() -> Iterable[Offer]:  # type: ignore[empty-body]
 
 
 @hookspec
+def impasto_flows() -> Iterable[Offer]:  # type: ignore[empty-body]
+    """Offer optical flows. ``factory(**options)`` returns an :class:`impasto.Flow`.
+
+    It says where each pixel of a frame is in another, for ``impasto video``. What the factory raises
+    stops the film before its first frame.
+    When: once, at loading. Return: offers. Failure: the plugin is listed as broken.
+    """
+
+
+@hookspec
 def impasto_before_run(run: Run) -> None:
     """The run is ready: pictures read, plugins made, nothing computed yet.
 

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from torchvision.models.optical_flow import raft_small
 
 import impasto.plugin
 import impasto.testing
 from helpers import Invoke, Outcome, Pair, refused
 from impasto import hookspecs
+from impasto.builtin import build_host
 
 GUIDE = (Path(__file__).parents[2] / "plugins" / "README.md").read_text(encoding="utf-8")
 TESTING = [
@@ -82,6 +85,7 @@ SAID = {
     "summary": [],
     "backwards": [],
     "slurm": [],
+    "raft": [],
 }
 """What examples print; the others change the picture, or refuse the run."""
 CHANGES = [name for name, (options, _) in EXAMPLES.items() if options and name not in SAID]
@@ -103,6 +107,18 @@ def test_examples_that_offer_something_change_the_picture(
 def test_the_example_that_refuses_a_run(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
     done = done_with("polite", 9_999, invoke, pair, tmp_path)
     assert refused(done) == "polite: that would take all day"
+
+
+def test_the_example_of_optical_flow_gives_one(tmp_path: Path) -> None:
+    torch.save(raft_small().state_dict(), tmp_path / "raft.pth")
+    (tmp_path / "raft.py").write_text(EXAMPLES["raft"][1], encoding="utf-8")
+    host = build_host("none", [str(tmp_path / "raft.py")])
+    spec = impasto.Spec("raft", {"weights": str(tmp_path / "raft.pth"), "steps": 1})
+    flow = host.make("flow", spec)
+    assert isinstance(flow, impasto.Flow)
+    found = flow.between(torch.rand(1, 3, 40, 60), torch.rand(1, 3, 40, 60))
+    assert found.shape == (1, 2, 40, 60)
+    assert found.isfinite().all()
 
 
 @pytest.mark.parametrize("name", TESTS)

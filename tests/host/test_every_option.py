@@ -26,8 +26,8 @@ WRONG = [
     and option.type != "Path | none"
     # Torch's optimizers are all made by one function.
     and (not name.startswith("torch.") or name == "torch.SGD")
-    # An option of commands for many pictures alone; no setting.
-    and kind != "executor"
+    # Options of commands for many pictures and for films alone; no settings.
+    and kind not in ("executor", "flow")
 ]
 """Those that do not take any text; what the others refuse is tested beside each plugin."""
 

@@ -36,7 +36,7 @@ from impasto.settings.spec import Spec
 
 logger = logging.getLogger("impasto")
 
-Kind = Literal["extractor", "loss", "optimizer", "canvas", "callback", "executor"]
+Kind = Literal["extractor", "loss", "optimizer", "canvas", "callback", "executor", "flow"]
 
 KINDS: dict[Kind, str] = {
     "extractor": "impasto_extractors",
@@ -45,6 +45,7 @@ KINDS: dict[Kind, str] = {
     "canvas": "impasto_canvases",
     "callback": "impasto_callbacks",
     "executor": "impasto_executors",
+    "flow": "impasto_flows",
 }
 """Each kind of plugin and the hook that offers it."""
 
@@ -55,6 +56,7 @@ GIVEN_BY_HOST: dict[Kind, int] = {
     "canvas": 1,
     "callback": 0,
     "executor": 0,
+    "flow": 0,
 }
 """How many of a factory's first parameters the engine gives; the others are options."""
 

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from impasto.errors import PluginError, defined_at, with_place
 from impasto.host.host import Host, Kind, Origin
-from impasto.model.extractor import Extractor
+from impasto.model.extractor import IMAGE, Extractor
 from impasto.model.inputs import distinct
 from impasto.model.loss import Loss
 from impasto.model.objective import Objective
@@ -43,20 +43,39 @@ def make_objective(
         SettingsError: an option that does not fit, or a layer that the extractor does not have.
         PluginError: a plugin failed, or returned something else than it offers.
     """
+    before = generator.get_state()
     kept = share.extractor() if share else None
     extractor = kept or made(host, "extractor", settings.extractor, Extractor, generator=generator)
+    drawn = generator.get_state()
+    losses = make_losses(host, settings, generator, share)
+    wanted = {layer for loss in losses for layer in loss.layers} - {IMAGE}
+    if share is not None and kept is not None and wanted != set(kept.selected):
+        # What it left out when its layers were selected cannot be had again.
+        share.forget()
+        generator.set_state(before)
+        return make_objective(host, settings, generator, device, precision, share)
     if share is not None:
-        share.keep_extractor(extractor)
-    losses: list[Loss] = []
-    for spec in settings.loss:
-        loss = made(host, "loss", spec, Loss, generator=generator)
-        loss.spec = spec
-        loss.weight *= weight_factor(settings, loss)
-        losses.append(loss)
+        share.keep_extractor(extractor, drawn)
     objective = Objective(extractor, losses)
     if kept is None:
         extractor.prepare(device, precision)
     return objective.to(device)
+
+
+def make_losses(
+    host: Host, settings: Settings, generator: torch.Generator, share: Share | None
+) -> list[Loss]:
+    """The losses of a run, in order; see :func:`make_objective`."""
+    losses: list[Loss] = []
+    for number, spec in enumerate(settings.loss):
+        loss = made(host, "loss", spec, Loss, generator=generator)
+        loss.spec = spec
+        loss.weight *= weight_factor(settings, loss)
+        losses.append(loss)
+        if share is not None and loss.target == "style":
+            namesakes = sum(other.name == spec.name for other in settings.loss[:number])
+            share.has_style_loss(spec, namesakes)
+    return losses
 
 
 def weight_factor(settings: Settings, loss: Loss) -> float:

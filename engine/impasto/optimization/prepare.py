@@ -23,7 +23,7 @@ from impasto.optimization.hardware import choose_device, choose_precision
 from impasto.optimization.initial_image import InitialImageInputs, make_initial_image
 from impasto.optimization.inputs import InputFiles
 from impasto.optimization.making import make_objective, register_callback
-from impasto.optimization.shared import Share, Shared, objective_key
+from impasto.optimization.shared import Share, Shared, network_key
 from impasto.optimization.stages import Stage, plan_stages
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_files import fitting_statistics
@@ -64,8 +64,9 @@ def prepare(
     generator = torch.Generator().manual_seed(settings.seed)
     share = None
     if shared is not None:
-        read = {**host.checksums, **files.checksums_now(option_texts(settings))}
-        share = Share(shared, objective_key(settings, device, precision, read), generator)
+        read = files.checksums_now(option_texts(settings))
+        key = network_key(settings, device, precision, host.checksums, read)
+        share = Share(shared, key, generator, read)
     with files.read_by_plugins([*option_texts(settings)]):
         objective = make_objective(host, settings, generator, device, precision, share)
     check_masks(settings.style, host, objective)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -18,15 +18,13 @@ from impasto.model.extractor import Extractor
 from impasto.model.objective import StyleStatistics
 from impasto.settings.document import MEGABYTE
 from impasto.settings.settings import Settings
+from impasto.settings.spec import Spec
 
 MOST = 512 * MEGABYTE
 """Bytes of statistics that are kept; those that were not used for longest go first."""
 
-OF_THE_OBJECTIVE = (
-    *("extractor", "loss", "style_weight", "content_weight"),
-    *("seed", "plugin", "load"),
-)
-"""Settings that network and losses are made from."""
+OF_THE_NETWORK = ("extractor", "seed", "plugin", "load")
+"""Settings that the network is made from."""
 
 
 @dataclass
@@ -45,27 +43,51 @@ class Shared:
             self.statistics.popitem(last=False)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Share:
     """What one run takes from the others, and leaves to them."""
 
     shared: Shared
     key: str
-    """Tells apart objectives; see :func:`objective_key`."""
+    """Tells apart networks; see :func:`network_key`."""
     generator: torch.Generator
     """Of the run."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each file that a plugin reads, by the name that its options have for it."""
+    style_losses: str = ""
+    """Tells apart the losses that compare with a style."""
 
     def extractor(self) -> Extractor | None:
-        """The network if an earlier run had the same; the generator is then as if it had been made."""
+        """The network if an earlier run had the same; the generator is then as if it had been made.
+
+        It has the layers that the losses of that run asked for.
+        """
         if self.shared.network is None or self.shared.network[0] != self.key:
             return None
         _, extractor, drawn = self.shared.network
         self.generator.set_state(drawn)
         return extractor
 
-    def keep_extractor(self, extractor: Extractor) -> None:
-        """Keep a network that was made just now."""
-        self.shared.network = (self.key, extractor, self.generator.get_state())
+    def keep_extractor(self, extractor: Extractor, drawn: Tensor) -> None:
+        """Keep a network, with the state that making it left the generator in."""
+        self.shared.network = (self.key, extractor, drawn)
+
+    def forget(self) -> None:
+        """Let go the network, and what was noted of losses."""
+        self.shared.network, self.style_losses = None, ""
+
+    def has_style_loss(self, spec: Spec, namesakes: int) -> None:
+        """Note a loss that compares with a style, just after it was made.
+
+        Args:
+            spec: that it was made from.
+            namesakes: losses before it with the same name, after which its term is numbered.
+        """
+        drawn = hashlib.sha256(self.generator.get_state().numpy().tobytes()).hexdigest()
+        read = sorted(read_by([spec], self.files).items())
+        self.style_losses = checksum_of(
+            *(self.style_losses, spec.name, spec.options, namesakes, drawn, read)
+        )
 
     def statistics(
         self, picture: str, height: int, width: int, compute: Callable[[], StyleStatistics]
@@ -81,7 +103,7 @@ class Share:
             width: the same.
             compute: makes them.
         """
-        key = checksum_of(self.key, picture, height, width)
+        key = checksum_of(self.key, self.style_losses, picture, height, width)
         if key in self.shared.statistics:
             self.shared.statistics.move_to_end(key)
             return self.shared.statistics[key]
@@ -92,20 +114,32 @@ class Share:
         return made
 
 
-def objective_key(
-    settings: Settings, device: torch.device, precision: torch.dtype, files: Mapping[str, str]
+def network_key(
+    settings: Settings,
+    device: torch.device,
+    precision: torch.dtype,
+    plugins: Mapping[str, str],
+    files: Mapping[str, str],
 ) -> str:
-    """Tells apart networks, with the layers that the losses ask for, and losses.
+    """Tells apart networks, but for the layers that the losses ask for.
 
     Args:
         settings: of a run.
         device: of the run.
         precision: of the network.
-        files: SHA-256 of each file that a plugin is, or reads, by its name.
+        plugins: SHA-256 of each file that a plugin is, by its name.
+        files: that of each file that a plugin reads.
     """
     table = settings.as_table()
-    chosen = {name: table.get(name) for name in OF_THE_OBJECTIVE}
-    return checksum_of(chosen, str(device), str(precision), sorted(files.items()))
+    chosen = {name: table.get(name) for name in OF_THE_NETWORK}
+    read = {**plugins, **read_by([settings.extractor], files)}
+    return checksum_of(chosen, str(device), str(precision), sorted(read.items()))
+
+
+def read_by(specs: Iterable[Spec], files: Mapping[str, str]) -> dict[str, str]:
+    """Of these files those that plugins read, as their options say."""
+    named = {value for spec in specs for value in spec.options.values() if isinstance(value, str)}
+    return {name: files[name] for name in named if name in files}
 
 
 def checksum_of(*parts: object) -> str:

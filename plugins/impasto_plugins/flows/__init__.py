@@ -1,0 +1,1 @@
+"""Optical flow between the frames of a film."""

@@ -1,0 +1,92 @@
+"""What runs share: network and style statistics, also where their other losses differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from helpers import Pair
+from impasto.jobs.run import run_settings
+from impasto.model.objective import Objective
+from impasto.optimization.shared import Shared
+from impasto.settings.settings import gather
+
+TINY: Mapping[str, object] = {
+    "plugin": "impasto.testing", "extractor": "tiny", "scales": "single", "size": 32, "steps": 2,
+}  # fmt: skip
+
+
+class Counting:
+    """How often statistics are computed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        compute = Objective.style_statistics
+
+        def counted(objective: Objective, *given: object) -> object:
+            self.count += 1
+            return compute(objective, *given)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Objective, "style_statistics", counted)
+
+
+def painted(pair: Pair, shared: Shared | None, **given: object) -> list[float]:
+    settings = gather(
+        {"content": str(pair.content), "style": str(pair.style), **TINY, **given}, None, None
+    )
+    return run_settings(settings, shared=shared).losses
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        ["content", "gram", "tv"],
+        ["tv", "gram"],
+        ["content:weight=3", "gram"],
+    ],
+)
+def test_other_losses_leave_the_statistics_of_the_style(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, loss: list[str]
+) -> None:
+    shared = Shared()
+    painted(pair, shared, loss=["content", "gram"])
+    counting = Counting(monkeypatch)
+    together = painted(pair, shared, loss=loss)
+    assert counting.count == 0
+    assert together == painted(pair, None, loss=loss)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        ["content", "gram:layers=conv1_1"],
+        ["gram", "gram:layers=conv2_1"],
+        ["moments"],
+        ["sliced", "gram"],
+    ],
+)
+def test_another_loss_of_the_style_has_its_own(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, loss: list[str]
+) -> None:
+    shared = Shared()
+    painted(pair, shared, loss=["content", "gram"])
+    counting = Counting(monkeypatch)
+    together = painted(pair, shared, loss=loss)
+    assert counting.count == 1
+    assert together == painted(pair, None, loss=loss)
+
+
+def test_deeper_layers_need_another_network(pair: Pair) -> None:
+    shared = Shared()
+    painted(pair, shared, loss=["tv", "gram:layers=conv1_1"], extractor="random")
+    deeper = ["tv", "gram:layers=conv2_1"]
+    together = painted(pair, shared, loss=deeper, extractor="random")
+    assert together == painted(pair, None, loss=deeper, extractor="random")
+
+
+def test_what_other_losses_draw_counts(pair: Pair) -> None:
+    shared = Shared()
+    painted(pair, shared, loss=["sliced:projections=4"])
+    twice = ["sliced:projections=4", "sliced:projections=4"]
+    assert painted(pair, shared, loss=twice) == painted(pair, None, loss=twice)
