@@ -42,6 +42,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("configuration")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(folder))
+        patch.setenv("XDG_CACHE_HOME", str(folder))
         yield folder
 
 
@@ -106,16 +107,9 @@ def interrupt(install: Install) -> Interrupt:
 
 @pytest.fixture(scope="session", autouse=True)
 def bundled_weights_are_read_once() -> Iterator[None]:
-    """Looking up the weights of VGG-19 takes most of a second, and most tests that paint use them."""
-    read = vgg_weights.oxford_weights
-    read_once = functools.cache(read)
-
-    def weights(path: Path, name: str, sha256: str | None = None) -> vgg_weights.Weights:
-        # A file without a known checksum is a test's own, which may change.
-        return (read_once if sha256 else read)(path, name, sha256)
-
+    """Most tests that paint use them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vgg_weights, "oxford_weights", weights)
+        patch.setattr(vgg_weights, "bundled_weights", functools.cache(vgg_weights.bundled_weights))
         yield
 
 

