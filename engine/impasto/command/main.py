@@ -17,6 +17,7 @@ from impasto import __version__
 from impasto.command.other_words import answer
 from impasto.command.printing import say
 from impasto.command.streams import guarded_streams, open_closed_streams
+from impasto.command.threads import configure_threads
 from impasto.errors import ImpastoError, one_line, unknown, visible
 from impasto.jobs.signals import StopSignals
 from impasto.optimization.memory import is_out_of_memory
@@ -128,6 +129,8 @@ def main() -> None:
     open_closed_streams()
     signals = StopSignals()
     with guarded_streams(), signals.watched(defaults=True):
+        if line := configure_threads(os.environ):
+            _say(visible(f"impasto: warning: {line}"))
         status = _status(signals)
     sys.exit(status)
 
