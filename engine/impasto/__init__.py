@@ -13,7 +13,7 @@ from impasto.host.offer import Offer, hookimpl
 
 if TYPE_CHECKING:
     from impasto.api.functions import compare, estimate, learn, plugins, profile, sweep
-    from impasto.api.run import run, steps
+    from impasto.api.run import run, steps, texture
     from impasto.errors import (
         CheckpointError,
         ImpastoError,
@@ -49,7 +49,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "impasto.api.functions": ("compare", "estimate", "learn", "plugins", "profile", "sweep"),
-    "impasto.api.run": ("run", "steps"),
+    "impasto.api.run": ("run", "steps", "texture"),
     "impasto.jobs.keywords": ("RunKeywords",),
     "impasto.jobs.pieces": ("features", "make", "read_image"),
     "impasto.jobs.resume": ("resume",),
@@ -134,6 +134,7 @@ __all__ = [
     "run",
     "steps",
     "sweep",
+    "texture",
     "to_json",
 ]
 

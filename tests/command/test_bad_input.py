@@ -52,7 +52,7 @@ def test_missing_files_and_folders(invoke: Invoke, pair: Pair, tmp_path: Path) -
     assert "unknown suffix '.gif'" in line
     line = refused(invoke("run", pair.content, pair.style, "--init", tmp_path / "none.png"))
     assert "does not exist; allowed: content, style, noise, blend, or a picture file" in line
-    assert "'content' must be given" in refused(invoke("run"))
+    assert "'style' must be given" in refused(invoke("run"))
 
 
 def test_an_output_that_exists_is_kept_without_force(

@@ -30,6 +30,7 @@ NOT_RUN = ("bench", "--help", "--stacks")
 
 SMALL = {
     "run": ["--size", "48", "--steps", "1"],
+    "texture": ["--size", "48x32", "--steps", "1", "--scales", "single"],
     "batch": ["--size", "48", "--steps", "1"],
     "grid": ["--size", "48", "--steps", "1", "--extractor", "tiny", "--plugin", "impasto.testing"],
     "sweep": ["--size", "32", "--steps", "1"],

@@ -162,7 +162,7 @@ def _name(picture: Picture | Result, number: int) -> str:
 
 
 def estimate(
-    content: Picture,
+    content: Picture | None,
     style: Picture | Sequence[Picture],
     *,
     preset: str | None = None,
@@ -188,7 +188,7 @@ def estimate(
 
 
 def profile(
-    content: Picture,
+    content: Picture | None,
     style: Picture | Sequence[Picture],
     folder: str | PathLike[str],
     *,

@@ -30,7 +30,7 @@ IN_MEMORY_TYPES = (Image, numpy.ndarray, Tensor)
 
 
 def run(
-    content: Picture,
+    content: Picture | None,
     style: Picture | Sequence[Picture],
     *,
     preset: str | None = None,
@@ -41,7 +41,8 @@ def run(
 
     Args:
         content: a file; a picture of Pillow; an array (H, W, 3), (H, W) or (H, W, 4); or a tensor
-            (3, H, W) or (1, 3, H, W). Arrays and tensors are sRGB, uint8 or float in [0, 1].
+            (3, H, W) or (1, 3, H, W). Arrays and tensors are sRGB, uint8 or float in [0, 1]. None for a
+            texture; see :func:`texture`.
         style: one or several of these, or of :class:`impasto.Style`.
         preset: name of a preset; ``default`` unless given.
         config: a TOML file of settings.
@@ -62,8 +63,37 @@ def run(
     return run_settings(*asked)
 
 
+def texture(
+    style: Picture | Sequence[Picture],
+    *,
+    preset: str | None = None,
+    config: str | PathLike[str] | None = None,
+    **given: Unpack[RunKeywords],
+) -> Result:
+    """Paint a texture that looks like a picture, or like several at once, with no content.
+
+    Gatys, Ecker and Bethge, "Texture Synthesis Using Convolutional Neural Networks", NIPS 2015.
+
+    Args:
+        style: one or several, as in :func:`run`.
+        preset: name of a preset; ``texture`` unless given.
+        config: a TOML file of settings.
+        given: settings by name, as in :func:`run`; ``size`` may be (width, height). Another ``seed`` gives
+            another texture of the same kind.
+
+    Returns:
+        As :func:`run`.
+
+    Raises:
+        ImpastoError: a setting, picture or plugin that cannot be used, such as a loss that compares with a
+            content.
+        RunFailed, Interrupted: see :func:`run`.
+    """
+    return run_settings(*asked_for(None, style, preset, config, given, "texture"))
+
+
 def steps(
-    content: Picture,
+    content: Picture | None,
     style: Picture | Sequence[Picture],
     *,
     preset: str | None = None,
@@ -103,21 +133,33 @@ class Asked(NamedTuple):
 
 
 def asked_for(
-    content: Picture,
+    content: Picture | None,
     style: Picture | Sequence[Picture],
     preset: str | None,
     config: str | PathLike[str] | None,
     given: Mapping[str, object],
+    otherwise: str = "default",
 ) -> Asked:
-    """Settings, pictures and objects from the arguments of a call; see :func:`run`."""
+    """Settings, pictures and objects from the arguments of a call; see :func:`run`.
+
+    Args:
+        content: a picture, or None for a texture.
+        style: one or several pictures.
+        preset: name of a preset.
+        config: a TOML file of settings.
+        given: settings by name.
+        otherwise: name of the preset where none is named.
+    """
     styles = listed(style)
     given, objects = take_objects(given)
-    given = {**given, "content": _name(content), "style": [_style(one) for one in styles]}
+    named = None if content is None else _name(content)
+    given = {**given, "content": named, "style": [_style(one) for one in styles]}
     for name in ("output", "checkpoint"):
         if isinstance(path := given.get(name), PathLike):
             given[name] = fspath(path)
     config = fspath(config) if config is not None else None
-    settings, documents = gather(given, preset, config), documents_of(preset, config)
+    settings = gather(given, preset, config, otherwise)
+    documents = documents_of(preset, config)
     in_memory = [_in_memory(one, "style") for one in styles]
     return Asked(settings, _in_memory(content, "content"), in_memory, [objects], documents)
 
@@ -159,7 +201,7 @@ def _style(picture: Picture) -> str | Style:
     return picture if isinstance(picture, str) else Style.parse(picture)
 
 
-def _in_memory(picture: Picture, name: str) -> Photo | None:
+def _in_memory(picture: Picture | None, name: str) -> Photo | None:
     if isinstance(picture, Image):
         return photo_of(picture)
     if isinstance(picture, (numpy.ndarray, Tensor)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import click
 
@@ -33,6 +34,9 @@ _ALL = "impasto.help_all"
 class GroupedCommand(click.Command):
     """A command whose options are shown in groups, and that recognizes options of other programs."""
 
+    preset: ClassVar[str] = "default"
+    """Whose values the help has in brackets: that which is taken where none is named."""
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = {option for parameter in self.params for option in parameter.opts}
         if line := answer(args, known):
@@ -42,7 +46,7 @@ class GroupedCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         everything = bool(ctx.meta.get(_ALL))
         options = [one for one in self.get_params(ctx) if isinstance(one, click.Option)]
-        for title, rows in _sections(options, everything, ctx):
+        for title, rows in _sections(options, everything, ctx, self.preset):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
@@ -65,7 +69,7 @@ def groups() -> dict[str, dict[str, str]]:
 
 
 def _sections(
-    options: Sequence[click.Option], everything: bool, ctx: click.Context
+    options: Sequence[click.Option], everything: bool, ctx: click.Context, preset: str
 ) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Titles with their rows; what is in no group belongs to this command alone, and is first."""
     by_name = {
@@ -76,7 +80,7 @@ def _sections(
     own = [row for name, one in by_name.items() if name not in grouped for row in _row(one, ctx)]
     if own:
         yield f"Options of {ctx.info_name}", own
-    values = default_values()
+    values = default_values(preset)
     for title, lines in table.items():
         rows: list[tuple[str, str]] = []
         for name, line in lines.items():
@@ -105,10 +109,10 @@ def _short(term: str) -> str:
     return f"{names} {'N' if '≥' in metavar or '>' in metavar else 'NAME'}"
 
 
-def default_values() -> dict[str, str]:
-    """The default of each setting, in brackets: its value in the preset ``default``."""
+def default_values(preset: str) -> dict[str, str]:
+    """The default of each setting, in brackets: its value in a preset."""
     nothing = {"content": "content", "style": "style"}
-    settings = validate({**nothing, **read_preset("default")})
+    settings = validate({**nothing, **read_preset(preset)})
     table = {name: getattr(settings, name) for name in Settings.__dataclass_fields__}
     return {
         name: f" [{_text(value)}]"

@@ -24,6 +24,10 @@ from impasto.optimization.memory import is_out_of_memory
 
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
+    "texture": (
+        "impasto.command.texture:texture",
+        "Paint a texture of any size from pictures alone.",
+    ),
     "grid": ("impasto.command.grid:grid", "Paint each content in each style, in one sheet."),
     "batch": (
         "impasto.command.batch:batch",

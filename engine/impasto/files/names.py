@@ -77,12 +77,16 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return next(free for free in itertools.chain([name], numbered) if free not in taken)
 
 
-def default_output(content: str, styles: Sequence[str | PathLike[str]]) -> str:
+def default_output(content: str | None, styles: Sequence[str | PathLike[str]]) -> str:
     """A name in the current folder made from the names of both pictures, shortened where it is too long.
 
     >>> default_output("photos/town.jpg", ("night.jpg",))
     'town_as_night.png'
+    >>> default_output(None, ("bricks.jpg",))
+    'bricks_texture.png'
     """
     painted = "_".join(Path(style).stem for style in styles)
+    if content is None:
+        return f"{fitting_name(painted, longest=220)}_texture.png"
     # Each is shortened by itself, so that both stay recognizable; the rest is room for suffixes.
     return f"{fitting_name(Path(content).stem, longest=110)}_as_{fitting_name(painted, longest=110)}.png"

@@ -212,7 +212,8 @@ def on_meta_device(prepared: Prepared, shapes: Objective) -> Run:
         device=torch.device("meta"),
         objective=shapes,
         evaluate=shapes,
-        content=replace(prepared.content, image=prepared.content.image.to("meta")),
+        content=prepared.content
+        and replace(prepared.content, image=prepared.content.image.to("meta")),
         initial_image=prepared.initial_image.to("meta"),
         styles=[
             replace(style, image=style.image.to("meta"), mask=_on_meta(style.mask))

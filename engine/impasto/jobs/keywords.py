@@ -32,11 +32,11 @@ class RunKeywords(TypedDict, total=False):
     """Bits per channel."""
     recipe: bool
     """Write settings, versions, checksums and losses into the picture."""
-    size: int | Literal["original"]
-    """Length of the longer side, pixels."""
+    size: int | Literal["original"] | str | tuple[int, int]
+    """Length of the longer side, pixels, or ``original``; without content also width and height."""
     side: Literal["longer", "shorter"]
     """The side that ``size`` measures."""
-    style_fit: Literal["keep", "stretch"]
+    style_fit: Literal["keep", "shrink", "stretch"]
     """Whether the style picture keeps its aspect ratio."""
     scales: Literal["single", "pyramid"] | Numbers
     """Stages from coarse to fine."""

@@ -63,10 +63,10 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     photo = files.picture(style.file)
     mask = visible_part(style, photo, objective, files.picture)
     picture = StylePicture(photo.image, style, mask, objective.extractor.smallest_side)
-    assert isinstance(settings.size, int)
-    sizes = stage_sizes(settings, settings.size)
+    assert settings.shape is not None
+    sizes = stage_sizes(settings, max(settings.shape))
     with failures_named(host, settings, objective):
-        tensors = tensors_of(picture, sizes, objective, device)
+        tensors = tensors_of(picture, sizes, settings.style_fit, objective, device)
     losses = style_losses(host, objective)
     if not losses:
         raise SettingsError("none of the losses compares with a style; there is nothing to learn")
@@ -79,6 +79,7 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
         "losses": losses,
         "sizes": sizes,
         "style": settings.style[0].options,
+        "style_fit": settings.style_fit,
         "seed": settings.seed,
         "precision": precision_name(precision),
     }
@@ -87,13 +88,17 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
 
 
 def tensors_of(
-    picture: StylePicture, sizes: Sequence[int], objective: Objective, device: torch.device
+    picture: StylePicture,
+    sizes: Sequence[int],
+    fit: str,
+    objective: Objective,
+    device: torch.device,
 ) -> dict[str, Tensor]:
     """The statistics of a picture at each size, pixels, by their names in the file; on the CPU."""
     tensors: dict[str, Tensor] = {}
     for number, length in enumerate(sizes):
-        stage = Stage(number, length, length, 1)
-        for term, layers in picture.statistics(stage, "keep", objective, device).items():
+        stage = Stage(number, length, length, 1, length / sizes[-1])
+        for term, layers in picture.statistics(stage, fit, objective, device).items():
             for layer, summary in layers.items():
                 for key, value in summary.items():
                     # Cloned: safetensors refuses tensors that share memory.

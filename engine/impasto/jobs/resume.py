@@ -213,22 +213,30 @@ def moved(value: Any, before: str, now: Path) -> Any:
 def folder_of(state: Mapping[str, Any], checkpoint: Path) -> Path:
     """Where the run was started, or where that folder is now: relative names count from there.
 
-    A folder that was moved or copied with checkpoint and content in it is found by the way from the
-    checkpoint.
+    A folder that was moved or copied with checkpoint and content in it, or style where there is no content,
+    is found by the way from the checkpoint.
 
     Raises:
         CheckpointError: it is not there.
     """
     before = Path(state["folder"])
     now = Path(os.path.normpath(checkpoint / str(state.get("from_here"))))
-    content = str(state["settings"].get("content")).removeprefix(f"{before}{os.sep}")
-    if not os.path.isabs(content) and os.path.isfile(now / content):
+    picture = first_picture(state["settings"]).removeprefix(f"{before}{os.sep}")
+    if not os.path.isabs(picture) and os.path.isfile(now / picture):
         return now
     if os.path.isdir(before):
         return before
     if os.path.isdir(now):
         return now
     raise CheckpointError(f"the run was started in '{before}', which is not there any more")
+
+
+def first_picture(settings: Mapping[str, Any]) -> str:
+    """The content of a checkpoint's settings, or the first style where there is none; empty if neither."""
+    style = settings.get("style")
+    first = style[0] if isinstance(style, list) and style else None
+    file = first.get("file") if isinstance(first, dict) else first
+    return str(settings.get("content") or file or "")
 
 
 def inputs_of(state: Mapping[str, Any], started_in: Path) -> dict[str, Any]:

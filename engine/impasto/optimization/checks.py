@@ -35,6 +35,64 @@ def check_specs(host: Host, settings: Settings) -> None:
         check_schedule(settings.schedule)
 
 
+def check_content(settings: Settings, host: Host) -> None:
+    """Refuse settings that need a content picture where there is none, or a shape that the content gives.
+
+    Args:
+        settings: of the run.
+        host: has the losses; those whose factory is their class are checked here, and all by
+            :func:`check_terms` once they are made.
+
+    Raises:
+        SettingsError: with what to give instead.
+    """
+    if settings.content is not None:
+        if settings.shape is not None and not isinstance(settings.size, int):
+            raise SettingsError(
+                f"size {settings.size}: the content picture gives the shape: give the length of one side",
+                settings=("size",),
+            )
+        return
+    for spec in settings.loss:
+        factory = host.find("loss", spec.name).offer.factory
+        refuse_content_loss(spec.name, getattr(factory, "target", "style"))
+    if settings.shape is None:
+        raise SettingsError(
+            f"size {settings.size} is that of the content picture, and there is none: give width and height,"
+            " as 768x512",
+            settings=("size",),
+        )
+    if settings.colors != "style":
+        raise SettingsError(
+            f"colors {settings.colors} are those of the content picture, and there is none: leave it out",
+            settings=("colors",),
+        )
+
+
+def check_terms(settings: Settings, objective: Objective) -> None:
+    """Refuse a loss that compares with the content where there is none.
+
+    Raises:
+        SettingsError: with what to give instead.
+    """
+    for term in objective.names if settings.content is None else ():
+        refuse_content_loss(term, objective.loss(term).target)
+
+
+def refuse_content_loss(name: str, target: str) -> None:
+    """Refuse a loss of a run without content by what it compares with.
+
+    Raises:
+        SettingsError: it is the content.
+    """
+    if target == "content":
+        raise SettingsError(
+            f"loss '{name}' compares with a content picture, and there is none: give one, or take losses"
+            " without it, as preset texture does",
+            settings=("loss", "preset"),
+        )
+
+
 def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> None:
     """Refuse masks with losses that cannot be summarized over a part of the picture.
 

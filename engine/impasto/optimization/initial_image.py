@@ -24,8 +24,8 @@ Fraction = Annotated[float, Field(ge=0)]
 class InitialImageInputs:
     """What the initial image can be made from."""
 
-    content: Tensor
-    """(1, 3, H, W) sRGB in [0, 1], at its own size."""
+    content: Tensor | None
+    """(1, 3, H, W) sRGB in [0, 1], at its own size; None where there is none."""
     style: Tensor | None
     """The first style picture, at its own size; None if a style file stands for it."""
     height: int
@@ -49,7 +49,16 @@ class InitialImageInputs:
 
 
 def content(given: InitialImageInputs) -> Tensor:
-    """The content picture."""
+    """The content picture.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    if given.content is None:
+        raise SettingsError(
+            "init: there is no content picture to start from; allowed: noise, style, or a picture file",
+            settings=("init",),
+        )
     return resized(given.content, given.height, given.width)
 
 

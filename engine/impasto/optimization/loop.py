@@ -86,7 +86,9 @@ def begin(run: Run, stage: Stage) -> None:
     """Make targets, canvas and optimizer of a stage; the canvas goes on from the last one."""
     run.between_steps = False
     prepared, settings, size = run.prepared, run.settings, (stage.height, stage.width)
-    content = resized(run.content, *size).to(run.device)
+    start = resized(run.picture().to(run.device), *size)
+    # Without content no loss compares with it, and the canvas gives the size.
+    content = start if run.content is None else resized(run.content, *size).to(run.device)
     only_luminance = settings.colors == "luminance"
     run.objective.set_targets(
         gray(content) if only_luminance else content,
@@ -97,7 +99,6 @@ def begin(run: Run, stage: Stage) -> None:
         normalized_weights(settings.style),
         [region.at(*size).to(run.device) for region in prepared.regions],
     )
-    start = resized(run.picture().to(run.device), *size)
     canvas = make_canvas(run, start, fresh=run.done_in(stage) == 0)
     canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
     parameters = list(canvas.parameters())

@@ -47,16 +47,18 @@ def result_of(run: Run, stopped: str = "") -> Result:
 def colors_and_alpha(run: Run) -> tuple[Tensor, Tensor | None]:
     """The picture so far, (1, 3, H, W) on the CPU, and the content's alpha at its size."""
     image = run.picture().cpu()
-    alpha = run.prepared.content.alpha
+    alpha = run.prepared.content.alpha if run.prepared.content else None
     return image, None if alpha is None else resized(alpha, *image.shape[-2:])
 
 
 def metadata_of(run: Run, result: Result) -> PictureMetadata:
     """What a result's file has beside its colors: the content picture's own, and the recipe."""
     photo = run.prepared.content
-    xmp = without_recipe(photo.xmp)
+    xmp = without_recipe(photo.xmp) if photo else b""
     if run.settings.recipe:
         xmp = with_recipe(xmp, recipe_of(run, result))
+    if photo is None:
+        return PictureMetadata(xmp=xmp)
     return PictureMetadata(result.alpha, photo.profile, photo.exif, xmp)
 
 

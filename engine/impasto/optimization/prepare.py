@@ -17,7 +17,14 @@ from impasto.images.reading import Photo
 from impasto.model.color import recolored
 from impasto.model.masks import plan_regions
 from impasto.model.objective import Objective
-from impasto.optimization.checks import check_masks, check_pixels, check_sides, check_specs
+from impasto.optimization.checks import (
+    check_content,
+    check_masks,
+    check_pixels,
+    check_sides,
+    check_specs,
+    check_terms,
+)
 from impasto.optimization.compiling import choose_compile
 from impasto.optimization.hardware import choose_device, choose_precision
 from impasto.optimization.initial_image import InitialImageInputs, make_initial_image
@@ -56,6 +63,7 @@ def prepare(
         ImpastoError: a picture, plugin, option or device that cannot be used.
     """
     check_specs(host, settings)
+    check_content(settings, host)
     device = choose_device(settings.device)
     precision = choose_precision(settings.precision, device)
     given = list(styles) or [None] * len(settings.style)
@@ -70,18 +78,23 @@ def prepare(
     with files.read_by_plugins([*option_texts(settings)]):
         objective = make_objective(host, settings, generator, device, precision, share)
     check_masks(settings.style, host, objective)
+    check_terms(settings, objective)
     for callback in settings.callback:
         register_callback(host, callback)
 
-    photo = content or files.picture(settings.content)
+    photo = content
+    if photo is None and settings.content is not None:
+        photo = files.picture(settings.content)
+    shape = photo.size if photo else settings.shape
+    assert shape is not None
     photos = [
         picture or (None if style.is_style_file else files.picture(style.file))
         for picture, style in zip(given, settings.style, strict=True)
     ]
-    stages = plan_stages(settings, *photo.size, objective.extractor.smallest_side)
+    stages = plan_stages(settings, *shape, objective.extractor.smallest_side)
     check_pixels(settings, stages, photos, objective.extractor.smallest_side)
     check_sides(settings, stages, photos, objective.extractor.smallest_side)
-    if max(stages[-1].width, stages[-1].height) > max(photo.size):
+    if max(stages[-1].width, stages[-1].height) > max(shape):
         logger.info("the content picture is smaller than the result and is enlarged")
     sources = [
         style_source(settings, index, picture, photo, objective, files, share)
@@ -99,7 +112,7 @@ def prepare(
             precision=precision,
             content=photo,
             styles=sources,
-            regions=plan_regions(settings.style, photo.size, files.picture),
+            regions=plan_regions(settings.style, shape, files.picture),
             initial_image=initial_image_of(settings, photo, sources[0], stages[0], files),
             stages=stages,
             objective=objective,
@@ -115,8 +128,8 @@ def pictures_to_read(
     settings: Settings, content: Photo | None, styles: Sequence[Photo | None]
 ) -> list[str]:
     """The names of the content and style pictures that are not in memory already."""
-    from_content = [settings.content] if content is None else []
-    return from_content + [
+    from_content = [] if content else [settings.content]
+    return [*filter(None, from_content)] + [
         style.file
         for style, photo in zip(settings.style, styles, strict=True)
         if photo is None and not style.is_style_file
@@ -125,7 +138,7 @@ def pictures_to_read(
 
 def initial_image_of(
     settings: Settings,
-    content: Photo,
+    content: Photo | None,
     style: StylePicture | SavedStyleStatistics,
     stage: Stage,
     files: InputFiles,
@@ -136,7 +149,7 @@ def initial_image_of(
         SettingsError, PictureError: the initial image that the settings name cannot be used.
     """
     inputs = InitialImageInputs(
-        content.image,
+        content.image if content else None,
         style.image if isinstance(style, StylePicture) else None,
         stage.height,
         stage.width,
@@ -151,7 +164,7 @@ def style_source(
     settings: Settings,
     index: int,
     picture: Photo | None,
-    content: Photo,
+    content: Photo | None,
     objective: Objective,
     files: InputFiles,
     share: Share | None = None,
@@ -162,7 +175,7 @@ def style_source(
         settings: of the run.
         index: of the style among those of the settings.
         picture: as it was read; None for a style file.
-        content: gives the colors where the settings say so.
+        content: gives the colors where the settings say so; None where there is none.
         objective: says whether its losses take masks.
         files: read the mask.
         share: has statistics of earlier runs, for pictures in files that give their own colors.
@@ -173,7 +186,9 @@ def style_source(
     if picture is None:
         return None
     style = settings.style[index]
-    image = recolored(picture.image, content.image, settings.colors, picture.alpha, content.alpha)
+    image = picture.image
+    if content is not None:
+        image = recolored(image, content.image, settings.colors, picture.alpha, content.alpha)
     mask = visible_part(style, picture, objective, files.picture)
     checksum = picture.checksum + files.checksums.get(style.style_mask or "", "")
     own_colors = settings.colors == "style" and bool(picture.checksum)
@@ -183,7 +198,8 @@ def style_source(
 
 def checksums_of(settings: Settings, files: InputFiles, host: Host) -> dict[str, str]:
     """SHA-256 of each input by its name in the settings; empty for a picture in memory."""
-    in_memory = dict.fromkeys((settings.content, *(style.file for style in settings.style)), "")
+    pictures = [*filter(None, [settings.content]), *(style.file for style in settings.style)]
+    in_memory = dict.fromkeys(pictures, "")
     plugins = {name: host.checksums.get(files.real_path(name)) for name in settings.plugin}
     ran = {name: checksum for name, checksum in plugins.items() if checksum is not None}
     return {**in_memory, **files.checksums, **ran}

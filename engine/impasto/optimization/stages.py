@@ -33,6 +33,8 @@ class Stage:
     """Height of the picture, in pixels."""
     steps: int
     """Optimizer steps of this stage."""
+    part: float = 1.0
+    """Its length as a part of the last stage's, in (0, 1]."""
 
     def style_size(
         self, width: int, height: int, fit: str, style: Style, smallest: int = 1
@@ -42,13 +44,17 @@ class Stage:
         Args:
             width: of the style picture, pixels.
             height: of the style picture, pixels.
-            fit: ``keep`` its shape, or ``stretch`` it to the stage's.
+            fit: ``keep`` its shape, as long as the stage; ``shrink``, the same, and no longer than its own
+                size in the last stage; or ``stretch`` it to the stage's.
             style: its scale, or its size, counts.
             smallest: shortest side, in pixels, that the network takes; a panorama is made larger for it.
         """
         if fit == "stretch" and style.size is None:
             return max(1, round(self.width * style.scale)), max(1, round(self.height * style.scale))
-        longer = style.size or max(1, round(max(self.width, self.height) * style.scale))
+        length: float = max(self.width, self.height)
+        if fit == "shrink":
+            length = min(length, self.part * max(width, height))
+        longer = style.size or max(1, round(length * style.scale))
         size = fitted(width, height, longer)
         too_narrow = min(size) < smallest <= longer
         return fitted(width, height, smallest, "shorter") if too_narrow else size
@@ -59,8 +65,8 @@ def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) 
 
     Args:
         settings: ``size``, ``side``, ``scales`` and ``steps`` count.
-        width: of the content picture, pixels.
-        height: of the content picture, pixels.
+        width: of the content picture, or of the result where there is none, pixels.
+        height: the same.
         smallest: shortest side, in pixels, that the network takes. Stages of a panorama that are
             narrower are left out, and that is logged; the last one is always there.
 
@@ -68,7 +74,7 @@ def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) 
         SettingsError: scales that do not grow.
     """
     side = max(width, height) if settings.side == "longer" else min(width, height)
-    size = side if settings.size == "original" else settings.size
+    size = settings.size if isinstance(settings.size, int) else side
     sizes = [fitted(width, height, one, settings.side) for one in stage_sizes(settings, size)]
     wide = [one for one in sizes[:-1] if min(one) >= smallest] + sizes[-1:]
     if len(wide) < len(sizes):
@@ -80,7 +86,8 @@ def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) 
         )
     steps = settings.steps
     return [
-        Stage(number, *one, steps[min(number, len(steps) - 1)]) for number, one in enumerate(wide)
+        Stage(number, *one, steps[min(number, len(steps) - 1)], max(one) / max(wide[-1]))
+        for number, one in enumerate(wide)
     ]
 
 

@@ -44,8 +44,9 @@ class Prepared:
     device: torch.device
     precision: torch.dtype
     """Precision of the network."""
-    content: Photo
-    """The content picture at its own size, with its alpha, profile and metadata, on the CPU."""
+    content: Photo | None
+    """The content picture at its own size, with its alpha, profile and metadata, on the CPU; None for a
+    texture, which has none."""
     styles: Sequence[StylePicture | SavedStyleStatistics]
     """One for each style of the settings."""
     regions: Sequence[Region]
@@ -183,9 +184,9 @@ class Run:
         return self.prepared.objective
 
     @property
-    def content(self) -> Tensor:
-        """The content picture at its own size: (1, 3, H, W) sRGB in [0, 1], on the CPU."""
-        return self.prepared.content.image
+    def content(self) -> Tensor | None:
+        """The content picture at its own size: (1, 3, H, W) sRGB in [0, 1], on the CPU; or None."""
+        return self.prepared.content.image if self.prepared.content else None
 
     @property
     def style_pictures(self) -> list[Tensor]:

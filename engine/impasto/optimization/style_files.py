@@ -79,6 +79,12 @@ def fitting_statistics(
                 f"style file '{path}': its {option} was fixed when it was made; to change it, make the"
                 f" style file again with that {option}"
             )
+    if (fit := record.get("style_fit", "keep")) != settings.style_fit:
+        raise SettingsError(
+            f"style file '{path}' was made with style_fit {fit}, not {settings.style_fit}: make it again"
+            " with that of this run",
+            settings=("style_fit",),
+        )
     check_network(path, record, with_prefix("probe/", tensors), settings, host, objective)
     for length in (max(stage.width, stage.height) for stage in stages):
         if length not in record["sizes"]:

@@ -177,8 +177,12 @@ def describe(annotation: Any) -> str:
     'number > 0'
     >>> describe(Annotated[float | None, Field(gt=0)])
     'number > 0 | none'
+    >>> describe(int | Annotated[str, Field(title="WxH")])
+    'whole number | WxH'
     """
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if titles := [title for note in _notes(annotation) if (title := getattr(note, "title", None))]:
+        return str(titles[0])
     if origin is Annotated:
         bare, none, _ = describe(arguments[0]).partition(" | none")
         return " ".join([bare, *_limits(annotation)]) + none

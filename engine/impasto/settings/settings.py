@@ -57,6 +57,12 @@ def _seed(value: object) -> object:
     return seed
 
 
+def _width_and_height(value: object) -> object:
+    if isinstance(value, (list, tuple)) and all(isinstance(one, int) for one in value):
+        return "x".join(map(str, value))
+    return value.strip().lower().replace("×", "x") if isinstance(value, str) else value
+
+
 def _bits(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
@@ -82,6 +88,13 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
 Sizes = Annotated[
     tuple[Annotated[int, Field(ge=16)], ...], Field(min_length=1), BeforeValidator(_numbers)
 ]
+WidthAndHeight = Annotated[
+    str, Field(title="WxH", pattern=r"^(1[6-9]|[2-9]\d|\d{3,7})x(1[6-9]|[2-9]\d|\d{3,7})$")
+]
+Size = Annotated[
+    Annotated[int, Field(ge=16)] | Literal["original"] | WidthAndHeight,
+    BeforeValidator(_width_and_height),
+]
 Counts = Annotated[
     tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1), BeforeValidator(_numbers)
 ]
@@ -91,8 +104,8 @@ Counts = Annotated[
 class Settings:
     """One run, described in full. Names are those of the command line and of TOML files."""
 
-    content: str
-    """Picture that gives the objects."""
+    content: str | None = Field(default=None, kw_only=True)
+    """Picture that gives the objects; none paints a texture, of the style alone."""
     style: Annotated[
         tuple[OneStyle, ...],
         Field(min_length=1),
@@ -111,13 +124,14 @@ class Settings:
     """Bits per channel; 16 needs PNG or TIFF, and keeps what 8 bits would round away."""
     recipe: bool = True
     """Write settings, versions, checksums and losses into the picture, for impasto show and rerun."""
-    size: Annotated[int, Field(ge=16)] | Literal["original"] = 512
-    """Length of the result's longer side in pixels, or 'original' for the content's own."""
+    size: Size = 512
+    """Length of the result's longer side in pixels, or 'original' for the content's own. Without a content
+    picture width and height, as 768x512, or one length for both."""
     side: Literal["longer", "shorter"] = "longer"
     """The side of the result that size measures."""
-    style_fit: Literal["keep", "stretch"] = "keep"
-    """Whether the style picture keeps its aspect ratio, its longer side as long as the result's, or is
-    stretched to the result's width and height."""
+    style_fit: Literal["keep", "shrink", "stretch"] = "keep"
+    """Whether the style picture keeps its aspect ratio, its longer side as long as the result's; or the
+    same, but is never enlarged (shrink); or is stretched to the result's width and height."""
     scales: Literal["single", "pyramid"] | Sizes = "single"
     """Stages from coarse to fine: single is one stage; pyramid starts at about 128 pixels and grows by
     factors of √2; or list the sizes, separated by commas. The last stage always has the size asked for."""
@@ -179,6 +193,14 @@ class Settings:
     """Let a config or preset that names files to write have them anywhere, not only in the working
     folder and its own."""
 
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Width and height, pixels, that ``size`` gives by itself; None where the content has to."""
+        if isinstance(self.size, int):
+            return (self.size, self.size)
+        width, times, height = self.size.partition("x")
+        return (int(width), int(height)) if times else None
+
     def with_output(self, name: str) -> Settings:
         """The same settings, with this output if none is set."""
         return self if self.output is not None else replace(self, output=name)
@@ -229,13 +251,16 @@ class Settings:
         return to_toml({key: table[key] for key in table if key not in OF_THE_USER})
 
 
-def gather(given: Mapping[str, object], preset: str | None, config: str | None) -> Settings:
+def gather(
+    given: Mapping[str, object], preset: str | None, config: str | None, otherwise: str = "default"
+) -> Settings:
     """Settings from three layers: what is given wins over the file, the file over the preset.
 
     Args:
         given: settings by name, as text or as values; those that are None are left out.
-        preset: name of a preset, or a TOML file of one; None takes the file's, or ``default``.
+        preset: name of a preset, or a TOML file of one; None takes the file's, or ``otherwise``.
         config: path of a TOML file, or None.
+        otherwise: name of the preset where none is named.
 
     Raises:
         SettingsError: an unknown setting or preset, a value that does not fit, with what is allowed,
@@ -245,7 +270,7 @@ def gather(given: Mapping[str, object], preset: str | None, config: str | None) 
     given = {name: value for name, value in given.items() if value is not None}
     from_file = read_toml(Path(config), f"config file '{config}'") if config else {}
     from_file.pop("about", None)
-    named = from_file.pop("preset", "default")
+    named = from_file.pop("preset", otherwise)
     from_preset = read_preset(preset or named)
     if config:
         wanted_of(f"config file '{config}'", config, from_file, given)

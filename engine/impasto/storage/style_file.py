@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from safetensors import SafetensorError
@@ -60,6 +60,8 @@ class Record(TypedDict):
     losses: list[Term]
     sizes: list[int]
     style: dict[str, Any]
+    style_fit: NotRequired[str]
+    """How the painting was sized; ``keep`` where it is not said."""
     seed: int
     precision: str
 

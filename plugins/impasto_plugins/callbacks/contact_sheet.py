@@ -51,7 +51,7 @@ class ContactSheet:
     def write(self, run: impasto.Run, label: str) -> None:
         """Write the sheet, with the picture as it is now under that label."""
         assert self.ends is not None
-        cells = [("content", to_picture(run.content))]
+        cells = [] if run.content is None else [("content", to_picture(run.content))]
         cells += [("style", to_picture(picture)) for picture in run.style_pictures]
         for number, (step, path) in enumerate(self.ends.by_step().items()):
             with Image.open(path) as picture:

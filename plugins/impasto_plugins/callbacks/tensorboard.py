@@ -67,7 +67,8 @@ class TensorBoard:
         self.writer = SummaryWriter(str(folder), purge_step=run.step + 1)
         settings = json.dumps(run.settings.as_table(), indent=2, ensure_ascii=False)
         self.writer.add_text("settings", f"```json\n{settings}\n```", run.step)
-        self.show("content", run.content, run.step)
+        if run.content is not None:
+            self.show("content", run.content, run.step)
         # A style file has summaries and no picture.
         styles = run.style_pictures
         for number, style in enumerate(styles):
