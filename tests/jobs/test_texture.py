@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -17,7 +18,12 @@ from impasto.settings.settings import gather
 
 TINY = ("--extractor", "tiny", "--plugin", "impasto.testing")
 SHORT = (*TINY, "--scales", "single", "--steps", "3", "--quiet")
-IN_PYTHON = {"extractor": "tiny", "plugin": "impasto.testing", "scales": "single", "steps": 3}
+IN_PYTHON: dict[str, Any] = {
+    "extractor": "tiny",
+    "plugin": "impasto.testing",
+    "scales": "single",
+    "steps": 3,
+}
 
 
 def size_of(path: Path) -> tuple[int, int]:
