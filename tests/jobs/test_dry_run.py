@@ -29,7 +29,9 @@ def test_a_dry_run_paints_nothing_and_says_what_a_run_takes(
     assert stages == [[32, 24, 4], [64, 48, 2]]
     assert record["peak_bytes"] == sum(record["parts_bytes"].values())
     assert record["seconds"] > 0
-    assert record["seconds_from"].startswith("3 steps at 32 × 24 pixels")
+    assert record["seconds_from"] == (
+        "3 steps at 32 × 24 pixels and 3 steps at 64 × 48 pixels, measured now"
+    )
     assert record["device"] == "cpu"
     told = invoke(*arguments)
     assert "GB at its peak (process " in told.out

@@ -169,7 +169,7 @@ def estimate(
     config: str | PathLike[str] | None = None,
     **given: Unpack[RunKeywords],
 ) -> Estimate:
-    """How much memory and roughly how much time a run will take. Nothing is painted.
+    """How much memory and time a run will take on this machine, by a few small steps. Nothing is painted.
 
     Args:
         content: see :func:`impasto.run`; so are all others.

@@ -1,9 +1,9 @@
-"""How much memory and roughly how much time a run will take; nothing is painted.
+"""How much memory and time a run will take; nothing is painted.
 
 Memory is the process as it stands after a trial of a few small steps, plus all tensors that are alive at
 once in one evaluation of the largest stage, which is gone through on torch's ``meta`` device: shapes
 without values. So it holds for any extractor, loss and canvas. What the optimizer keeps is measured in
-the trial and grows with the canvas. Time is the trial's, scaled by the number of pixels.
+the trial and grows with the canvas. Time is measured, see :mod:`impasto.jobs.trial`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import os
 import resource
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +22,10 @@ from impasto.errors import ImpastoError
 from impasto.images.reading import Photo
 from impasto.jobs.run import prepare_run
 from impasto.jobs.tensor_memory import LiveTensors
+from impasto.jobs.trial import SIZES, seconds_of_stages, take, trial_stage
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
-from impasto.optimization.failures import failures_named
-from impasto.optimization.loop import begin, take_step
+from impasto.optimization.loop import begin
 from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
@@ -35,10 +34,6 @@ from impasto.settings.settings import Settings
 OVERHEAD = 1.45
 """Beyond the tensors themselves: what the allocator holds back between them, and the workspace of oneDNN.
 Measured at 256, 512 and 1024 pixels on two cores."""
-TRIAL_SIZE = 128
-"""Longer side of the trial, pixels; less where the run's first stage is smaller."""
-TRIAL_STEPS = 3
-"""Timed steps of the trial, after one that is not timed."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +42,7 @@ class Estimate:
 
     stages: tuple[Stage, ...]
     seconds: tuple[float, ...]
-    """Rough seconds of each stage."""
+    """Seconds of each stage, without starting and saving."""
     parts: dict[str, int]
     """Bytes: ``process``, ``optimizer``, ``evaluation``; together the peak."""
     trial: str
@@ -104,50 +99,28 @@ def estimate_settings(
     stages, last, device = tuple(run.stages), run.stages[-1], run.device
     # Copied before the trial, in which losses may keep tensors that have values.
     shapes = copy.deepcopy(run.objective).to("meta")
-    trial = trial_stage(
-        stages[0],
-        run.objective.extractor.smallest_side / min(1, *(s.scale for s in settings.style)),
-    )
-    seconds = seconds_of_step(run, trial, before_stage)
+    smallest = run.objective.extractor.smallest_side / min(1, *(s.scale for s in settings.style))
+    trials = [take(run, trial_stage(stages[0], SIZES[0], smallest), before_stage)]
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
-    pixels = trial.width * trial.height
+    larger = trial_stage(last, SIZES[1], smallest)
+    if larger.width * larger.height > trials[0].pixels:
+        trials.append(take(run, larger, before_stage))
     largest = on_meta_device(run.prepared, shapes)
     return Estimate(
         stages=stages,
-        seconds=tuple(s.steps * seconds * s.width * s.height / pixels for s in stages),
+        seconds=seconds_of_stages(stages, trials),
         parts={
             "process": process,
-            "optimizer": round(kept * last.width * last.height / pixels),
+            "optimizer": round(kept * last.width * last.height / trials[0].pixels),
             "evaluation": round(OVERHEAD * bytes_of_evaluation(largest, last)),
         },
-        trial=f"{TRIAL_STEPS} steps at {trial.width} × {trial.height} pixels, scaled by pixels"
+        trial=f"{' and '.join(map(str, trials))}, measured now"
         + (", not compiled" if compiled else ""),
         device=str(device),
         precision=precision_name(run.precision),
         compiled=compiled,
     )
-
-
-def trial_stage(first: Stage, smallest: float) -> Stage:
-    """A stage of the run's shape that is small enough to be tried, and no narrower than the network takes."""
-    sides = (first.width, first.height)
-    scale = min(1.0, max(TRIAL_SIZE / max(sides), smallest / min(sides)))
-    width, height = (max(1, round(side * scale)) for side in sides)
-    return Stage(0, width, height, TRIAL_STEPS + 1)
-
-
-def seconds_of_step(run: Run, stage: Stage, before_stage: Callable[[Stage], None]) -> float:
-    """Seconds of a step, after one that is not timed."""
-    with failures_named(run.host, run.settings, run.objective):
-        begin(run, stage)
-        before_stage(stage)
-        take_step(run).loss  # noqa: B018 waits for the device
-    started = time.perf_counter()
-    for _ in range(TRIAL_STEPS):
-        step = take_step(run)
-    step.loss  # noqa: B018 waits for the device
-    return (time.perf_counter() - started) / TRIAL_STEPS
 
 
 def kept_by_optimizer(run: Run) -> int:
