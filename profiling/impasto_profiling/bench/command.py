@@ -25,6 +25,7 @@ SUITES = {
     "optimizers": "Evaluations that several ways take to the same loss.",
     "notebook": "Time to the loss of the notebook's recipe. Takes an hour.",
     "pastiche": "Time to the loss of pastiche 1.6.0. Takes an hour.",
+    "equal": "Losses after as many seconds as pastiche takes, and of the notebook's loop, compiled, too.",
     "startup": "From the command to the end of the first step.",
     "memory": "Peak memory of whole runs.",
     "hooks": "What twenty callbacks that do nothing cost.",
@@ -64,9 +65,9 @@ def bench(
 ) -> None:
     """Measure speed and memory, compared with the machine's limits and other programs.
 
-    SUITE is one of evaluation, optimizers, notebook, pastiche, startup, memory and hooks, or all; without
-    any they are listed. All take hours, since other programs get the time they need. Run nothing else
-    meanwhile.
+    SUITE is one of evaluation, optimizers, notebook, pastiche, equal, startup, memory and hooks, or
+    all; without any they are listed. All take hours, since other programs get the time they need. Run
+    nothing else meanwhile.
     """
     if not suites:
         list_suites()
@@ -106,14 +107,16 @@ def measured(chosen: tuple[str, ...], plan: Plan, file: Path | None) -> Report:
     Raises:
         ImpastoError: a suite cannot be run; it is named.
     """
+    from impasto_profiling.bench.conditions import conditions
     from impasto_profiling.bench.machine import load_now, report
 
     began, load = datetime.now(UTC), load_now()
-    made = report(plan.quick, began, load)
+    made, under = report(plan.quick, began, load), conditions()
     for name in chosen:
         suite: Suite = importlib.import_module(f"impasto_profiling.bench.{name}").measure
         with named(name):
-            for comparison in suite(plan):
+            for found in suite(plan):
+                comparison = found.model_copy(update={"conditions": under})
                 made = made.model_copy(update={"comparisons": [*made.comparisons, comparison]})
                 if file is not None:
                     file.write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")

@@ -55,17 +55,21 @@ def load_now() -> float:
 
 
 def processor() -> str:
-    """Name of the processor, as the system has it, with those of its instructions that matter here."""
+    """Name of the processor with those of its instructions that matter here, used or not."""
+    able = torch.cpu.get_capabilities()
+    known = [key for key in ("avx2", "avx512_bf16", "amx_bf16") if able.get(key)]
+    return f"{processor_name()} ({', '.join(known) or platform.machine()})"
+
+
+def processor_name() -> str:
+    """Name of the processor, as the system has it."""
     table = Path("/proc/cpuinfo")
     names = [
         line.partition(":")[2].strip()
         for line in (table.read_text(encoding="utf-8").splitlines() if table.is_file() else ())
         if line.startswith("model name")
     ]
-    name = names[0] if names else platform.processor() or platform.machine()
-    able = torch.cpu.get_capabilities()
-    known = [key for key in ("avx2", "avx512_bf16", "amx_bf16") if able.get(key)]
-    return f"{name} ({', '.join(known) or platform.machine()})"
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def commit() -> str:

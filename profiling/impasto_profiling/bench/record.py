@@ -12,6 +12,9 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+Unit = Literal["s", "ms", "GFLOP/s", "MB", "%", "steps", "loss"]
+
+
 class Strict(BaseModel):
     """A part of the record: unknown names, NaN and infinity are refused."""
 
@@ -29,19 +32,37 @@ class Figure(Strict):
     """In the order in which they were taken."""
 
 
+class Conditions(Strict):
+    """What a figure of the engine depends on besides the code."""
+
+    processor: str
+    instructions: str
+    """That are used: ``AVX2``; and what limits them, if something does."""
+    threads: int
+    precision: str
+    kernel: str
+    """Of the convolutions: ``Winograd``, ``direct``, or both, by layer."""
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread" + ("s" if self.threads > 1 else "")
+        return f"{self.processor}, {self.instructions}, {threads}, {self.precision}, {self.kernel}"
+
+
 class Comparison(Strict):
     """One thing that was measured, of Impasto and of what it is compared with."""
 
     suite: str
     case: str
     """What was done, e.g. ``512 px, bfloat16``."""
-    unit: Literal["s", "ms", "GFLOP/s", "MB", "%", "steps"]
+    unit: Unit
     better: Literal["lower", "higher"]
     impasto: Figure
     rival: Figure | None = None
     """None where a figure stands alone."""
     times_better: Positive | None = None
     """Above 1 Impasto is ahead; a fraction of the ceiling where that is the rival. None without a rival."""
+    conditions: Conditions | None = None
+    """Under which it was measured; each comparison of a report has them."""
     notes: dict[str, str | int | Number] = Field(default_factory=dict)
     """Whatever else is needed to read the figures."""
 
@@ -62,7 +83,7 @@ class Machine(Strict):
 class Report(Strict):
     """A whole benchmark."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     """Version of the schema."""
     began: str
     """Date and time, ISO 8601, UTC."""
@@ -90,7 +111,7 @@ def figure(name: str, samples: Sequence[float]) -> Figure:
 def compared(
     suite: str,
     case: str,
-    unit: Literal["s", "ms", "GFLOP/s", "MB", "%", "steps"],
+    unit: Unit,
     impasto: Figure,
     rival: Figure | None = None,
     *,

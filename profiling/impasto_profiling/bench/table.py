@@ -9,24 +9,27 @@ from rich.table import Table
 from impasto.command.safe_console import SafeConsole
 from impasto_profiling.bench.record import Comparison, Figure, Report
 
-HEADINGS = ("suite", "what", "Impasto", "compared with", "", "times better")
+HEADINGS = ("suite", "what", "Impasto", "compared with", "", "times better", "on")
 
 
 def print_table(report: Report) -> None:
     """Print the table on standard output, with a line about the machine."""
     table = Table(box=None, pad_edge=False)
-    for heading in HEADINGS:
+    # The last column is as wide as a terminal: what it says of all rows stands below them instead.
+    for heading in HEADINGS[:-1]:
         table.add_column(heading, justify="left" if heading in HEADINGS[:2] else "right")
     for row in rows(report):
-        table.add_row(*row)
+        table.add_row(*row[:-1])
     console = SafeConsole()
     console.print(table)
+    for under in dict.fromkeys(str(one.conditions or "") for one in report.comparisons):
+        console.print(f"each figure of Impasto on {under}", soft_wrap=True)
     console.print(about(report))
 
 
 def markdown(report: Report) -> str:
     """The table as Markdown, with the line about the machine below."""
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|---|---|---:|---:|---|---:|"]
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|---|---|---:|---:|---|---:|---|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows(report)]
     return "\n".join([*lines, "", about(report)])
 
@@ -41,6 +44,7 @@ def rows(report: Report) -> Iterator[tuple[str, ...]]:
             "" if one.rival is None else text(one.rival, one.unit),
             "" if one.rival is None else one.rival.name,
             ahead(one),
+            str(one.conditions or ""),
         )
 
 

