@@ -15,16 +15,12 @@ from impasto_profiling.convolutions import Convolution
 from impasto_profiling.trace import Span, Trace
 
 WINOGRAD = "impasto::winograd"
-FIXED = ("mkldnn::_convolution_pointwise", WINOGRAD)
-"""Convolutions with weights that were made ready before."""
+"""Both ways; see :mod:`impasto_plugins.extractors.winograd`."""
 FORWARD = (
     "aten::conv2d", "aten::convolution", "aten::_convolution", "aten::mkldnn_convolution",
-    "aten::cudnn_convolution", "aten::thnn_conv2d", *FIXED,
+    "aten::cudnn_convolution", "aten::thnn_conv2d", WINOGRAD,
 )  # fmt: skip
 BACKWARD = ("aten::convolution_backward",)
-TURNED = ("_ConvolvedBackward", "impasto::convolve_back")
-"""Operators whose convolution with the flipped kernel is the backward pass, plain and compiled; see
-:mod:`impasto_plugins.extractors.relu_convolution`."""
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -63,12 +59,11 @@ def achieved_by(trace: Trace, convolutions: Sequence[Convolution]) -> list[Achie
     """
     achieved = {one.layer: Achieved(one.layer) for one in convolutions}
     backwards = list(reversed(convolutions))
-    ways_back = [span for span in trace.spans if span.name in TURNED]
-    forward = [span for span in outermost(trace, FORWARD) if not _inside(span, ways_back)]
+    forward = [span for span in outermost(trace, FORWARD) if not _turned(span)]
     for span, one in tied(forward, convolutions):
         achieved[one.layer].forward += _busy(trace, span)
         achieved[one.layer].forward_flops += one.flops.forward
-    turned = [span for span in outermost(trace, FIXED) if _inside(span, ways_back)]
+    turned = [span for span in outermost(trace, [WINOGRAD]) if _turned(span)]
     for span, one in [
         *tied(outermost(trace, BACKWARD), backwards, 1),
         *tied(turned, backwards, shapes=_of_turned),
@@ -122,10 +117,9 @@ def outermost(trace: Trace, names: Sequence[str]) -> list[Span]:
     return found
 
 
-def _inside(span: Span, others: Sequence[Span]) -> bool:
-    return any(
-        other.thread == span.thread and other.start <= span.start < other.end for other in others
-    )
+def _turned(span: Span) -> bool:
+    """Whether it is a backward pass by Winograd's algorithm: that has no bias."""
+    return span.name == WINOGRAD and not any(span.details.get("Input Dims", [])[2:3])
 
 
 def _of_turned(one: Convolution) -> Shapes:

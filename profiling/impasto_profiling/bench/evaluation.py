@@ -85,7 +85,7 @@ def operations(run: Run) -> float:
     """Floating-point operations of the convolutions, forward and backward, in units of 10⁹.
 
     Args:
-        run: not begun, so that no weights are prepacked yet.
+        run: to count for.
     """
     # Counted on torch's device without numbers, where every convolution goes torch's plain way.
     extractor, last = copy.deepcopy(run.objective.extractor).to("meta"), run.stages[-1]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 import impasto
-from impasto_plugins.extractors.prepacked import Prepacked
 from impasto_plugins.extractors.relu_convolution import ReLUConvolution
-from impasto_plugins.extractors.winograd import TILES_AT_ONCE, Winograd, pays, transformed
+from impasto_plugins.extractors.winograd import (
+    TILES_AT_ONCE,
+    convolved,
+    pays,
+    transformed,
+)
 
 SIZES = [(1, 1), (3, 2), (4, 4), (5, 9), (13, 24), (31, 4 * TILES_AT_ONCE + 3)]
 """Below a tile, whole tiles, parts of tiles, and more tiles in a row than are done at once."""
@@ -31,15 +37,17 @@ def test_values_and_gradients_are_those_in_float64(height: int, width: int) -> N
     exact = conv2d(feature, kernel, bias, padding=1)
     towards = drawn(*exact.shape, seed=3)
     (gradient,) = torch.autograd.grad(exact, feature, towards)
-    made = transformed(kernel.float(), bias.float())
-    assert distance(made.convolved(feature.detach().float()), exact.detach()) < 2e-6
-    assert distance(made.passed_back(towards.float()), gradient) < 2e-6
+    single = feature.detach().float().requires_grad_()
+    made = convolved(single, transformed(kernel.float()), bias.float())
+    assert distance(made.detach(), exact.detach()) < 2e-6
+    (found,) = torch.autograd.grad(made, single, towards.float())
+    assert distance(found, gradient) < 2e-6
 
 
 @pytest.mark.parametrize(("height", "width"), [(9, 6), (8, 4)])
 def test_it_is_laid_out_as_the_network_wants_it(height: int, width: int) -> None:
-    made = transformed(drawn(7, 5, 3, 3).float(), drawn(7).float())
-    output = made.convolved(drawn(1, 5, height, width).float())
+    weights = transformed(drawn(7, 5, 3, 3).float())
+    output = convolved(drawn(1, 5, height, width).float(), weights, drawn(7).float())
     # Those of the first dimension, too: torch's pooling goes by them.
     assert (
         output.stride() == torch.empty(output.shape).to(memory_format=torch.channels_last).stride()
@@ -56,25 +64,44 @@ def test_it_is_laid_out_as_the_network_wants_it(height: int, width: int) -> None
     ],
 )
 def test_where_it_pays(incoming: int, outgoing: int, precision: torch.dtype, wanted: bool) -> None:
-    assert pays(torch.empty(outgoing, incoming, 3, 3, dtype=precision)) is wanted
+    feature = torch.empty(1, incoming, 8, 8, dtype=precision)
+    assert pays(feature, torch.empty(outgoing, incoming, 3, 3, dtype=precision)) is wanted
+    assert not pays(feature.to("meta"), torch.empty(outgoing, incoming, 3, 3, dtype=precision))
 
 
-@pytest.mark.parametrize(("channels", "kind"), [(128, Winograd), (64, Prepacked)])
-def test_a_layer_takes_it_where_it_pays(channels: int, kind: type) -> None:
+@pytest.mark.parametrize(("channels", "taken"), [(128, True), (64, False)])
+@pytest.mark.parametrize("padding", ["zeros", "replicate", "reflect", "circular"])
+def test_a_layer_is_exact_whichever_way_it_takes(channels: int, taken: bool, padding: Any) -> None:
     kernel, bias = drawn(channels, channels, 3, 3) / 40, drawn(channels)
-    convolution = ReLUConvolution(channels, channels)
-    convolution.weight = nn.Parameter(kernel.float(), False)
-    convolution.bias = nn.Parameter(bias.float(), False)
-    feature = drawn(1, channels, 10, 7)
-    made = convolution(feature.float().to(memory_format=torch.channels_last))
-    assert distance(made, conv2d(feature, kernel, bias, padding=1).relu()) < 3e-6
-    assert isinstance(convolution.ready, kind)
+    layer = ReLUConvolution(channels, channels, padding)
+    exact = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding).double()
+    for one, precision in ((layer, torch.float32), (exact, torch.float64)):
+        one.weight = nn.Parameter(kernel.to(precision), False)
+        one.bias = nn.Parameter(bias.to(precision), False)
+    feature, towards = drawn(1, channels, 5, 7), drawn(1, channels, 5, 7, seed=3)
+    single = feature.float().to(memory_format=torch.channels_last).requires_grad_()
+    feature.requires_grad_()
+    made, wanted = layer(single), exact(feature).relu()
+    assert distance(made.detach(), wanted.detach()) < 3e-6
+    (found,) = torch.autograd.grad(made, single, towards.float())
+    (gradient,) = torch.autograd.grad(wanted, feature, towards)
+    assert distance(found, gradient) < 3e-6
+    assert (layer.transformed is not None) is (taken and padding == "zeros")
+
+
+def test_the_compiler_is_told_its_shapes_and_layout() -> None:
+    feature = drawn(1, 5, 9, 6).float().to(memory_format=torch.channels_last)
+    weights, bias = transformed(drawn(7, 5, 3, 3).float()), drawn(7).float()
+    tests = ("test_schema", "test_faketensor")
+    torch.library.opcheck(
+        torch.ops.impasto.winograd.default, (feature, weights, bias, False), test_utils=tests
+    )
 
 
 def test_a_nan_is_not_hidden() -> None:
     feature = torch.zeros(1, 3, 8, 8)
     feature[0, 0, 3, 3] = torch.nan
-    made = transformed(drawn(4, 3, 3, 3).float(), torch.zeros(4)).convolved(feature)
+    made = convolved(feature, transformed(drawn(4, 3, 3, 3).float()), torch.zeros(4))
     assert made[0, :, 2:5, 2:5].isnan().all()
 
 
@@ -90,5 +117,5 @@ def test_the_loss_of_a_run_is_that_of_direct_convolution(
         ).losses
 
     mine = losses()
-    monkeypatch.setattr("impasto_plugins.extractors.relu_convolution.pays", lambda kernel: False)
+    monkeypatch.setattr("impasto_plugins.extractors.relu_convolution.pays", lambda *given: False)
     assert mine == pytest.approx(losses(), rel=1e-3)
