@@ -54,6 +54,10 @@ class Extractor(nn.Module, ABC):
             For each selected layer a tensor (1, C, h, w), in the network's precision.
         """
 
+    def said(self) -> str:
+        """How it computes where there is a choice: a few words that a run says; empty says nothing."""
+        return ""
+
     def prepare(self, device: torch.device, precision: torch.dtype) -> None:
         """Move to the device and precision, freeze the weights, lay them out channels last."""
         self.to(device=device, dtype=precision, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -116,7 +116,7 @@ def prepare(
             initial_image=initial_image_of(settings, photo, sources[0], stages[0], files),
             stages=stages,
             objective=objective,
-            evaluate=choose_compile(settings.compile, device, precision, objective, stages),
+            evaluate=choose_compile(settings.compile, device, precision, objective),
             generator=generator,
             checksums=checksums_of(settings, files, host),
             folder=folder,

@@ -35,8 +35,14 @@ class ReLUConvolution(nn.Conv2d):
         output = self._convolved(feature)
         return relu(output, inplace=True) if with_relu else output
 
+    @property
+    def takes_winograd(self) -> bool:
+        """Whether Winograd's algorithm is taken where its weights are now."""
+        return self.padding_mode == "zeros" and pays(self.weight)
+
     def _convolved(self, feature: Tensor) -> Tensor:
-        if self.padding_mode != "zeros" or not pays(feature, self.weight):
+        # Not for subclasses of Tensor, such as fake tensors: with those, one counts what is computed.
+        if not self.takes_winograd or type(feature) is not Tensor:
             return super().forward(feature)
         assert self.bias is not None
         if self.transformed is None:

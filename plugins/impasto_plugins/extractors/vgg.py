@@ -101,6 +101,11 @@ class VGG(impasto.Extractor):
         # The mean is subtracted before the picture is rounded to the network's precision.
         self.mean = self.mean.float() if precision.itemsize < 4 else self.mean
 
+    def said(self) -> str:
+        run = [self.convolutions[name] for name in self._path() if name in self.convolutions]
+        taken = sum(isinstance(one, ReLUConvolution) and one.takes_winograd for one in run)
+        return f"{taken} of {len(run)} convolutions by Winograd" if taken else ""
+
     def _path(self) -> tuple[str, ...]:
         deepest = max((self.layers.index(layer) for layer in self.selected), default=-1)
         return self.layers[: deepest + 1]

@@ -46,17 +46,11 @@ class Transforms(NamedTuple):
     """(16, 36): points → tile of the output."""
 
 
-def pays(feature: Tensor, kernel: Tensor) -> bool:
-    """Whether this is faster than direct convolution.
-
-    Args:
-        feature: (1, incoming, h, w), on any device.
-        kernel: (outgoing, incoming, 3, 3), of any precision.
-    """
-    # Not for subclasses of Tensor, such as fake tensors: there one counts what is computed.
-    plain = type(feature) is Tensor and feature.device.type == "cpu" and MEASURED
+def pays(kernel: Tensor) -> bool:
+    """Whether this is faster than direct convolution for a kernel of (outgoing, incoming, 3, 3)."""
     # In bfloat16 the transforms lose too many digits, unless they are done in float32.
-    return plain and kernel.dtype == torch.float32 and min(kernel.shape[:2]) >= FEWEST_CHANNELS
+    able = MEASURED and kernel.device.type == "cpu" and kernel.dtype == torch.float32
+    return able and min(kernel.shape[:2]) >= FEWEST_CHANNELS
 
 
 def transformed(kernel: Tensor) -> Tensor:
@@ -130,9 +124,11 @@ def _laid(like: Tensor, channels: int, height: int, width: int) -> Tensor:
     )
 
 
-@torch.library.register_fake("impasto::winograd")
-def _(feature: Tensor, weights: Tensor, bias: Tensor | None, backwards: bool) -> Tensor:
+def _shaped(feature: Tensor, weights: Tensor, bias: Tensor | None, backwards: bool) -> Tensor:
     return _laid(feature, weights.shape[2], *feature.shape[2:])
+
+
+torch.library.register_fake("impasto::winograd", _shaped)
 
 
 def _fill(band: Tensor, feature: Tensor, top: int) -> None:

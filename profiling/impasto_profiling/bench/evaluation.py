@@ -9,9 +9,8 @@ losses as in the notebook.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -50,10 +49,7 @@ def measure(plan: Plan) -> Iterator[Comparison]:
         if plan.compile:
             other, name = the_other(run)
             contestants[name] = partial(evaluation, run, other, image)
-            first = {"impasto": contestants["impasto"](), name: contestants[name]()}
         figures = take_turns(contestants, plan.choose(*rounds(size)), warm_up=2)
-        if plan.compile:
-            plan.say(f"evaluation: kept for --compile auto in {kept(run, name, first, figures)}")
         yield from comparisons(size, precision_name(run.precision), work, figures)
 
 
@@ -121,31 +117,6 @@ def the_other(run: Run) -> tuple[Evaluate, str]:
     if not run.prepared.compiled:
         return compiling.compiled(run.objective), "compiled"
     return run.objective, "eager"
-
-
-def kept(run: Run, other: str, first: Mapping[str, float], figures: Mapping[str, Figure]) -> Path:
-    """Keep what compiling came to, where ``--compile auto`` finds it.
-
-    Args:
-        run: that was measured.
-        other: see :func:`the_other`.
-        first: seconds of the first evaluation of both.
-        figures: of those after it.
-    """
-    key = "compiled" if other == "compiled" else "impasto"
-    plain = "impasto" if other == "compiled" else "eager"
-    stage, seconds = run.stages[-1], figures[key].median
-    return compiling.keep(
-        compiling.Measured(
-            device=compiling.device_name(run.device),
-            precision=precision_name(run.precision),
-            torch=torch.__version__,
-            pixels=stage.width * stage.height,
-            plain=figures[plain].median,
-            compiled=seconds,
-            compiling=max(first[key] - seconds, 1e-3),
-        )
-    )
 
 
 def comparisons(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 import impasto
+from helpers import Invoke, Pair
 from impasto_plugins.extractors.relu_convolution import ReLUConvolution
 from impasto_plugins.extractors.winograd import (
     TILES_AT_ONCE,
@@ -64,9 +69,9 @@ def test_it_is_laid_out_as_the_network_wants_it(height: int, width: int) -> None
     ],
 )
 def test_where_it_pays(incoming: int, outgoing: int, precision: torch.dtype, wanted: bool) -> None:
-    feature = torch.empty(1, incoming, 8, 8, dtype=precision)
-    assert pays(feature, torch.empty(outgoing, incoming, 3, 3, dtype=precision)) is wanted
-    assert not pays(feature.to("meta"), torch.empty(outgoing, incoming, 3, 3, dtype=precision))
+    kernel = torch.empty(outgoing, incoming, 3, 3, dtype=precision)
+    assert pays(kernel) is wanted
+    assert not pays(kernel.to("meta"))
 
 
 @pytest.mark.parametrize(("channels", "taken"), [(128, True), (64, False)])
@@ -98,6 +103,17 @@ def test_the_compiler_is_told_its_shapes_and_layout() -> None:
     )
 
 
+def test_in_bfloat16_a_layer_is_convolved_directly() -> None:
+    """Its error is what rounding to eight bits leaves, a third of a percent; Winograd's would be over one."""
+    layer = ReLUConvolution(128, 128)
+    layer.weight = nn.Parameter((drawn(128, 128, 3, 3) / 40).bfloat16(), False)
+    layer.bias = nn.Parameter(torch.zeros(128, dtype=torch.bfloat16), False)
+    feature = drawn(1, 128, 8, 8).bfloat16()
+    exact = conv2d(feature.double(), layer.weight.double(), padding=1).relu()
+    assert distance(layer(feature).double(), exact) < 0.004
+    assert layer.transformed is None
+
+
 def test_a_nan_is_not_hidden() -> None:
     feature = torch.zeros(1, 3, 8, 8)
     feature[0, 0, 3, 3] = torch.nan
@@ -119,3 +135,46 @@ def test_the_loss_of_a_run_is_that_of_direct_convolution(
     mine = losses()
     monkeypatch.setattr("impasto_plugins.extractors.relu_convolution.pays", lambda *given: False)
     assert mine == pytest.approx(losses(), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("layers", "precision", "wanted"),
+    [
+        ("conv4_2", "float32", "7 of 10 convolutions by Winograd"),
+        ("conv2_1", "float32", "not compiled"),
+        ("conv4_2", "bfloat16", "not compiled"),
+    ],
+)
+def test_a_run_says_how_many_it_takes(
+    invoke: Invoke, pair: Pair, tmp_path: Path, layers: str, precision: str, wanted: str
+) -> None:
+    done = invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--size", 32,
+                  "--steps", 1, "--loss", f"gram:layers={layers}", "--precision", precision)  # fmt: skip
+    assert done.status == 0, done.err
+    (line,) = [line for line in done.err.splitlines() if "computing on" in line]
+    assert line.endswith(wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ATEN_CPU_CAPABILITY", "default"),
+        ("ATEN_CPU_CAPABILITY", "nonsense"),
+        ("ONEDNN_MAX_CPU_ISA", "nonsense"),
+    ],
+)
+def test_a_processor_that_is_limited_oddly_computes_the_same(name: str, value: str) -> None:
+    code = (
+        "import torch; from impasto_plugins.extractors.winograd import convolved, transformed;"
+        "torch.manual_seed(0); feature, kernel = torch.randn(1, 128, 9, 9), torch.randn(128, 128, 3, 3);"
+        "exact = torch.nn.functional.conv2d(feature.double(), kernel.double(), padding=1);"
+        "made = convolved(feature, transformed(kernel), torch.zeros(128));"
+        "assert (made - exact).norm() < 3e-6 * exact.norm()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, name: value},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
