@@ -40,6 +40,7 @@ BUILT_IN = (
     "impasto_plugins.callbacks.tensorboard",
     "impasto_plugins.executors.local",
     "impasto_plugins.executors.processes",
+    "impasto_plugins.executors.ray",
     "impasto_plugins.flows.dis",
     "impasto_profiling.profile",
 )

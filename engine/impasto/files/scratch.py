@@ -15,13 +15,16 @@ SCRATCH = re.compile(r"impasto-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-\w+")
 """Pattern of the names of such folders, which hold their machine and process."""
 
 
-def scratch_folder() -> Path:
+def scratch_folder(parent: Path | None = None) -> Path:
     """A new folder among the temporary files; the caller removes it.
+
+    Args:
+        parent: the folder to make it in; None takes that of temporary files.
 
     Raises:
         OSError: it cannot be made.
     """
-    parent = Path(tempfile.gettempdir())
+    parent = parent or Path(tempfile.gettempdir())
     with suppress(OSError):
         for name in os.listdir(parent):
             if is_of_dead_process(SCRATCH.fullmatch(name)):

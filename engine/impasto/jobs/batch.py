@@ -118,17 +118,19 @@ class Painting:
         wanted = [job for job in self.jobs if states[job.key] in ("waiting", "failed")]
         for job in wanted:
             states[job.key] = "waiting"
-        while wanted:
-            try:
-                self._round(wanted, tries)
-            except KeyboardInterrupt:
-                done, number = self.progress.count("done"), len(self.jobs)
-                logger.info(
-                    "%d of %d jobs are done; the same call goes on with the rest", done, number
-                )
-                raise
-            wanted = [job for job in wanted if self._comes_again(job, tries[job.key])]
+        with closing(self.executor):
+            while wanted:
+                self._round_or_stopped(wanted, tries)
+                wanted = [job for job in wanted if self._comes_again(job, tries[job.key])]
         return self.progress
+
+    def _round_or_stopped(self, wanted: Sequence[Job], tries: Counter[str]) -> None:
+        try:
+            self._round(wanted, tries)
+        except KeyboardInterrupt:
+            done, number = self.progress.count("done"), len(self.jobs)
+            logger.info("%d of %d jobs are done; the same call goes on with the rest", done, number)
+            raise
 
     def _round(self, wanted: Sequence[Job], tries: Counter[str]) -> None:
         with closing(self.executor.run(self._tasks(wanted), self._began)) as ends:

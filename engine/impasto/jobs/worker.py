@@ -66,8 +66,13 @@ class Ended:
 class Worker:
     """Does one task after another in its process; network and style statistics stay between them."""
 
-    def __init__(self) -> None:
-        self.shared = Shared()
+    def __init__(self, observers: Sequence[object] = ()) -> None:
+        """Start with nothing.
+
+        Args:
+            observers: objects with life-cycle hooks, for all of its runs.
+        """
+        self.shared, self.observers = Shared(), observers
 
     def do(self, task: Task) -> Ended:
         """Paint a job, from its checkpoint if it has one, and write the picture.
@@ -87,7 +92,7 @@ class Worker:
 
     def _painted(self, task: Task) -> Result:
         settings, folder = task.job.settings, task.checkpoint
-        observers = [ConfigureMalloc()]
+        observers = [ConfigureMalloc(), *self.observers]
         if (folder / NAME).exists():
             try:
                 return resume(
@@ -117,3 +122,6 @@ class Executor(ABC):
             tasks: in the order in which to begin.
             began: to be called in this process when a worker begins a task.
         """
+
+    def close(self) -> None:  # noqa: B027
+        """Let go of what :meth:`run` keeps between its calls. Called at the end of a batch."""

@@ -1,0 +1,242 @@
+"""Ray: the same bytes as without it, and neither a worker nor the whole can be killed in vain."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from batches import FAILING, TINY
+from helpers import Invoke, Outcome, drawn, refused, same_threads
+
+TWO = ("--executor", "ray:workers=2")
+SECONDS = 500
+"""Of the clock: what takes longer hangs, on a busy machine, too."""
+
+MARK = "TEST_OF_RAY"
+"""Variable in the environment of all processes of a test, by which they are found."""
+
+
+STARTED: list[int] = []
+"""Numbers of the processes that a test started."""
+
+
+@pytest.fixture
+def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Two rows. At the end no process of Ray's is left, nor a file of theirs."""
+    monkeypatch.chdir(tmp_path)
+    drawn(40, 32, seed=1).save("a.png")
+    drawn(32, 32, seed=2).save("b.png")
+    Path("failing.py").write_text(FAILING)
+    Path("plain.csv").write_text(
+        "content,style,output,seed,callback\na.png,b.png,0.png,0,\na.png,b.png,1.png,1,"
+    )
+    STARTED.clear()
+    yield "plain.csv"
+    wait_until(lambda: not processes())
+    assert not [path for number in STARTED for path in Path("/tmp").glob(f"impasto-*-{number}-*")]
+
+
+def processes() -> list[str]:
+    """Those that this test started, and their children."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={os.getcwd()}\0".encode() in (path / "environ").read_bytes():
+                found.append((path / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
+
+
+def wait_until(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def killing(how: str) -> tuple[str, ...]:
+    """Options of a batch whose second job kills its worker at its second step, or is stopped there."""
+    Path("bad").touch()
+    Path("jobs.csv").write_text(f'{Path("plain.csv").read_text()}"failing:file=bad,how={how}"')
+    return ("--plugin", "failing.py", "--no-recipe", "--checkpoint-every", "0")
+
+
+def batch(rows: str, folder: str, *more: str) -> list[str]:
+    return [sys.executable, "-m", "impasto", "batch", rows, "--folder", folder, *TINY, *more]
+
+
+def started(command: list[str]) -> subprocess.Popen[str]:
+    """A command in a process of its own."""
+    environment = {**same_threads(), MARK: os.getcwd()}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    STARTED.append(process.pid)
+    return process
+
+
+def end_of(process: subprocess.Popen[str]) -> Outcome:
+    """What a command did, once it came to its end."""
+    out, err = process.communicate(timeout=SECONDS)
+    return Outcome(process.returncode, out, err)
+
+
+def done_by(command: list[str]) -> Outcome:
+    """What a command did."""
+    return end_of(started(command))
+
+
+def same_as_here(invoke: Invoke, *more: str) -> None:
+    """The pictures in the folder are those of the same jobs in this process."""
+    done = invoke("batch", "plain.csv", "--folder", "here", *TINY, *more)
+    assert done.status == 0, done.err
+    for name in ("0.png", "1.png"):
+        assert Path(f"here/{name}").read_bytes() == Path(f"results/{name}").read_bytes()
+
+
+def ends_of(done: Outcome) -> list[tuple[str, str]]:
+    records = [json.loads(line) for line in done.out.splitlines()]
+    return [(record["output"], record["status"]) for record in records]
+
+
+@pytest.mark.slow
+def test_the_same_bytes_by_all_executors(invoke: Invoke, plain: str) -> None:
+    done = done_by(batch(plain, "results", "--json", *TWO))
+    assert done.status == 0, done.err
+    assert sorted(ends_of(done)) == [("0.png", "done"), ("1.png", "done")]
+    same_as_here(invoke)
+    assert os.listdir("results/.impasto") == ["lock"]
+    done = invoke("batch", plain, "--folder", "two", "--executor", "processes:workers=2", *TINY)
+    assert done.status == 0, done.err
+    for name in ("0.png", "1.png"):
+        assert Path(f"two/{name}").read_bytes() == Path(f"results/{name}").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_noticed_and_its_job_goes_on(invoke: Invoke, plain: str) -> None:
+    given = killing("once")
+    done = done_by(batch("jobs.csv", "results", "--json", *given, *TWO))
+    assert done.status == 0, done.err
+    assert "1.png (row 2): its worker was killed: " in done.err
+    assert [status for name, status in ends_of(done) if name == "1.png"] == ["waiting", "done"]
+    steps = Path("bad.steps").read_text().split()
+    assert steps in (["1", "2", "3", "4"], ["1", "2", "2", "3", "4"]), "it went on"
+    same_as_here(invoke, "--no-recipe")
+
+
+@pytest.mark.slow
+def test_a_job_that_kills_its_worker_twice_is_set_aside(invoke: Invoke, plain: str) -> None:
+    given = killing("always")
+    done = done_by(batch("jobs.csv", "results", "--retries", "5", "--json", *given, *TWO))
+    assert done.status == 1
+    ends = ends_of(done)
+    assert ("0.png", "done") in ends
+    assert [status for name, status in ends if name == "1.png"] == ["waiting", "set aside"]
+    status = invoke("batch", "status", "results").out
+    assert "set aside  1.png (row 2): its worker was killed: " in status
+
+
+@pytest.mark.slow
+def test_the_whole_is_killed_and_called_again(invoke: Invoke, plain: str) -> None:
+    Path("plain.csv").write_text(f"{Path(plain).read_text()}\na.png,b.png,2.png,2,")
+    command = batch(plain, "results", "--checkpoint-every", "0", *TWO)
+    process = started(command)
+    wait_until(lambda: list(Path("results/.impasto").glob("*/checkpoint*")))
+    process.send_signal(signal.SIGKILL)
+    end_of(process)
+    done = done_by(command)
+    assert done.status == 0, done.err
+    same_as_here(invoke)
+    lines = map(json.loads, Path("results/manifest.jsonl").read_text().splitlines())
+    assert [line.get("status") for line in lines].count("done") == 3
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_after_the_step(invoke: Invoke, plain: str) -> None:
+    # Many steps, so that it has to be stopped; no checkpoint in between.
+    more = ("--steps", "100000", "--checkpoint-every", "1000")
+    command = batch(plain, "results", *more, *TWO)
+    process = started(command)
+    wait_until(lambda: len(list(Path("results/.impasto").glob("*/checkpoint*"))) == 2)
+    before = {path: path.stat().st_mtime_ns for path in Path("results/.impasto").glob("*/check*")}
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    done = end_of(process)
+    assert done.status == 130, done.err
+    assert "0 of 2 jobs are done; the same call goes on with the rest" in done.err
+    assert all(path.stat().st_mtime_ns > time for path, time in before.items()), "they were kept"
+
+
+CLUSTER = """
+import ray, sys
+ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=10**8,
+         _temp_dir=sys.argv[1])
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[str]:
+    """A cluster of somebody else's: its address."""
+    command = [sys.executable, "-c", CLUSTER, str(folder)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_there(
+    invoke: Invoke, plain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    with (
+        tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder,
+        cluster(Path(folder)) as at,
+    ):
+        done = done_by(batch(plain, "results", "--json", "--executor", f"ray:address={at}"))
+        assert done.status == 0, done.err
+        assert len(ends_of(done)) == 2
+        same_as_here(invoke)
+        large = done_by(batch(plain, "large", "--executor", f"ray:address={at},cpus=3"))
+        assert "no machine of the cluster at '127.0.0.1:" in large.error
+        assert not list(Path("large").glob("*.png"))
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "b" * 64)
+        stranger = done_by(batch(plain, "stranger", "--executor", f"ray:address={at}"))
+        assert "cannot be reached" in stranger.error
+        assert not list(Path("stranger").glob("*.png"))
+
+
+def test_a_cluster_that_cannot_be_reached(invoke: Invoke, plain: str) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{one.getsockname()[1]}"
+    done = invoke("batch", plain, "--folder", "r", "--executor", f"ray:address={address}", *TINY)
+    assert f"the cluster at '{address}' cannot be reached: Connection refused" in refused(done)
+    done = invoke("batch", plain, "--folder", "r", "--executor", "ray:address=http://x:1", *TINY)
+    assert "the address 'http://x:1' is neither auto nor HOST:PORT" in refused(done)
+    assert not Path("r").exists()
+
+
+def test_without_ray(invoke: Invoke, plain: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.host.extras.importlib.util.find_spec", lambda name: None)
+    done = invoke("batch", plain, "--folder", "r", "--executor", "ray", *TINY)
+    assert "needs the package ray, which is not installed: pip install 'impasto[ray]'" in refused(
+        done
+    )
