@@ -35,7 +35,7 @@ def limit(stage: StageReport, ceiling: float) -> str:
             f"{size} the convolutions take {fraction:.0%} of a step; the most expensive part is"
             f" {most_expensive.name} with {most_expensive.fraction:.0%}: that is where to look."
         )
-    rate = sum(one.rate * one.seconds for one in stage.layers) / sum(
+    rate = sum(one.done_rate * one.seconds for one in stage.layers) / sum(
         one.seconds for one in stage.layers
     )
     taken = f"{size} the convolutions take {fraction:.0%} of a step, at {rate:.0f} GFLOP/s"
@@ -47,13 +47,13 @@ def limit(stage: StageReport, ceiling: float) -> str:
     slow = worth_most(stage.layers, ceiling)
     return (
         f"{taken}, only {rate / ceiling:.0%} of a matrix product's rate; the most is lost in"
-        f" {slow.layer}, which runs at {slow.rate:.0f} GFLOP/s and takes {slow.fraction:.0%} of a step."
+        f" {slow.layer}, which runs at {slow.done_rate:.0f} GFLOP/s and takes {slow.fraction:.0%} of a step."
     )
 
 
 def worth_most(layers: Sequence[LayerRate], ceiling: float) -> LayerRate:
     """The layer where reaching the ceiling would save the most time."""
-    return max(layers, key=lambda one: one.seconds * (1 - min(1.0, one.rate / ceiling)))
+    return max(layers, key=lambda one: one.seconds * (1 - min(1.0, one.done_rate / ceiling)))
 
 
 def plugins(stage: StageReport) -> str:
@@ -77,7 +77,10 @@ def compiling(stages: Sequence[StageReport]) -> str:
 
 
 def memory(stage: StageReport) -> str:
-    """Where the memory peaked."""
+    """Where the memory peaked, and who held the most of it."""
     if stage.peak is None:
         return ""
-    return f"Memory peaked in {stage.peak.part}, {stage.peak.mebibytes:.0f} MiB above what the run holds."
+    peak = stage.peak
+    peaked = f"Memory peaked in {peak.part}, {peak.mebibytes:.0f} MiB above what the run holds"
+    most = [f"{one.part} with {one.mebibytes:.0f} MiB" for one in peak.holders[:2]]
+    return f"{peaked}; most of it was held by {' and '.join(most)}." if most else f"{peaked}."

@@ -12,7 +12,7 @@ from impasto.files.outputs import Outputs
 from impasto.model.precision import precision_name
 from impasto.model.scopes import scope_of
 from impasto_plugins.callbacks.statistics import peak_memory
-from impasto_profiling.memory import MIB
+from impasto_profiling.standing import MIB
 
 FILE = "out_of_memory.txt"
 LARGEST = 40

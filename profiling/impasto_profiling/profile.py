@@ -20,7 +20,8 @@ logger = logging.getLogger("impasto")
 
 PACKAGES = ("tensorboard", "torch_tb_profiler", "matplotlib")
 FOLDER = "profile"
-WRITTEN = ("report.json", "roofline.png", "parts.png", "out_of_memory.txt")
+PAGE = "report.html"
+WRITTEN = ("report.json", PAGE, "roofline.png", "parts.png", "out_of_memory.txt")
 """Files in the folder, traces left out, which have names of their own."""
 
 
@@ -70,7 +71,10 @@ class Profile:
 
     @impasto.hookimpl(trylast=True)
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
-        self.going = Recording(stage, self.plan, self.folder, run.device)
+        from impasto_profiling.standing import standing_of
+
+        standing = standing_of(run.objective.extractor) if self.plan.profile_memory else []
+        self.going = Recording(stage, self.plan, self.folder, run.device, standing=standing)
         self.recordings.append(self.going)
         self.going.start()
 
@@ -108,6 +112,7 @@ class Profile:
     def report(self, run: impasto.Run) -> None:
         """Read the traces back, measure the ceiling, and write, log and print the report."""
         from impasto_profiling.making import make_report
+        from impasto_profiling.page.profile import write_page
         from impasto_profiling.plots import write_plots
         from impasto_profiling.report import write_report
         from impasto_profiling.table import print_report
@@ -116,6 +121,9 @@ class Profile:
         write_report(report, self.folder, run.outputs)
         print_report(report)
         write_plots(report, self.folder, run.step, run.outputs)
+        write_page(report, self.recordings, self.folder, run.outputs)
+        if report.stages:
+            logger.info("the page to look at: '%s'", self.folder / PAGE)
         logger.info("profile, curves and pictures: tensorboard --logdir '%s'", self.folder)
 
 

@@ -14,6 +14,7 @@ import torch
 from impasto.errors import OutputError
 from impasto.optimization.stages import Stage
 from impasto_profiling.ceiling import synchronize
+from impasto_profiling.standing import Holder
 from impasto_profiling.trace import SUFFIX
 
 
@@ -50,6 +51,8 @@ class Recording:
     device: torch.device
     traces: list[Path] = field(default_factory=list)
     """One file for each repeat that was reached."""
+    standing: list[Holder] = field(default_factory=list)
+    """What was in memory before the first step."""
     clock: list[float] = field(default_factory=list)
     """Seconds of each step by a plain clock, the hooks of all observers included."""
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from impasto_profiling.convolutions import Convolution
+from impasto_profiling.cost import Cost
 from impasto_profiling.trace import Span, Trace
 
 WINOGRAD = "impasto::winograd"
 """Both ways; see :mod:`impasto_plugins.extractors.winograd`."""
+PRODUCTS = ("aten::bmm", "aten::mm")
 FORWARD = (
     "aten::conv2d", "aten::convolution", "aten::_convolution", "aten::mkldnn_convolution",
     "aten::cudnn_convolution", "aten::thnn_conv2d", WINOGRAD,
@@ -37,6 +40,8 @@ class Achieved:
     forward_flops: float = 0.0
     """Floating-point operations by the direct algorithm."""
     backward_flops: float = 0.0
+    done_flops: float = 0.0
+    """What was in fact computed: Winograd's algorithm multiplies less, and transforms besides."""
 
     @property
     def seconds(self) -> float:
@@ -45,32 +50,68 @@ class Achieved:
 
     @property
     def rate(self) -> float:
-        """GFLOP/s of both directions."""
+        """GFLOP/s of both directions, as if by the direct algorithm."""
         flops = self.forward_flops + self.backward_flops
         return flops / self.seconds / 1e9 if self.seconds else 0.0
 
+    @property
+    def done_rate(self) -> float:
+        """GFLOP/s of both directions, of what was computed."""
+        return self.done_flops / self.seconds / 1e9 if self.seconds else 0.0
 
-def achieved_by(trace: Trace, convolutions: Sequence[Convolution]) -> list[Achieved]:
+
+def achieved_by(
+    trace: Trace, convolutions: Sequence[Convolution], cost: Cost | None = None
+) -> list[Achieved]:
     """What each layer achieved, in the order of the network; layers that cannot be told are missing.
 
     Args:
         trace: recorded with shapes.
         convolutions: of the extractor at the size of the picture that the trace was recorded at.
+        cost: of recording, to be taken out; None takes out nothing.
     """
+    cost = cost or Cost()
     achieved = {one.layer: Achieved(one.layer) for one in convolutions}
     backwards = list(reversed(convolutions))
     forward = [span for span in outermost(trace, FORWARD) if not _turned(span)]
     for span, one in tied(forward, convolutions):
-        achieved[one.layer].forward += _busy(trace, span)
+        achieved[one.layer].forward += _busy(trace, span, cost)
         achieved[one.layer].forward_flops += one.flops.forward
+        achieved[one.layer].done_flops += done_by(trace, span, one.flops.forward)
     turned = [span for span in outermost(trace, [WINOGRAD]) if _turned(span)]
     for span, one in [
         *tied(outermost(trace, BACKWARD), backwards, 1),
         *tied(turned, backwards, shapes=_of_turned),
     ]:
-        achieved[one.layer].backward += _busy(trace, span)
+        achieved[one.layer].backward += _busy(trace, span, cost)
         achieved[one.layer].backward_flops += one.flops.backward
+        achieved[one.layer].done_flops += done_by(trace, span, one.flops.backward)
     return [one for one in achieved.values() if one.seconds]
+
+
+def done_by(trace: Trace, span: Span, direct: float) -> float:
+    """Floating-point operations that a convolution computed.
+
+    Args:
+        trace: that the span is in.
+        span: of the convolution.
+        direct: operations of the direct algorithm, which is what all but Winograd's convolution do.
+    """
+    if span.name != WINOGRAD:
+        return direct
+    products = (
+        _product_flops(one.details.get("Input Dims", []))
+        for one in trace.within(span)
+        if one.name in PRODUCTS
+    )
+    # Without the shapes of its products, as when they are compiled, nothing else is known.
+    return sum(products) or direct
+
+
+def _product_flops(shapes: Sequence[Sequence[int]]) -> float:
+    """Of a product of matrices, or of many: (…, rows, inner) by (…, inner, columns)."""
+    left, right = shapes[:2]
+    return 2.0 * prod(left) * right[-1]
 
 
 def tied(
@@ -127,10 +168,10 @@ def _of_turned(one: Convolution) -> Shapes:
     return one.output, (incoming, outgoing, *kernel)
 
 
-def _busy(trace: Trace, span: Span) -> float:
+def _busy(trace: Trace, span: Span, cost: Cost) -> float:
     """Seconds: on the CPU of the call, on a GPU of what it launched there."""
     if not trace.launches:
-        return span.seconds
+        return max(span.seconds / 2, span.seconds - sum(map(cost.of, trace.within(span))))
     return sum(
         launch.seconds
         for launch in trace.launches

@@ -30,11 +30,12 @@ def print_report(report: Report) -> None:
 
 
 def heading(stage: StageReport) -> str:
-    """Size and time of a step."""
+    """Size and time of a step, and what recording cost."""
     usual = f"; {stage.usual_step:.3f} s without the profiler" if stage.usual_step else ""
+    cost = f"{stage.cost / stage.steps * 1e3:.1f} ms of recording taken out"
     return (
         f"\nstage {stage.stage}, {stage.width} × {stage.height}: {stage.steps} of {stage.planned} steps"
-        f" recorded, {stage.step:.3f} s each{usual}"
+        f" recorded, {stage.step:.3f} s each, {cost}{usual}"
     )
 
 
@@ -68,14 +69,16 @@ def operators(stage: StageReport) -> Table:
 def layers(stage: StageReport) -> Table:
     """The roofline in words: each layer's rate by the machine's."""
     table = _table(
-        "convolution", "of step", "ms a step", "GFLOP/s", "forward", "backward", "of ceiling"
+        *("convolution", "ms a step", "GFLOP/s", "of ceiling"),
+        *("as direct", "forward", "backward"),
     )
     for one in stage.layers:
         rates = (
             f"{rate:.0f}" if rate else "?"
             for rate in (one.rate, one.forward_rate, one.backward_rate)
         )
-        row = (f"{one.fraction:.1%}", _ms(one.seconds, stage), *rates, f"{one.of_ceiling:.0%}")
+        done = (f"{one.done_rate:.0f}", f"{one.of_ceiling:.0%}")
+        row = (_ms(one.seconds, stage), *done, *rates)
         table.add_row(one.layer, *row)
     return table
 

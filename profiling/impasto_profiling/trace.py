@@ -6,6 +6,7 @@ The file is what ``torch.profiler`` exports and TensorBoard opens. Times in it a
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -49,6 +50,8 @@ class Piece:
     open: Sequence[Span]
     """What was going on, the innermost last."""
     seconds: float
+    start: float = 0.0
+    """Microseconds, by the trace's clock."""
 
     @property
     def in_a_step(self) -> bool:
@@ -64,6 +67,10 @@ class Held:
     """Microseconds, by the trace's clock."""
     bytes: int
     """Held then of what was taken since the profiler began."""
+    change: int = 0
+    """Bytes that were taken, or, below 0, given back."""
+    address: int = 0
+    """Of the memory, by which a release is tied to its allocation."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ class Launch:
     """How long the GPU worked on it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """One recording: a few steps in a row."""
 
@@ -84,7 +91,7 @@ class Trace:
     memory: list[Held]
     """By time; empty where memory was not recorded."""
 
-    @property
+    @cached_property
     def steps(self) -> list[Span]:
         """The recorded steps."""
         return [span for span in self.spans if span.name.startswith(STEP) and not _gpu(span)]
@@ -109,6 +116,20 @@ class Trace:
             if span.details.get("correlation") in calls
         ]
 
+    def within(self, outer: Span) -> list[Span]:
+        """Spans of the same thread that begin in a span, itself left out."""
+        first = bisect_left(self._starts, outer.start)
+        last = bisect_left(self._starts, outer.end)
+        return [
+            span
+            for span in self.spans[first:last]
+            if span.thread == outer.thread and span is not outer
+        ]
+
+    @cached_property
+    def _starts(self) -> list[float]:
+        return [span.start for span in self.spans]
+
     def pieces(self, thread: object) -> Iterator[Piece]:
         """A thread's time, cut wherever a span begins or ends.
 
@@ -125,7 +146,7 @@ class Trace:
         before = 0.0
         for time, begins, _, span in sorted(edges, key=lambda edge: edge[:3]):
             if going and time > before:
-                yield Piece(tuple(going), (time - before) / 1e6)
+                yield Piece(tuple(going), (time - before) / 1e6, before)
             before = time
             if begins:
                 going.append(span)
@@ -137,13 +158,21 @@ def read_trace(path: Path) -> Trace:
     """Read a trace that ``export_chrome_trace`` wrote."""
     events = json.loads(path.read_text(encoding="utf-8"))["traceEvents"]
     spans = [_span(event) for event in events if event.get("ph") == "X"]
-    held = [
-        Held(event["ts"], event["args"]["Total Allocated"])
-        for event in events
-        if event.get("name") == "[memory]"
-    ]
     spans.sort(key=lambda span: (span.start, -span.end))
-    return Trace(spans, sorted(held, key=lambda one: one.time))
+    return Trace(spans, sorted(_held(events), key=lambda one: one.time))
+
+
+def _held(events: Sequence[dict[str, Any]]) -> list[Held]:
+    """Allocations on the device that computes: on a GPU those of main memory are left out."""
+    given = [
+        event["args"] | {"ts": event["ts"]} for event in events if event.get("name") == "[memory]"
+    ]
+    device = max((one.get("Device Type", 0) for one in given), default=0)
+    return [
+        Held(one["ts"], one["Total Allocated"], one.get("Bytes", 0), one.get("Addr", 0))
+        for one in given
+        if one.get("Device Type", 0) == device
+    ]
 
 
 def _span(event: dict[str, Any]) -> Span:

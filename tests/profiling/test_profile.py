@@ -112,8 +112,8 @@ def test_the_schedules_steps_and_nothing_of_the_warm_up(profiled: Profiled) -> N
 
 def test_fractions_add_up_to_the_whole(profiled: Profiled) -> None:
     for stage in profiled.report.stages:
-        assert sum(part.fraction for part in stage.parts) == pytest.approx(1, abs=0.05)
-        assert sum(part.seconds for part in stage.parts) == pytest.approx(stage.seconds, rel=0.05)
+        assert sum(part.fraction for part in stage.parts) == pytest.approx(1, abs=0.03)
+        assert sum(part.seconds for part in stage.parts) == pytest.approx(stage.seconds, rel=0.03)
         # What is in no part is the loop's own, and little.
         assert sum(part.fraction for part in stage.parts if part.name == "elsewhere") < 0.05
 
@@ -128,7 +128,8 @@ def test_figures_agree_with_a_plain_clock(profiled: Profiled) -> None:
         steps = [e for e in profiled.traces[number] if str(e.get("name")) == "ProfilerStep#3"]
         slept = profiled.slept[number * 9 :]
         plain = ticks[7] - ticks[3] - slept[3] + slept[7]
-        assert stage.seconds - steps[0]["dur"] / 1e6 == pytest.approx(plain, rel=0.1)
+        recorded = stage.seconds + stage.cost
+        assert recorded - steps[0]["dur"] / 1e6 == pytest.approx(plain, rel=0.1)
 
 
 def test_a_third_partys_cost_is_what_it_took(profiled: Profiled) -> None:
@@ -148,7 +149,8 @@ def test_layers_have_their_rate_and_agree_with_their_scopes(profiled: Profiled) 
             # The layer is its convolution, and a ReLU that it is scaled for.
             assert 0 < one.seconds <= part.seconds * 1.01
             assert min(one.forward_rate, one.backward_rate) > 0
-            assert one.of_ceiling == pytest.approx(one.rate / profiled.report.ceiling)
+            assert one.of_ceiling == pytest.approx(one.done_rate / profiled.report.ceiling)
+            assert one.of_ceiling <= 1
 
 
 def test_memory_peaked_somewhere_in_a_step(profiled: Profiled) -> None:

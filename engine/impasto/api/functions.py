@@ -196,7 +196,7 @@ def profile(
     warmup: int = 2,
     active: int = 5,
     repeat: int = 1,
-    memory: bool = False,
+    memory: bool = True,
     stacks: bool = False,
     preset: str | None = None,
     config: str | PathLike[str] | None = None,
@@ -207,12 +207,12 @@ def profile(
     Args:
         content: see :func:`impasto.run`.
         style: one or several pictures.
-        folder: of the log: traces and curves for TensorBoard, the report, and two plots.
+        folder: of the log: report.html, a page to look at; the report, two plots; traces for TensorBoard.
         wait: steps of each stage to leave alone first.
         warmup: steps to record and throw away after that.
         active: steps to record after that.
         repeat: how often to repeat that in each stage.
-        memory: record allocations, and say where memory peaked.
+        memory: record allocations, and say who holds them where memory peaks.
         stacks: record Python functions in the trace, too.
         preset: name of a preset.
         config: a TOML file of settings.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import webbrowser
 from pathlib import Path
 
 import click
 
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_folder, output_options, run_options
-from impasto.command.printing import say_json
+from impasto.command.printing import say, say_json
 from impasto.command.run import given_on_the_line, report
 from impasto.files.names import default_output, longer
 from impasto.settings.settings import documents_of, gather
@@ -27,10 +28,12 @@ from impasto.settings.settings import documents_of, gather
               help="How often to repeat that in each stage.")  # fmt: skip
 @click.option("--trace-dir", metavar="DIR", shell_complete=complete_folder,
               help="Folder of the log; the default is made from the output's name.")  # fmt: skip
-@click.option("--memory", is_flag=True, help="Record allocations, and say where memory peaked.")
+@click.option("--memory/--no-memory", default=True, show_default=True,
+              help="Record allocations, and say who holds them where memory peaks.")  # fmt: skip
 @click.option("--stacks", is_flag=True, help="Record Python functions in the trace, too.")
 @click.option("--compare", "other", metavar="DIR", shell_complete=complete_folder,
               help="Folder of an earlier profile to compare with this one.")  # fmt: skip
+@click.option("--open", "opens", is_flag=True, help="Open the page, report.html, in a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report on standard output.")
 @output_options
 def profile(
@@ -40,6 +43,7 @@ def profile(
     config: str | None,
     trace_dir: str | None,
     other: str | None,
+    opens: bool,
     as_json: bool,
     quiet: bool,
     wait: int,
@@ -52,9 +56,9 @@ def profile(
 ) -> None:
     """Paint as impasto run does, and say where the time goes.
 
-    Takes all options of impasto run. The log in --trace-dir holds a profile, curves and pictures for
-    TensorBoard, the report as report.json, and two plots. The run goes on to its end: give few --steps
-    where the picture does not matter.
+    Takes all options of impasto run. The folder --trace-dir gets report.html, a page to look at without
+    network; the report as report.json; two plots; and a profile, curves and pictures for TensorBoard. The
+    run goes on to its end: give few --steps where the picture does not matter.
     """
     settings = gather(given_on_the_line(content, styles, given), preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
@@ -82,8 +86,17 @@ def profile(
     report(result, as_json=False, quiet=quiet)
     if compared is not None:
         print_comparison(this, compared)
+    if opens:
+        open_page(folder)
     if as_json:
         say_json(record(folder, other))
+
+
+def open_page(folder: Path) -> None:
+    """Open the page of a profile in the browser that the system has set; a line says if there is none."""
+    page = (folder / "report.html").resolve()
+    if not webbrowser.open(page.as_uri()):
+        say(f"no browser was found; the page is '{page}'", err=True)
 
 
 def report_file(path: Path) -> Path:

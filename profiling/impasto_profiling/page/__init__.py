@@ -1,0 +1,1 @@
+"""Pages of HTML that open from disk: a profile, and a comparison."""
