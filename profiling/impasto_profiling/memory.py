@@ -90,7 +90,7 @@ def peak_of(trace: Trace) -> Peak | None:
 def curve_of(trace: Trace, step: Span) -> Curve | None:
     """Memory over a step; None where it was not recorded. At most ``POINTS`` points, the peak among them."""
     owners, blocks, points = _Owners(trace), dict[int, _Block](), list[tuple[float, Counter[str]]]()
-    total: Counter[str] = Counter()
+    total = _taken_before(trace)
     for held in trace.memory:
         if held.time > step.end:
             break
@@ -131,23 +131,32 @@ def _thinned(points: Sequence[tuple[float, Counter[str]]]) -> list[tuple[float, 
 
 def _held_at(trace: Trace, time: float) -> list[_Block]:
     """What is held at a time, the largest first."""
-    owners, blocks, total = _Owners(trace), dict[int, _Block](), Counter[str]()
+    owners, blocks, total = _Owners(trace), dict[int, _Block](), _taken_before(trace)
     for held in trace.memory:
         if held.time > time:
             break
         _follow(blocks, held, owners.at(held.time), total)
-    return sorted(blocks.values(), key=lambda one: -one.bytes)
+    earlier = [_Block(BEFORE, "", total[BEFORE])] if total[BEFORE] > 0 else []
+    return sorted([*blocks.values(), *earlier], key=lambda one: -one.bytes)
+
+
+def _taken_before(trace: Trace) -> Counter[str]:
+    """What the profiler counts, but was taken in steps that it threw away."""
+    first = trace.memory[0]
+    return Counter({BEFORE: first.bytes - first.change})
 
 
 def _follow(
     blocks: dict[int, _Block], held: Held, owner: tuple[str, str], total: Counter[str]
 ) -> None:
-    """Take one event into account. What is given back and was taken before the recording is not known."""
+    """Take one event into account."""
     if held.change > 0:
         blocks[held.address] = _Block(*owner, held.change)
         total[owner[0]] += held.change
     elif (block := blocks.pop(held.address, None)) is not None:
         total[block.part] -= block.bytes
+    else:
+        total[BEFORE] += held.change
 
 
 def _holders(blocks: Sequence[_Block]) -> list[Holder]:

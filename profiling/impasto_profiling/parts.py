@@ -16,6 +16,8 @@ KINDS = ("extractor", "loss", "canvas", "optimizer", "plugin", "objective", "bac
 
 ELSEWHERE = "elsewhere"
 """Time in a step and in no part: the loop's own."""
+MOST_COST = 0.5
+"""Fraction of a part's time that at most counts as the cost of recording it, which is an estimate."""
 WAITING = "waiting"
 """Time in which the host waited for a GPU, whatever part made it wait."""
 
@@ -123,9 +125,9 @@ def _add(part: Part, moment: Moment, cost: Cost) -> None:
 
 
 def _take_out(part: Part) -> None:
-    """Take the cost out of all that the part took, in proportion; no part ends below nothing."""
+    """Take the cost out of all that the part took, in proportion."""
     whole = part.seconds
-    part.cost = min(part.cost, whole)
+    part.cost = min(part.cost, MOST_COST * whole)
     left = 1 - part.cost / whole if whole else 0.0
     part.forward *= left
     part.backward *= left

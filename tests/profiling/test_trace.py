@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from impasto_profiling.convolutions import Convolution
-from impasto_profiling.memory import Peak, peak_of
+from impasto_profiling.cost import Cost
+from impasto_profiling.memory import HeldTensor, Peak, peak_of
 from impasto_profiling.operators import operators_of
 from impasto_profiling.parts import parts_of
 from impasto_profiling.roofline import achieved_by
+from impasto_profiling.standing import MIB, Holder
 from impasto_profiling.trace import Trace, read_trace
 
 Event = dict[str, Any]
@@ -31,8 +33,9 @@ def scope(name: str, start: float, end: float) -> Event:
     return event(name, start, end, "user_annotation")
 
 
-def held(time: float, total: int) -> Event:
-    return {"ph": "i", "name": "[memory]", "ts": time * 1e3, "args": {"Total Allocated": total}}
+def held(time: float, total: int, change: int, address: int) -> Event:
+    details = {"Total Allocated": total * MIB, "Bytes": change * MIB, "Addr": address}
+    return {"ph": "i", "name": "[memory]", "ts": time * 1e3, "args": details}
 
 
 def convolution(start: float, end: float, channels: int) -> Event:
@@ -60,7 +63,7 @@ ONE_STEP = [
     event("aten::convolution_backward", 54, 78,
           Input_Dims=[[1, 8, 4, 4], [1, 3, 4, 4], [8, 3, 3, 3]]),
     scope("plugin/mine/impasto_after_step", 93, 99),
-    held(30, 5 * 2**20), held(43, 9 * 2**20), held(79, 0), held(150, 99 * 2**20),
+    held(30, 5, 4, 1), held(43, 9, 4, 2), held(79, 1, -8, 2), held(150, 99, 98, 3),
 ]  # fmt: skip
 
 CONV = Convolution("conv1_1", (1, 3, 4, 4), (8, 3, 3, 3), (1, 8, 4, 4))
@@ -89,6 +92,18 @@ def test_each_moment_belongs_to_the_innermost_part(tmp_path: Path) -> None:
     assert sum(one.seconds for one in parts.values()) == pytest.approx(0.1)
 
 
+def test_what_recording_costs_is_taken_out_by_event(tmp_path: Path) -> None:
+    trace = trace_of(ONE_STEP, tmp_path)
+    plain = {one.name: one.seconds for one in parts_of(trace)}
+    parts = {one.name: one for one in parts_of(trace, Cost(operator=1e-3, scope=2e-3))}
+    # A scope of its own, conv2d and empty; in the backward pass a function of autograd and what it called.
+    assert parts["extractor/conv1_1"].cost == pytest.approx(0.006)
+    assert parts["loss/gram"].cost == pytest.approx(0.005)
+    assert parts["plugin/profile/impasto_after_step"].cost == pytest.approx(0.0005), "half at most"
+    for name, part in parts.items():
+        assert part.seconds + part.cost == pytest.approx(plain[name])
+
+
 def test_operators_have_their_own_time(tmp_path: Path) -> None:
     found = {one.name: one for one in operators_of(trace_of(ONE_STEP, tmp_path))}
     assert found["aten::mm"].seconds == pytest.approx(0.016)
@@ -102,6 +117,23 @@ def test_a_convolution_is_tied_to_its_layer_with_its_rate(tmp_path: Path) -> Non
     assert [found.forward, found.backward] == pytest.approx([0.008, 0.024])
     flops = 2 * (2 * 8 * 16 * 27)
     assert found.rate == pytest.approx(flops / 0.032 / 1e9)
+
+
+def test_of_winograds_convolution_its_own_products_count(tmp_path: Path) -> None:
+    shapes = [[1, 3, 4, 4], [36, 3, 8], [8], []]
+    products = [([1, 36, 36], [1, 36, 3]), ([36, 1, 3], [36, 3, 8]), ([1, 16, 36], [1, 36, 8])]
+    events = [
+        scope("ProfilerStep#1", 0, 100),
+        event("impasto::winograd", 10, 50, Input_Dims=shapes),
+    ]
+    events += [
+        event("aten::bmm", 12 + 10 * place, 20 + 10 * place, Input_Dims=[*both])
+        for place, both in enumerate(products)
+    ]
+    (found,) = achieved_by(trace_of(events, tmp_path), [CONV])
+    computed = 2 * (36 * 36 * 3 + 36 * 3 * 8 + 16 * 36 * 8)
+    assert found.done_rate == pytest.approx(computed / 0.04 / 1e9)
+    assert found.rate == pytest.approx(CONV.flops.forward / 0.04 / 1e9)
 
 
 def test_layers_of_the_same_shapes_are_told_apart_by_their_order(tmp_path: Path) -> None:
@@ -121,7 +153,15 @@ def test_a_convolution_that_cannot_be_told_is_left_out(tmp_path: Path) -> None:
 
 def test_memory_peaks_in_a_step_and_a_part(tmp_path: Path) -> None:
     trace = trace_of(ONE_STEP, tmp_path)
-    assert peak_of(trace) == Peak(9.0, "backward", "aten::mm")
+    holders = [
+        Holder("loss/gram", 4, 1),
+        Holder("loss/gram, gradient", 4, 1),
+        Holder("earlier steps", 1, 1),
+    ]
+    largest = [HeldTensor(one.part, "aten::mm", 4) for one in holders[:2]]
+    assert peak_of(trace) == Peak(
+        9.0, "backward", "aten::mm", holders, [*largest, HeldTensor("earlier steps", "", 1)]
+    )
     assert peak_of(trace_of(ONE_STEP[:-4], tmp_path)) is None
 
 
