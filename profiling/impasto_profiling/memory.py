@@ -142,6 +142,8 @@ def _held_at(trace: Trace, time: float) -> list[_Block]:
 
 def _taken_before(trace: Trace) -> Counter[str]:
     """What the profiler counts, but was taken in steps that it threw away."""
+    if not trace.memory:
+        return Counter()
     first = trace.memory[0]
     return Counter({BEFORE: first.bytes - first.change})
 
