@@ -104,8 +104,8 @@ def same(root: Path, name: str = "out.png", size: tuple[int, int] = (32, 24)) ->
 
 
 def only(folder: str, count: int, root: Path) -> None:
-    """There are so many files in a folder, and no temporary ones."""
-    names = os.listdir(root / "here" / folder)
+    """There are so many files in a folder besides those of a batch, and no temporary ones."""
+    names = set(os.listdir(root / "here" / folder)) - {"manifest.jsonl", ".impasto"}
     assert len(names) == count
     assert not any(name.startswith(".") for name in names)
 
@@ -247,11 +247,14 @@ STREAMS = [
 
 SWEEP = f"sweep content.png style.png --vary seed=0,1 --folder all -o sheet.png {QUICK}"
 DISKS = [
-    Attack("disk: full for a sheet", SWEEP, writes=("here/all/*",), after=partial(only, "all", 1),
-           before=partial(small_files, 3000), says="'sheet.png' cannot be written: File too large"),
+    Attack("disk: full for a sheet", "sweep content.png style.png --vary seed=0,1,2,3 --folder all"
+           f" -o sheet.png --cell 96 {QUICK} --size 48", writes=("here/all/*", "here/sheet.png"),
+           after=partial(only, "all", 4), before=partial(small_files, 9000),
+           says="'sheet.png' cannot be written: File too large"),
     Attack("disk: full for a sweep's picture", f"{SWEEP} --size 96 --cell 32",
-           writes=("here/sheet.png",), before=partial(small_files, 6000), after=partial(only, "all", 0),
-           says="seed=0.png' cannot be written: File too large"),
+           writes=("here/sheet.png", "here/all/*"), before=partial(small_files, 6000),
+           after=partial(only, "all", 0), says="no combination could be painted",
+           prints="seed=0.png' cannot be written: File too large"),
     Attack("disk: full for TensorBoard",
            f"{RUN} --steps 30 --callback tensorboard:folder=tb,pictures=1", after=same,
            writes=(*OUT, "here/tb/*"), before=partial(small_files, 9000),

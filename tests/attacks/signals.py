@@ -61,7 +61,7 @@ def sheet_shows_it(root: Path) -> None:
     with Image.open(root / "here" / "out.png") as sheet:
         sheet.load()
         assert sheet.width > sheet.height // 2
-    assert (root / "here" / "all" / "STOPPED_seed=0.png").exists()
+    assert read_recipe(root / "here" / "all" / "seed=0.png")["stopped"] == "interrupted"
 
 
 def several(count: int, seed: int) -> list[tuple[tuple[int, ...], float]]:
@@ -124,7 +124,7 @@ OTHERS = [
            before=partial(send, (INT, INT), 1.3, steps=60), after=kept, status=130),
     Attack("signal: to a sweep", f"sweep content.png style.png -o out.png --vary seed=0,1 --folder all {LOG}"
            " --size 192 --scales single --steps 100000 --loss tv --quiet",
-           says="interrupted; the picture so far is in the sheet 'out.png'", writes=("here/out.png",
+           says="interrupted; what was painted is in the sheet 'out.png'", writes=("here/out.png",
            "here/a_seed=0.log", "here/all/*"), after=sheet_shows_it,
            before=partial(send, (INT, INT, INT), 0.003, log="a_seed=0.log"), status=130),
     Attack("signal: resume after two", (f"{ENDLESS} {LOG} --checkpoint kept --callback stop:seconds=1",

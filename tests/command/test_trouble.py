@@ -196,7 +196,7 @@ def test_a_folder_that_vanishes_from_a_sweep(
     path = Path(place.strip("'"))
     assert path.is_relative_to(temporary)
     with Image.open(path) as sheet:
-        assert sheet.width == 48 + 2 * 8, "of the one that was painted"
+        assert sheet.width == 2 * 48 + 3 * 8, "of both"
 
 
 def test_a_folder_that_vanishes_while_a_style_is_learned(

@@ -15,6 +15,8 @@ import pytest
 
 from batches import FAILING, TINY
 from helpers import Install, Invoke, Pair, drawn, refused, same_threads
+from impasto import Extractor
+from impasto.optimization.shared import Share
 
 
 @pytest.fixture
@@ -132,17 +134,25 @@ ROW = "photos/photos0.png,paintings/paintings0.png"
         (f"content,style,output\n{ROW},a.png\n{ROW},./a.png", "row 2: output 'a.png' is that of row 1"),
         (f"content,style,output\n{ROW},../a.png", "row 1: file 'jobs.csv' would write '"),
         (f"content,style,output\n{ROW},a.bmp", "row 1: output 'results/a.bmp': unknown suffix"),
+        (f"content,style,callback,output\n{ROW},log:file=results/a.png,a.png\n{ROW},log:file=b.csv,b.png",
+         "row 1: callback 'log': file 'results/a.png' is also written as output"),
+        (f"content,style,callback,output\n{ROW},log:file=x.csv,a.png\n{ROW},log:file=notes.csv,b.png",
+         "row 2: callback 'log': file 'notes.csv' exists; set force to overwrite it (--force)"),
         (f"content,style,optimizer\n{ROW},adm", "row 1: unknown optimizer 'adm'; did you mean 'adam'"),
         (f"content,style,force\n{ROW},true", "row 1: file 'jobs.csv' sets 'force', which no document"),
         (f"content,style,checkpoint\n{ROW},there", "row 1: a batch keeps the checkpoints of its jobs"),
         (f"content,style\n{ROW},5", "row 1 has more cells than the first line has names"),
         ("content,style\n", "file 'jobs.csv' has no rows"),
+        (f"content,style,style\n{ROW},b.png", "file 'jobs.csv' has the name 'style' in two columns"),
+        (f"content,style,init\n{ROW},none.png", "row 1: picture 'none.png' does not exist"),
+        (f"content,style\n{ROW}\nphotos,b.png", "row 2: picture 'photos' is a folder"),
     ],
 )  # fmt: skip
 def test_what_is_refused_before_the_first_job(
     invoke: Invoke, pictures: Path, text: str, complaint: str
 ) -> None:
     Path("jobs.csv").write_text(text)
+    Path("notes.csv").write_text("mine")
     done = invoke("batch", "jobs.csv", "--folder", "results", *TINY)
     assert complaint in refused(done)
     assert not list(Path().glob("results/*.png"))
@@ -206,9 +216,60 @@ def test_a_manifest_loads_no_plugin_by_itself(invoke: Invoke, rows: str) -> None
     assert "needs the plugin 'impasto.testing'" in refused(done)
 
 
-def test_ctrl_c_stops_and_the_next_call_goes_on(
-    invoke: Invoke, rows: str, install: Install
+LOOKING = """
+import json, subprocess, sys
+import impasto
+from impasto.jobs.status import status_of
+from pathlib import Path
+
+class Looking:
+    @impasto.hookimpl(trylast=True)
+    def impasto_after_step(self, run, step):
+        if step.number == 3 and not Path("seen.txt").exists():
+            command = [sys.executable, "-m", "impasto", "batch", "status", "results"]
+            with open("seen.txt", "w") as file:
+                subprocess.run(command, stdout=file, check=True)
+            records = [job.as_record() for job in status_of(Path("results")).jobs]
+            Path("seen.json").write_text(json.dumps(records))
+
+@impasto.hookimpl
+def impasto_callbacks():
+    return [impasto.Offer("looking", Looking)]
+"""
+"""A callback that asks for the status of the batch, as another process does while it is painted."""
+
+
+def test_status_while_it_is_painted(
+    invoke: Invoke, rows: str, install: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    install("looking", LOOKING)
+    monkeypatch.setattr("impasto.jobs.live.EVERY", 0)
+    monkeypatch.setattr("impasto.jobs.live.PICTURE_EVERY", 0)
+    done = invoke("batch", rows, "--folder", "results", *TINY, "--callback", "looking")
+    assert done.status == 0, done.err
+    first, second, third, last = Path("seen.txt").read_text().splitlines()
+    assert first.startswith("running    0.png (row 1): step 3 of 4; results/.impasto/")
+    assert first.endswith("/now.png")
+    assert (second, third) == ("waiting    1.png (row 2)", "waiting    2.png (row 3)")
+    assert last == "3 jobs: 1 running, 2 waiting"
+    (record, *_) = json.loads(Path("seen.json").read_text())
+    assert record.pop("picture").endswith("/now.png")
+    assert record == {"output": "0.png", "place": "row 1", "status": "running", "step": 3, "steps": 4,
+                      "stage": 1, "stages": 1}  # fmt: skip
+    assert statuses(invoke, "results") == dict.fromkeys(["0.png", "1.png", "2.png"], "done")
+
+
+def test_ctrl_c_stops_and_the_next_call_goes_on(
+    invoke: Invoke, rows: str, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = []
+    keep = Share.keep_extractor
+
+    def counted(share: Share, extractor: Extractor) -> None:
+        networks.append(extractor)
+        keep(share, extractor)
+
+    monkeypatch.setattr(Share, "keep_extractor", counted)
     install("failing", FAILING)
     Path("bad").touch()
     plain = invoke("batch", rows, "--folder", "plain", *TINY, "--no-recipe")
@@ -218,8 +279,10 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(
     assert done.status == 130
     assert "0 of 3 jobs are done; the same call goes on with the rest" in done.err
     assert statuses(invoke, "results") == dict.fromkeys(["0.png", "1.png", "2.png"], "waiting")
+    networks.clear()
     done = invoke("batch", rows, "--folder", "results", *more)
     assert done.status == 0, done.err
+    assert len(networks) == 1, "the job that is resumed shares its network"
     assert Path("bad.steps").read_text() == "1 2 " + "3 4 " + 2 * "1 2 3 4 "
     for i in range(3):
         assert Path(f"plain/{i}.png").read_bytes() == Path(f"results/{i}.png").read_bytes()

@@ -13,7 +13,8 @@ from PIL import Image
 from batches import FAILING, TINY
 from helpers import Install, Invoke, drawn, refused
 from impasto.images.contact_sheet import contact_sheet
-from impasto.jobs.grid import BLANK, EMPTY
+from impasto.jobs.grid import BLANK
+from impasto.jobs.sheet import EMPTY
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +32,16 @@ def opened(path: str | Path) -> Image.Image:
         return picture.convert("RGB")
 
 
-def expected(cells: dict[str, str | None]) -> Image.Image:
-    """The sheet with these pictures of results, by content and style; None waits."""
+def expected(cells: dict[str, str | None], first: str = "") -> Image.Image:
+    """The sheet with these pictures of results, by content and style; None waits; the first has a label."""
     top = [(name, opened(f"photos/{name}.png")) for name in "ab"]
     rows = [("", BLANK), *top]
     for style in "ab":
         rows.append((style, opened(f"paintings/{style}.png")))
         for content in "ab":
             file = cells[content + style]
-            rows.append(("", opened(file) if file else Image.new("RGB", (32, 24), EMPTY)))
+            label = first if content + style == "aa" else ""
+            rows.append((label, opened(file) if file else Image.new("RGB", (32, 24), EMPTY)))
     return contact_sheet(rows, 3, 32)
 
 
@@ -81,7 +83,7 @@ def test_the_sheet_is_written_as_pictures_come_in_and_finished_by_the_next_call(
     whole = opened("sheet.png")
     stopped = invoke(*given, *TINY, "--callback", "failing:file=bad,how=interrupt")
     assert stopped.status == 130
-    waiting = expected(dict.fromkeys(["aa", "ba", "ab", "bb"]))
+    waiting = expected({"aa": "results/a_as_a.png", "ba": None, "ab": None, "bb": None}, "STOPPED")
     assert same(opened("sheet.png"), waiting)
     assert not same(whole, waiting)
 
@@ -114,10 +116,15 @@ def test_a_failed_pair_says_so_and_the_others_are_there(invoke: Invoke, install:
         (("photos", "paintings", "--size", "5"), "setting 'size'"),
         (("photos", "paintings", "-o", "sheet.gif"), "sheet 'sheet.gif': unknown suffix '.gif'"),
         (("photos", "paintings", "-o", "photos/a.png"), "sheet 'photos/a.png' is one of the inputs"),
+        (("photos", "paintings", "-o", "results/b_as_a.png"),
+         "b.png as a.png: output 'results/b_as_a.png' is also written as sheet: give it another name"),
+        (("photos/a.png", "paintings/a.png", "--callback", "contact_sheet:file=sheet.png"),
+         "a.png as a.png: callback 'contact_sheet': file 'sheet.png' is also written as sheet"),
     ],
 )  # fmt: skip
 def test_what_is_refused(invoke: Invoke, arguments: tuple[str, ...], complaint: str) -> None:
-    done = invoke("grid", "--folder", "results", *TINY[:6], *arguments)
+    Path("results").mkdir()
+    done = invoke("grid", "--folder", "results", *TINY[:6], "-o", "sheet.png", *arguments)
     assert complaint in done.error
     assert done.status == 1
     assert not list(Path().glob("results/*.png"))

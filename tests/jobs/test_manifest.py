@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from impasto.errors import OutputError
-from impasto.jobs.manifest import KILLS, NAME, Manifest, opened
+from impasto.jobs.manifest import KILLS, NAME, Manifest, is_being_painted, opened
 
 JOB = {"job": "k", "output": "a.png", "place": "row 1", "settings": {}}
 
@@ -37,6 +37,24 @@ def test_a_torn_line_is_none_and_the_next_one_is_whole(tmp_path: Path) -> None:
     assert Manifest(tmp_path).status("k") == "failed"
     lines = (tmp_path / NAME).read_text().splitlines()
     assert [json.loads(line).get("status") for line in lines] == [None, "started", "failed"]
+
+
+def test_what_an_earlier_call_started_does_not_run(tmp_path: Path) -> None:
+    with opened(tmp_path) as manifest:
+        manifest.add(JOB)
+        assert is_being_painted(tmp_path)
+        for line, running, ended in (
+            ({"job": "k", "status": "started"}, {"k"}, 0),
+            ({"called": 3.5}, set(), 0),
+            ({"job": "k", "status": "started"}, {"k"}, 0),
+            ({"job": "k", "status": "failed"}, set(), 1),
+        ):
+            manifest.add(line)
+            again = Manifest(tmp_path)
+            assert (again.running, again.ended) == (running, ended)
+        assert again.called == 3.5
+    assert not is_being_painted(tmp_path)
+    assert not is_being_painted(tmp_path / "none")
 
 
 def test_done_counts_only_with_its_picture(tmp_path: Path) -> None:

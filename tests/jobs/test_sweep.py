@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import tempfile
 from pathlib import Path
 
 import numpy
@@ -9,11 +12,13 @@ import pytest
 from PIL import Image
 
 import impasto
-from helpers import Invoke, Pair
+from batches import TINY
+from helpers import Invoke, Outcome, Pair
 from impasto.images.contact_sheet import contact_sheet
 from impasto.jobs.sweep import Vary, combinations
 from impasto.settings.settings import gather
 from impasto.settings.spec import Spec
+from impasto.storage.recipe import read_recipe
 
 LOSSES = ("--loss", "content:layers=conv1_1", "--loss", "gram:layers=conv1_1")
 
@@ -82,10 +87,82 @@ def test_a_failing_combination_is_shown_as_that(invoke: Invoke, pair: Pair, tmp_
                   "torch.SGD:lr=1e-6", "--quiet", "--folder", tmp_path / "all")  # fmt: skip
     assert done.status == 0, done.err
     assert "too late" in done.err
-    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [
-        "FAILED_loss.late.at=2.png",
-        "loss.late.at=99.png",
+    pictures = {}
+    for at, label in ((2, "FAILED loss.late.at=2"), (99, "loss.late.at=99")):
+        with Image.open(tmp_path / "all" / f"loss.late.at={at}.png") as picture:
+            pictures[label] = picture.convert("RGB")
+    with Image.open(out) as sheet:
+        assert sheet.tobytes() == contact_sheet(list(pictures.items()), 2).tobytes()
+    assert read_recipe(tmp_path / "all" / "loss.late.at=2.png")["stopped"] == "failed"
+
+
+def painted(done: Outcome) -> list[tuple[str, str]]:
+    """What a sweep or a batch painted: names of pictures, and what became of them."""
+    assert done.status == 0, done.err
+    records = map(json.loads, done.out.splitlines())
+    return [(one["output"], one["status"]) for one in records]
+
+
+def test_called_again_it_paints_what_is_missing(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = (
+        "sweep",
+        pair.content,
+        pair.style,
+        "-o",
+        "sheet.png",
+        "--folder",
+        "all",
+        "--json",
+        *TINY,
+    )
+    log = ("--callback", "log:file=a.csv")
+    assert painted(invoke(*given, "--vary", "seed=0,1", *log)) == [
+        ("seed=0.png", "done"), ("seed=1.png", "done"),
+    ]  # fmt: skip
+    os.unlink("all/seed=0.png")
+    assert painted(invoke(*given, "--vary", "seed=0,1", *log)) == [("seed=0.png", "done")]
+    more = invoke(*given, "--vary", "seed=0,1,2", *log, "--cell", 32)
+    assert painted(more) == [("seed=2.png", "done")]
+    assert sorted(path.name for path in Path().glob("a*.csv")) == [
+        f"a_seed={seed}.csv" for seed in range(3)
     ]
+    with Image.open("sheet.png") as sheet:
+        assert sheet.width == 3 * (32 + 8) + 8
+
+
+def test_without_a_folder_there_is_the_sheet_alone(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    temporary = set(os.listdir(tempfile.gettempdir()))
+    given = ("sweep", pair.content, pair.style, "--vary", "seed=0,1", *TINY)
+    one = invoke(*given, "-o", "one.png")
+    two = invoke(*given, "-o", "two.png", "--executor", "processes:workers=2,threads=1")
+    assert (one.status, two.status) == (0, 0), one.err + two.err
+    assert sorted(os.listdir()) == ["one.png", "two.png"]
+    left = set(os.listdir(tempfile.gettempdir())) - temporary
+    assert not [name for name in left if name.startswith("impasto-")]
+    assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
+
+
+def test_objects_of_python_are_painted_in_this_process(pair: Pair, tmp_path: Path) -> None:
+    losses = []
+
+    def look(step: impasto.Step) -> None:
+        losses.append(step.loss)
+
+    given = {"size": 32, "steps": 2, "loss": ["tv"], "scales": "single"}
+    for calls in (1, 2):
+        impasto.sweep(pair.content, pair.style, {"seed": [0, 1]}, folder=tmp_path / "all",
+                      callback=[look], **given)  # type: ignore[arg-type]  # fmt: skip
+        assert len(losses) == calls * 2 * 2, "nobody knows whether it is the same object"
+    with pytest.raises(impasto.SettingsError, match="which only the executor local can have"):
+        impasto.sweep(pair.content, pair.style, {"seed": [0]}, executor="processes",
+                      callback=[look], **given)  # type: ignore[arg-type]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ def sweep(
     *,
     cell: int = 256,
     folder: str | PathLike[str] | None = None,
+    executor: str = "local",
+    retries: int = 0,
     preset: str | None = None,
     config: str | PathLike[str] | None = None,
     **given: Unpack[RunKeywords],
@@ -49,7 +51,10 @@ def sweep(
         vary: the values of each setting that differs, e.g. ``{"loss.gram.weight": [10, 100]}``; those of the
             last one are the columns.
         cell: pixels of each picture in the sheet.
-        folder: where the pictures go as files of their own, if anywhere; made if it is not there.
+        folder: where the pictures go as files of their own, with the manifest that says what is done, so
+            that the same call goes on where it stopped; made if it is not there. None keeps the sheet only.
+        executor: a SPEC; objects of Python need ``local``.
+        retries: how often a combination that failed is tried again.
         preset: name of a preset.
         config: a TOML file of settings.
         given: what all have in common; ``output`` is the sheet's file.
@@ -63,10 +68,16 @@ def sweep(
     asked = asked_for(content, style, preset, config, given)
     if asked.content or any(asked.styles):
         raise SettingsError("a sweep needs pictures in files, not in memory")
-    observers = asked.observers
-    varies = [Vary(key, tuple(values)) for key, values in vary.items()]
-    where = None if folder is None else Path(folder)
-    return sweep_settings(asked.settings, varies, cell, where, observers, asked.documents)
+    return sweep_settings(
+        asked.settings,
+        [Vary(key, tuple(values)) for key, values in vary.items()],
+        cell,
+        None if folder is None else Path(folder),
+        executor=executor,
+        retries=retries,
+        observers=asked.observers if asked.settings.objects() else (),
+        documents=asked.documents,
+    )
 
 
 def learn(

@@ -12,6 +12,7 @@ import click
 from impasto.command.help import GroupedCommand
 from impasto.command.many import (
     asked_executor,
+    duration,
     executor_option,
     follower,
     json_option,
@@ -27,6 +28,7 @@ from impasto.command.options import (
 )
 from impasto.command.printing import say, say_json
 from impasto.command.run import given_on_the_line
+from impasto.errors import counted, visible
 from impasto.settings.settings import documents_of
 
 
@@ -97,25 +99,20 @@ def paint(
 @click.option("--json", "as_json", is_flag=True,
               help="Print one JSON record on standard output for each job.")  # fmt: skip
 def status(folder: str, as_json: bool) -> None:
-    """Say what became of the jobs whose results are in FOLDER."""
-    from collections import Counter
+    """Say what became of the jobs whose results are in FOLDER, and how far those are that run."""
+    from impasto.jobs.status import status_of
 
-    from impasto.jobs.batch import read_manifest
-
-    manifest = read_manifest(Path(folder))
-    states = {key: manifest.status(key) for key in manifest.keys}
-    for key, state in states.items():
-        table = manifest.tables[key]
-        error = manifest.error(key)
+    status = status_of(Path(folder))
+    for job in status.jobs:
         if as_json:
-            record = {"output": table["output"], "place": table["place"], "status": state}
-            say_json({**record, **({"error": error} if error else {})})
+            say_json(job.as_record())
         else:
-            why = f": {error}" if error and state != "done" else ""
-            say(f"{state:<9}  {table['output']} ({table['place']}){why}")
-    counts = Counter(states.values())
+            say(visible(str(job)))
     if not as_json:
-        say(f"{len(states)} jobs: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+        words = [f"{number} {state}" for state, number in status.counts().items()]
+        if status.seconds_left is not None:
+            words.append(f"about {duration(status.seconds_left)} left")
+        say(f"{counted(len(status.jobs), 'job')}: {', '.join(words)}")
 
 
 @batch.command()
@@ -129,9 +126,10 @@ def status(folder: str, as_json: bool) -> None:
 def retry(folder: str, plugins: tuple[str, ...], executor: str, as_json: bool, quiet: bool) -> None:
     """Paint again what failed, was set aside or is missing in FOLDER, as its manifest has it."""
     from impasto.jobs.batch import retry_batch
+    from impasto.jobs.malloc import ConfigureMalloc
 
     follow, shown = follower(as_json, quiet)
     with shown:
         made = asked_executor(executor, {"plugin": plugins})
-        progress = retry_batch(Path(folder), made, plugins, [follow])
+        progress = retry_batch(Path(folder), made, plugins, [ConfigureMalloc()], [follow])
     report(progress, quiet)

@@ -50,7 +50,7 @@ def grid(
     the top and styles down the side, and is written anew as pictures come in. Called again, it paints
     only what is missing or failed.
     """
-    from impasto.jobs.grid import Sheet
+    from impasto.jobs.grid import GridSheet
     from impasto.jobs.rows import contents_in, jobs_of_pairs, styles_in
 
     given = {name: value for name, value in given.items() if value not in (None, ())}
@@ -59,8 +59,8 @@ def grid(
     jobs = jobs_of_pairs(along, down, given, preset, config)
     made = asked_executor(executor, given)
     documents = documents_of(preset, config)
-    laid_out = Sheet(sheet, along, down, cell, jobs[0].settings, Path(folder), documents)
+    laid_out = GridSheet(sheet, along, down, cell, jobs[0].settings, Path(folder), documents)
     paint_jobs(
         f"grid {os.path.abspath(sheet)}", jobs, folder, made, given, retries=retries,
-        as_json=as_json, quiet=quiet, documents=documents, followers=[laid_out.follow],
+        as_json=as_json, quiet=quiet, documents=documents, sheet=laid_out,
     )  # fmt: skip

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
+from rich.progress import BarColumn, ProgressColumn, TextColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from impasto.command.options import complete_folder
 from impasto.command.printing import say, say_json
@@ -20,6 +21,7 @@ from impasto.errors import SettingsError, counted, visible
 if TYPE_CHECKING:
     from impasto.jobs.batch import Follower, Progress
     from impasto.jobs.job import Job
+    from impasto.jobs.sheet import Sheet
     from impasto.jobs.worker import Executor
 
 Command = Callable[..., Any]
@@ -27,17 +29,19 @@ Command = Callable[..., Any]
 
 def many_options(command: Command) -> Command:
     """Add where results go, who paints, and how failures are dealt with."""
-    options: list[Callable[[Command], Command]] = [
-        click.option("--folder", required=True, metavar="FOLDER", shell_complete=complete_folder,
-                     help="Folder of the results, with the manifest that says what is done."),
-        executor_option,
-        click.option("--retries", default=0, type=click.IntRange(0), metavar="N",
-                     help="How often to try a job again that failed. [0]"),
-        json_option,
-    ]  # fmt: skip
-    for option in reversed(options):
+    for option in (json_option, retries_option, executor_option, folder_option):
         command = option(command)
     return command
+
+
+folder_option = click.option(
+    "--folder", required=True, metavar="FOLDER", shell_complete=complete_folder,
+    help="Folder of the results, with the manifest that says what is done.",
+)  # fmt: skip
+retries_option = click.option(
+    "--retries", default=0, type=click.IntRange(0), metavar="N",
+    help="How often to try a job again that failed. [0]",
+)  # fmt: skip
 
 
 executor_option = click.option(
@@ -67,7 +71,7 @@ class Lines:
     def follow(self, progress: Progress, job: Job | None) -> None:
         """Say what became of a job."""
         line = progress.lines.get(job.key) if job else None
-        if job is None or line is None or progress.states[job.key] == "running":
+        if job is None or line is None or progress.states[job.key] in ("running", "stopped"):
             return
         if self.as_json:
             say_json(line)
@@ -83,20 +87,48 @@ class Bars(Lines):
         self.bar = Bar(
             BarColumn(),
             TextColumn("{task.description}", markup=False),
+            Running(self),
             console=Console(stderr=True),
+            refresh_per_second=2,
         )
+        self.progress: Progress | None = None
         self.task = self.bar.add_task("", total=None)
 
     def follow(self, progress: Progress, job: Job | None) -> None:
         """Move the bar."""
         super().follow(progress, job)
-        running = [job.output for job in progress.jobs if progress.states[job.key] == "running"]
+        self.progress = progress
         self.bar.update(
             self.task,
             total=len(progress.jobs),
             completed=len(progress.jobs) - progress.count("waiting", "running"),
-            description=visible("; ".join([standing(progress), *running])),
+            description=standing(progress),
         )
+
+
+class Running(ProgressColumn):
+    """The jobs that are being painted, with their steps: looked at each time that the bar is drawn."""
+
+    def __init__(self, bars: Bars) -> None:
+        super().__init__()
+        self.bars = bars
+
+    def render(self, task: object) -> Text:
+        """Draw it."""
+        progress = self.bars.progress
+        if progress is None:
+            return Text()
+        running = [job for job in progress.jobs if progress.states[job.key] == "running"]
+        return Text(visible("; ".join(steps_of(progress.folder, job) for job in running)))
+
+
+def steps_of(folder: Path, job: Job) -> str:
+    """The name of a job's picture, and how far it is, if that is known."""
+    from impasto.jobs.live import standing_in
+    from impasto.jobs.manifest import work_of
+
+    at = standing_in(work_of(folder, job.key))
+    return f"{job.output} {at}" if at else job.output
 
 
 def standing(progress: Progress) -> str:
@@ -145,7 +177,7 @@ def paint_jobs(
     as_json: bool,
     quiet: bool,
     documents: Sequence[str],
-    followers: Sequence[Follower] = (),
+    sheet: Sheet | None = None,
 ) -> None:
     """Paint jobs as the options of :func:`many_options` say, and say what became of them.
 
@@ -159,19 +191,24 @@ def paint_jobs(
         as_json: print a record for each job.
         quiet: say nothing but errors.
         documents: files that the jobs come from.
-        followers: are told first when a job begins and ends.
+        sheet: of the pictures, if one is wanted.
 
     Raises:
         ImpastoError: what is wrong with a job, or that some are not painted.
     """
     from impasto.jobs.batch import paint_batch
+    from impasto.jobs.malloc import ConfigureMalloc
 
     follow, shown = follower(as_json, quiet)
     with shown:
         progress = paint_batch(
             source, jobs, Path(folder), executor, retries=retries, force=bool(given.get("force")),
-            documents=documents, followers=[*followers, follow],
+            documents=documents, observers=[ConfigureMalloc()],
+            followers=[follow] if sheet is None else [sheet.follow, follow],
+            outputs=sheet.outputs if sheet else None,
         )  # fmt: skip
+    if sheet is not None:
+        sheet.finish()
     report(progress, quiet)
 
 

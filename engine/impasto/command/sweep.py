@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from impasto.command.help import GroupedCommand
+from impasto.command.many import executor_option, follower, json_option, retries_option
 from impasto.command.options import complete_folder, output_options, run_options
 from impasto.command.printing import say
 from impasto.command.run import given_on_the_line
@@ -24,7 +25,11 @@ from impasto.settings.settings import documents_of, gather
 @click.option("--cell", default=256, type=click.IntRange(32), metavar="N",
               help="Pixels of each picture in the sheet. [256]")  # fmt: skip
 @click.option("--folder", metavar="FOLDER", shell_complete=complete_folder,
-              help="Keep each picture in this folder, too.")  # fmt: skip
+              help="Keep the pictures in this folder, with the manifest that says what is done, so"
+              " that the same call goes on where it stopped.")  # fmt: skip
+@executor_option
+@retries_option
+@json_option
 @output_options
 def sweep(
     content: str | None,
@@ -32,6 +37,9 @@ def sweep(
     vary: tuple[str, ...],
     cell: int,
     folder: str | None,
+    executor: str,
+    retries: int,
+    as_json: bool,
     preset: str | None,
     config: str | None,
     quiet: bool,
@@ -48,10 +56,13 @@ def sweep(
     from impasto.jobs.malloc import ConfigureMalloc
     from impasto.jobs.sweep import Vary, sweep_settings
 
-    settings = settings if quiet else settings.observed_by("progress")
-    varies = [Vary.parse(text) for text in vary]
-    documents = documents_of(preset, config)
-    where = None if folder is None else Path(folder)
-    sheet = sweep_settings(settings, varies, cell, where, [ConfigureMalloc()], documents)
+    follow, shown = follower(as_json, quiet)
+    with shown:
+        sheet = sweep_settings(
+            settings, [Vary.parse(text) for text in vary], cell,
+            None if folder is None else Path(folder), executor=executor, retries=retries,
+            observers=[ConfigureMalloc()], documents=documents_of(preset, config),
+            followers=[follow],
+        )  # fmt: skip
     if not quiet:
         say(f"{settings.output}: {sheet.width} × {sheet.height} pixels", err=True)

@@ -11,17 +11,21 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from impasto.builtin import build_host
-from impasto.errors import ImpastoError, OutputError, SettingsError, counted
+from impasto.errors import ImpastoError, OutputError, PictureError, SettingsError, counted
 from impasto.files.outputs import Outputs
 from impasto.host.host import Host
 from impasto.images.writing import SUFFIXES
 from impasto.jobs.job import Job, at, refuse_same_outputs
 from impasto.jobs.manifest import Manifest, opened
+from impasto.jobs.own_files import claim_files
+from impasto.jobs.run import observed_host
+from impasto.jobs.signals import StopSignals
 from impasto.jobs.worker import Ended, Executor, Task
 from impasto.optimization.checks import check_specs
+from impasto.optimization.initial_image import INITIAL_IMAGES
 from impasto.optimization.inputs import InputFiles
 from impasto.settings.input_files import files_of, picture_files
+from impasto.settings.settings import Settings
 from impasto.settings.spec import Spec
 from impasto.settings.trust import refuse_unnamed, refuse_writes_outside
 
@@ -35,7 +39,7 @@ class Progress:
     jobs: Sequence[Job]
     folder: Path
     states: dict[str, str] = field(default_factory=dict)
-    """``waiting``, ``running``, ``done``, ``failed`` or ``set aside``, by the job's key."""
+    """``waiting``, ``running``, ``done``, ``failed``, ``set aside`` or ``stopped``, by the job's key."""
     lines: dict[str, dict[str, object]] = field(default_factory=dict)
     """What the manifest has about a job that ended, by its key."""
     began: float = field(default_factory=time.monotonic)
@@ -67,7 +71,10 @@ def paint_batch(
     retries: int = 0,
     force: bool = False,
     documents: Iterable[str] = (),
+    observers: Sequence[object] = (),
     followers: Sequence[Follower] = (),
+    outputs: Outputs | None = None,
+    shown_in: str = "",
 ) -> Progress:
     """Paint the jobs that are not done. Everything that can be refused is refused before the first.
 
@@ -79,13 +86,18 @@ def paint_batch(
         retries: how often a job that failed is tried again.
         force: replace files that are not of this batch.
         documents: files that the jobs come from.
+        observers: objects with life-cycle hooks, for each run.
         followers: are told when a job begins and ends.
+        outputs: a register with what is written besides the pictures; None starts one.
+        shown_in: where pictures so far are to be looked at, if the folder is a temporary one.
 
     Raises:
         ImpastoError: what is wrong, with the place of the job; several are logged, a line each.
         KeyboardInterrupt: it was stopped; what is done is in the manifest.
     """
-    check_jobs(jobs)
+    hosts = check_jobs(jobs, observers)
+    outputs = outputs or Outputs(force=force)
+    outputs.reads(documents)
     with opened(folder) as manifest:
         if manifest.batch not in ("", source) and not force:
             raise OutputError(
@@ -93,9 +105,11 @@ def paint_batch(
                 " set force to go on there",
                 settings=("folder", "force"),
             )
-        claim_outputs(jobs, manifest, force, documents)
+        claim_outputs(jobs, manifest, outputs, hosts)
         manifest.plan(source, jobs, [job.key for job in jobs])
-        return Painting(manifest, jobs, executor, retries, force, followers).paint()
+        return Painting(
+            manifest, jobs, executor, retries, force, followers, observers, shown_in
+        ).paint()
 
 
 @dataclass
@@ -108,6 +122,8 @@ class Painting:
     retries: int
     force: bool
     followers: Sequence[Follower]
+    observers: Sequence[object] = ()
+    shown_in: str = ""
 
     def paint(self) -> Progress:
         """Paint in rounds: those that failed or lost their worker come once more when all others ended."""
@@ -116,6 +132,8 @@ class Painting:
         self._tell(None)
         tries: Counter[str] = Counter()
         wanted = [job for job in self.jobs if states[job.key] in ("waiting", "failed")]
+        if wanted:
+            self.manifest.add({"called": time.time()})
         for job in wanted:
             states[job.key] = "waiting"
         with closing(self.executor):
@@ -128,15 +146,18 @@ class Painting:
         try:
             self._round(wanted, tries)
         except KeyboardInterrupt:
-            done, number = self.progress.count("done"), len(self.jobs)
-            logger.info("%d of %d jobs are done; the same call goes on with the rest", done, number)
+            with StopSignals(hold=True).watched():
+                self._stopped()
             raise
 
     def _round(self, wanted: Sequence[Job], tries: Counter[str]) -> None:
         with closing(self.executor.run(self._tasks(wanted), self._began)) as ends:
             for task, ended in ends:
                 tries[task.job.key] += ended.status == "failed"
-                self._ended(task.job, ended)
+                signals = StopSignals(hold=True)
+                with signals.watched():
+                    self._ended(task.job, ended)
+                signals.stop_if_asked()
 
     def _comes_again(self, job: Job, failures: int) -> bool:
         state = self.progress.states[job.key]
@@ -145,8 +166,9 @@ class Painting:
     def _tasks(self, jobs: Iterable[Job]) -> list[Task]:
         folder = self.manifest.folder
         # Files of a job that this batch began before are its own.
+        written, observers = self.manifest.written, tuple(self.observers)
         return [
-            Task(job, os.fspath(folder), self.force or job.output in self.manifest.written)
+            Task(job, os.fspath(folder), self.force or job.output in written, observers)
             for job in jobs
         ]
 
@@ -158,15 +180,31 @@ class Painting:
     def _ended(self, job: Job, ended: Ended) -> None:
         line: dict[str, object] = {"job": job.key, "output": job.output, "status": ended.status}
         if ended.error:
-            line["error"] = ended.error
+            line["error"] = self._said(job, ended.error)
         self.manifest.add({**line, **ended.record})
         state = self.manifest.status(job.key)
         self.progress.states[job.key] = state
         self.progress.lines[job.key] = {**line, "status": state, "place": job.place, **ended.record}
         self.progress.ended += state != "waiting"
         if ended.error:
-            logger.warning("%s (%s): %s", job.output, job.place, ended.error)
+            logger.warning("%s (%s): %s", job.output, job.place, line["error"])
         self._tell(job)
+
+    def _said(self, job: Job, error: str) -> str:
+        """An error that names no file which is going to be removed."""
+        if not self.shown_in:
+            return error
+        return error.replace(f"'{self.manifest.folder / job.output}'", self.shown_in)
+
+    def _stopped(self) -> None:
+        """Say how far the batch is; pictures so far of the jobs that were running are there."""
+        for job in self.jobs:
+            if self.progress.states[job.key] == "running":
+                self.progress.states[job.key] = "stopped"
+                self._tell(job)
+        done, number = self.progress.count("done"), len(self.jobs)
+        rest = "" if self.shown_in else "; the same call goes on with the rest"
+        logger.info("%d of %d jobs are done%s", done, number, rest)
 
     def _tell(self, job: Job | None) -> None:
         for follow in self.followers:
@@ -188,8 +226,16 @@ def make_executor(spec: str, host: Host) -> Executor:
     return executor
 
 
-def check_jobs(jobs: Sequence[Job]) -> None:
+Hosts = dict[tuple[str, tuple[str, ...]], Host]
+"""The hosts of jobs, by the settings ``load`` and ``plugin``."""
+
+
+def check_jobs(jobs: Sequence[Job], observers: Sequence[object] = ()) -> Hosts:
     """Refuse jobs with inputs that are not there, plugins or options that are not, or one output.
+
+    Args:
+        jobs: of a batch.
+        observers: objects with hooks, for each run.
 
     Raises:
         ImpastoError: the first; see :func:`refuse`.
@@ -197,36 +243,50 @@ def check_jobs(jobs: Sequence[Job]) -> None:
     if not jobs:
         raise SettingsError("there are no jobs")
     errors: list[ImpastoError] = [*refuse_same_outputs(jobs)]
-    hosts: dict[object, Host] = {}
+    hosts: Hosts = {}
     for job in jobs:
         one = job.settings
         try:
             key = (one.load, one.plugin)
-            hosts[key] = hosts.get(key) or build_host(*key)
+            hosts[key] = hosts.get(key) or observed_host(*key, observers)
             check_specs(hosts[key], one)
-            InputFiles(one.max_megapixels).check_that_they_exist(picture_files(one))
+            check_pictures(one)
         except ImpastoError as error:
             errors.append(at(job.place, error))
     refuse(errors)
+    return hosts
 
 
-def claim_outputs(
-    jobs: Sequence[Job], manifest: Manifest, force: bool, documents: Iterable[str]
-) -> None:
-    """Refuse outputs that cannot be written, are inputs, or are there and not of this batch.
+def check_pictures(settings: Settings) -> None:
+    """Refuse pictures that are not there, the one to start from included, and folders.
+
+    Raises:
+        PictureError: with the first.
+    """
+    names = picture_files(settings)
+    if settings.init.partition(":")[0].strip() not in INITIAL_IMAGES:
+        names.append(settings.init)
+    InputFiles(settings.max_megapixels).check_that_they_exist(names)
+    for name in names:
+        if os.path.isdir(name):
+            raise PictureError(f"picture '{name}' is a folder")
+
+
+def claim_outputs(jobs: Sequence[Job], manifest: Manifest, outputs: Outputs, hosts: Hosts) -> None:
+    """Refuse outputs that cannot be written, are inputs or others, or are there and not of this batch.
 
     Raises:
         ImpastoError: the first; see :func:`refuse`.
     """
-    outputs = Outputs(force=force)
-    outputs.reads(documents)
     outputs.reads(name for job in jobs for name in files_of(job.settings))
     errors: list[ImpastoError] = []
     for job in jobs:
-        path = manifest.folder / job.output
+        path, own = manifest.folder / job.output, job.output in manifest.written
+        host = hosts[job.settings.load, job.settings.plugin]
         try:
             outputs.claim_folder(path.parent)
-            outputs.claim(path, suffixes=SUFFIXES, replace=job.output in manifest.written)
+            outputs.claim(path, suffixes=SUFFIXES, replace=own)
+            claim_files(job.settings, host, outputs, own)
         except ImpastoError as error:
             errors.append(at(job.place, error))
     refuse(errors)
@@ -250,6 +310,7 @@ def retry_batch(
     folder: Path,
     executor: Executor,
     plugins: Sequence[str],
+    observers: Sequence[object] = (),
     followers: Sequence[Follower] = (),
 ) -> Progress:
     """Try the jobs of a folder again that failed or were set aside, as its manifest has them.
@@ -258,6 +319,7 @@ def retry_batch(
         folder: of the results.
         executor: does them.
         plugins: those of the jobs, named anew: a manifest loads no code by itself.
+        observers: objects with life-cycle hooks, for each run.
         followers: are told when a job begins and ends.
 
     Raises:
@@ -270,13 +332,15 @@ def retry_batch(
         jobs = {key: job_of(manifest, key, plugins) for key in before}
         if not jobs:
             return Progress([], folder)
-        check_jobs(list(jobs.values()))
-        claim_outputs(list(jobs.values()), manifest, force=False, documents=())
+        hosts = check_jobs(list(jobs.values()))
+        claim_outputs(list(jobs.values()), manifest, Outputs(), hosts)
         keys = [jobs[key].key if key in jobs else key for key in manifest.keys]
         manifest.plan(manifest.batch, list(jobs.values()), keys)
         for job in jobs.values():
             manifest.add({"job": job.key, "status": "retry"})
-        return Painting(manifest, list(jobs.values()), executor, 0, False, followers).paint()
+        return Painting(
+            manifest, list(jobs.values()), executor, 0, False, followers, observers
+        ).paint()
 
 
 def job_of(manifest: Manifest, key: str, plugins: Sequence[str]) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -85,7 +86,9 @@ def key_of(settings: Settings, output: str) -> str:
     table = settings.as_table()
     chosen = {name: table[name] for name in table if name not in NOT_IN_KEYS}
     inputs = {name: checksum(name) for name in files_of(settings) if os.path.isfile(name)}
-    text = to_json([sorted(chosen.items()), sorted(inputs.items()), output, versions()])
+    # What is in an object of Python is not known: such a job is never one that was done before.
+    once = secrets.token_hex(16) if settings.objects() else ""
+    text = to_json([sorted(chosen.items()), sorted(inputs.items()), output, versions(), once])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NotRequired
 
+from filelock import FileLock, Timeout
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
@@ -21,7 +22,7 @@ from impasto.jobs.job import Job
 from impasto.settings.document import MEGABYTE, read_document
 from impasto.settings.options import complaint
 from impasto.settings.plain_json import from_json, to_json
-from impasto.storage.checkpoint import locked
+from impasto.storage.checkpoint import LOCK, locked
 
 NAME = "manifest.jsonl"
 WORK = ".impasto"
@@ -45,6 +46,8 @@ class Line(TypedDict):
     """What the batch was made from."""
     jobs: NotRequired[list[str]]
     """Keys of all its jobs, in order."""
+    called: NotRequired[float]
+    """When the batch was called: seconds since 1970. What was started before is not running any more."""
     job: NotRequired[str]
     """Key of the job that the rest of the line is about."""
     output: NotRequired[str]
@@ -74,6 +77,12 @@ class Manifest:
         """Workers that each job killed."""
         self.written: set[str] = set()
         """Names of pictures that jobs of this batch began."""
+        self.called = 0.0
+        """When the batch was called last: seconds since 1970."""
+        self.running: set[str] = set()
+        """Keys of jobs that were started since then and did not end."""
+        self.ended = 0
+        """Jobs that ended since then."""
         if os.path.lexists(self.path):
             data = read_document(self.path, f"manifest '{self.path}'", LARGEST, OutputError)
             for line in self._lines(data):
@@ -161,6 +170,8 @@ class Manifest:
     def _take(self, line: Line) -> None:
         self.batch = line.get("batch", self.batch)
         self.keys = line.get("jobs", self.keys)
+        if "called" in line:
+            self.called, self.ended, self.running = line["called"], 0, set()
         key = line.get("job")
         if key is None:
             return
@@ -169,14 +180,39 @@ class Manifest:
         if "status" not in line or key not in self.tables:
             return
         self.last[key] = line
+        self._count(key, line["status"])
         if line["status"] == "killed":
             self.kills[key] = self.kills.get(key, 0) + 1
         elif line["status"] in ("done", "retry"):
             self.kills[key] = 0
         self.written.add(self.tables[key]["output"])
 
+    def _count(self, key: str, status: Status) -> None:
+        if status == "started":
+            self.running.add(key)
+        else:
+            self.running.discard(key)
+            self.ended += status in ("done", "failed")
+
     def _damaged(self, number: int, reason: str) -> OutputError:
         return OutputError(f"manifest '{self.path}' is damaged in line {number}: {reason}")
+
+
+def work_of(folder: Path, key: str) -> Path:
+    """The folder of a job's checkpoint."""
+    return folder / WORK / key[:32]
+
+
+def is_being_painted(folder: Path) -> bool:
+    """Whether a process paints the batch of a folder; no, where that cannot be known."""
+    lock = FileLock(folder / WORK / LOCK, blocking=False)
+    try:
+        with lock:
+            return False
+    except Timeout:
+        return True
+    except (OSError, NotImplementedError):
+        return False
 
 
 @contextmanager

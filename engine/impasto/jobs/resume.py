@@ -21,6 +21,7 @@ from impasto.jobs.saving import paint_and_save
 from impasto.optimization.prepare import prepare
 from impasto.optimization.provenance import machine_of
 from impasto.optimization.result import Result
+from impasto.optimization.shared import Shared
 from impasto.optimization.state import Run
 from impasto.settings.options import complaint
 from impasto.settings.settings import Settings, validate
@@ -37,6 +38,7 @@ def resume(
     *,
     plugins: Sequence[str] = (),
     observers: Sequence[object] = (),
+    shared: Shared | None = None,
     force: bool = False,
     trust: bool = False,
     **given: object,
@@ -50,6 +52,7 @@ def resume(
         plugins: plugins to load. A checkpoint loads none by itself: one from elsewhere must not run
             code.
         observers: objects with life-cycle hooks.
+        shared: what runs of this process have from one another; None shares nothing.
         force: replace files of the run's outputs that it did not write itself.
         trust: write all files that the run wrote, wherever they are. Without it, a checkpoint that this
             user's runs did not write may write in its own folder only; and one that was moved, in
@@ -77,7 +80,8 @@ def resume(
             refuse_to_write_elsewhere(settings, state, started_in, folder, own)
         force = force or (settings.force and (own or trust))
         settings = replace(settings, checkpoint=str(folder), force=force)
-        return _resume(folder, state, settings, started_in, watched, plugins, [objects, *observers])
+        observers = [objects, *observers]
+        return _resume(folder, state, settings, started_in, watched, plugins, observers, shared)
 
 
 def _resume(
@@ -88,6 +92,7 @@ def _resume(
     watched: Callable[[Settings], Settings] | None,
     plugins: Sequence[str],
     observers: Sequence[object],
+    shared: Shared | None,
 ) -> Result:
     refuse_unnamed(f"the checkpoint in '{folder}'", settings.plugin, plugins)
     host = observed_host(settings.load, plugins, observers)
@@ -95,7 +100,8 @@ def _resume(
     outputs = register(settings, folder=str(started_in), own=folder)
     checkpoints = Checkpoints(folder, settings.checkpoint_every)
     checkpoints.claim(outputs)
-    run = prepare(watched(settings) if watched else settings, host, folder=str(started_in))
+    settings = watched(settings) if watched else settings
+    run = prepare(settings, host, folder=str(started_in), shared=shared)
     run.outputs = outputs
     outputs.reads(module_files(plugins))
     refuse_other_inputs(run, inputs_of(state, started_in))

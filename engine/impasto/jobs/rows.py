@@ -17,7 +17,7 @@ from impasto.errors import ImpastoError, SettingsError
 from impasto.files.names import default_output, free_name
 from impasto.jobs.batch import check_jobs, refuse
 from impasto.jobs.job import Job, at
-from impasto.jobs.sweep import with_own_files
+from impasto.jobs.own_files import with_own_files
 from impasto.settings.document import MEGABYTE, read_document
 from impasto.settings.plain_json import from_json
 from impasto.settings.preset import read_toml
@@ -130,6 +130,9 @@ def _rows_of_csv(text: str, what: str) -> list[Row]:
     except csv.Error as error:
         raise SettingsError(f"{what} is not valid CSV: {error}") from None
     names, *lines = [[cell.strip() for cell in line] for line in table if any(line)] or [[]]
+    for name in names:
+        if name and names.count(name) > 1:
+            raise SettingsError(f"{what} has the name '{name}' in two columns")
     for number, line in enumerate(lines, 1):
         if len(line) > len(names):
             raise SettingsError(

@@ -33,8 +33,8 @@ logger = logging.getLogger("impasto")
 class Stopped(KeyboardInterrupt):
     """A signal that asks to stop; its text is the reason."""
 
-    def __init__(self, number: int = signal.SIGINT) -> None:
-        super().__init__(REASONS[number])
+    def __init__(self, number: int = signal.SIGINT, line: str = "") -> None:
+        super().__init__(line or REASONS[number])
         self.number = number
         """Number of the signal."""
 

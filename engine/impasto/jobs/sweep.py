@@ -1,36 +1,31 @@
-"""Sweeps: all combinations of some settings, painted one by one and laid out in one sheet."""
+"""Sweeps: all combinations of some settings, painted as a batch and laid out in one sheet."""
 
 from __future__ import annotations
 
 import itertools
-import logging
-import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from impasto.errors import OutputError, SettingsError, unknown
-from impasto.files.names import fitting_name, free_name
-from impasto.files.outputs import Outputs
-from impasto.host.host import Host
-from impasto.images.contact_sheet import contact_sheet
-from impasto.images.tensors import save
-from impasto.images.writing import SUFFIXES
-from impasto.jobs.run import observed_host, register, run_settings
-from impasto.jobs.signals import REASONS, StopSignals
-from impasto.optimization.checks import check_specs
-from impasto.optimization.result import Interrupted, RunFailed
-from impasto.optimization.shared import Shared
+from impasto.errors import ImpastoError, OutputError, SettingsError, unknown
+from impasto.files.scratch import scratch_folder
+from impasto.jobs.batch import Follower, Progress, make_executor, paint_batch
+from impasto.jobs.job import Job, at
+from impasto.jobs.own_files import picture_names, with_own_files
+from impasto.jobs.run import observed_host
+from impasto.jobs.sheet import Cells, Sheet
+from impasto.jobs.signals import REASONS, Stopped
+from impasto.optimization.result import Interrupted
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings, validate
 from impasto.settings.spec import Spec
-
-logger = logging.getLogger("impasto")
 
 
 @dataclass(frozen=True)
@@ -115,13 +110,46 @@ def specs_of(table: dict[str, Any], name: str, plugin: str, key: str) -> list[di
     return named
 
 
+class SweepSheet(Sheet):
+    """The sheet of a sweep: each combination under its label."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        columns: int,
+        cell: int,
+        folder: Path,
+        documents: Sequence[str],
+    ) -> None:
+        """Claim the file, which is the output of the settings.
+
+        Raises:
+            OutputError: it cannot be written, or is an input, or is there.
+        """
+        reads = [*files_of(settings), *documents]
+        super().__init__(settings.output, cell, settings, folder, reads)
+        self.columns = columns
+        self.side = min(cell, settings.size) if isinstance(settings.size, int) else cell
+
+    def cells(self, progress: Progress) -> tuple[Cells, int]:
+        """A cell for each job."""
+        empty = (self.side, self.side)
+        return [
+            self.cell_of(progress, job, job.place, empty) for job in progress.jobs
+        ], self.columns
+
+
 def sweep_settings(
     settings: Settings,
     varies: Sequence[Vary],
     cell: int = 256,
     folder: Path | None = None,
+    *,
+    executor: str = "local",
+    retries: int = 0,
     observers: Sequence[object] = (),
     documents: Sequence[str] = (),
+    followers: Sequence[Follower] = (),
 ) -> Image.Image:
     """Paint all combinations; the sheet is written anew after each, so that none is lost.
 
@@ -129,15 +157,49 @@ def sweep_settings(
         settings: what all have in common; their output is the sheet's file, if it is set.
         varies: what differs; one at least. The values of the last one are the columns.
         cell: pixels of each picture in the sheet.
-        folder: where the pictures go as files of their own, if anywhere; made if it is not there.
+        folder: of the results, as that of a batch; None paints in a temporary folder.
+        executor: a SPEC.
+        retries: how often a combination that failed is tried again.
         observers: objects with life-cycle hooks, for each run.
         documents: files that the settings come from.
+        followers: are told when a job begins and ends.
 
     Returns:
         The sheet. A run that fails shows its picture so far, and says so.
 
     Raises:
-        ImpastoError: a combination that cannot be painted; refused before any work.
+        ImpastoError: a combination that cannot be painted; refused before any work. Or all of them failed.
+        KeyboardInterrupt: it was stopped; the line says where the sheet is.
+    """
+    check_sweep(settings, varies, executor)
+    runs = with_own_files(combinations(settings, varies), observers)
+    jobs = jobs_of_runs(runs)
+    host = observed_host(settings.load, settings.plugin, observers)
+    made = make_executor(executor, host)
+    where = settings.output or settings.content
+    with results_in(folder) as results:
+        sheet = SweepSheet(settings, len(varies[-1].values), cell, results, documents)
+        shown_in = "" if folder else f"the sheet '{sheet.path}'" if sheet.path else "the sheet"
+        try:
+            progress = paint_batch(
+                f"sweep {os.path.abspath(where)}", jobs, results, made, retries=retries,
+                force=settings.force, documents=documents, observers=observers, shown_in=shown_in,
+                followers=[sheet.follow, *followers], outputs=sheet.outputs,
+            )  # fmt: skip
+        except KeyboardInterrupt as stopped:
+            raise interruption(stopped, sheet) from stopped
+        sheet.finish()
+    if not progress.count("done"):
+        raise SettingsError("no combination could be painted; the lines above say why")
+    assert sheet.picture is not None
+    return sheet.picture
+
+
+def check_sweep(settings: Settings, varies: Sequence[Vary], executor: str) -> None:
+    """Refuse what a sweep cannot have.
+
+    Raises:
+        SettingsError: nothing varies, it has a checkpoint, or objects of Python for other processes.
     """
     if not varies:
         raise SettingsError(
@@ -145,164 +207,60 @@ def sweep_settings(
         )
     if settings.checkpoint is not None:
         raise SettingsError("a sweep takes no checkpoint: its runs would write over one another's")
-    runs = with_own_files(combinations(settings, varies), observers)
-    outputs, output, files = claim_all(settings, runs, folder, documents)
-    cells: list[tuple[str, Image.Image]] = []
-    shared = Shared()
-    # A signal stops the run that is being painted; here it waits until all is written.
-    with StopSignals(hold=True).watched():
-        for number, (label, one) in enumerate(runs, 1):
-            logger.info("sweep: %s", label)
-            cell_of, stopped = painted(label, one, observers, documents, shared)
-            cells += cell_of
-            troubles = []
-            if files and cell_of:
-                name = files[number - 1].name.replace(file_name(label), file_name(cells[-1][0]))
-                file = files[number - 1].with_name(fitting_name(Path(name).stem, ".png"))
-                troubles.append(outputs.keep(partial(save, cells[-1][1]), file))
-            if output is not None and cell_of:
-                sheet = contact_sheet(cells, len(varies[-1].values), cell)
-                troubles.append(outputs.keep(partial(save, sheet), output, "sheet"))
-            end_if_needed(stopped, [trouble for trouble in troubles if trouble], output)
-            logger.info("sweep: %d of %d painted", number, len(runs))
-    return contact_sheet(cells, len(varies[-1].values), cell)
+    if (objects := settings.objects()) and Spec.parse(executor).name != "local":
+        raise SettingsError(
+            f"the {objects[0][0]} '{objects[0][1].name}' is an object of Python, which only the executor"
+            " local can have",
+            settings=("executor",),
+        )
 
 
-def end_if_needed(
-    stopped: Interrupted | None, troubles: Sequence[str], output: Path | None
-) -> None:
-    """End the sweep where it was stopped, or where a file could not be written.
+def jobs_of_runs(runs: Sequence[tuple[str, Settings]]) -> list[Job]:
+    """The jobs of combinations; their labels are their places, and in the names of their pictures.
 
     Raises:
-        Interrupted: it was stopped; the line says where the sheet is.
-        OutputError: a file is not in its place; the line says where it is.
+        ImpastoError: an input cannot be read.
     """
-    if stopped is not None:
-        kept = "nothing" if not stopped.result.steps else "the picture so far"
-        where = "the error's result" if output is None else f"the sheet '{output}'"
-        reason = REASONS[stopped.number]
-        line = "; ".join([reason, *(troubles or [f"{kept} is in {where}"])])
-        raise Interrupted(line, stopped.result, stopped.number)
-    if troubles:
-        raise OutputError("; ".join(troubles))
-
-
-def with_own_files(
-    runs: Sequence[tuple[str, Settings]], observers: Sequence[object] = ()
-) -> list[tuple[str, Settings]]:
-    """The runs, checked; where their callbacks would write the same file, each writes one of its own.
-
-    Each option of a callback that is a :class:`pathlib.Path` is taken for such a file or folder. The label
-    of the run goes into its name: ``a.log``, ``a_seed=1.log``.
-
-    Args:
-        runs: label and settings of each.
-        observers: objects with hooks, for each run.
-
-    Raises:
-        SettingsError: an unknown name or option, or a value that does not fit.
-    """
-    paths: list[list[dict[str, Path]]] = []
-    for _, one in runs:
-        host = observed_host(one.load, one.plugin, observers)
-        check_specs(host, one)
-        paths.append([paths_of(host, spec) for spec in one.callback])
-    count = Counter(path for run in paths for named in run for path in named.values())
-    made = []
     names = picture_names(label for label, _ in runs)
-    for (label, one), run, name in zip(runs, paths, names, strict=True):
-        specs = []
-        for spec, named in zip(one.callback, run, strict=True):
-            shared = {option: path for option, path in named.items() if count[path] > 1}
-            own = {option: str(labeled(path, Path(name).stem)) for option, path in shared.items()}
-            specs.append(Spec(spec.name, {**spec.options, **own}))
-        made.append((label, replace(one, callback=tuple(specs))))
-    return made
+    jobs = []
+    for (label, one), name in zip(runs, names, strict=True):
+        try:
+            jobs.append(Job.of(replace(one, output=name), label))
+        except ImpastoError as error:
+            raise at(label, error) from None
+    return jobs
 
 
-def paths_of(host: Host, spec: Spec) -> dict[str, Path]:
-    """The options of a callback that are paths, those that it has by default included."""
-    defaults = {option.name: option.default for option in host.find("callback", spec.name).options}
-    options = {**defaults, **host.check("callback", spec)}
-    return {name: value for name, value in options.items() if isinstance(value, Path)}
-
-
-def labeled(path: Path, label: str) -> Path:
-    """A path with a label in its name, before the suffix; one inside a folder that has no name to change."""
-    if path.name in ("", ".."):
-        return path / label
-    return path.with_name(fitting_name(f"{path.stem}_{label}", path.suffix))
-
-
-def picture_names(labels: Iterable[str]) -> list[str]:
-    """A name for each picture, all different."""
-    names: list[str] = []
-    for label in labels:
-        names.append(free_name(fitting_name(file_name(label), ".png"), names))
-    return names
-
-
-def claim_all(
-    settings: Settings,
-    runs: Sequence[tuple[str, Settings]],
-    folder: Path | None,
-    documents: Sequence[str],
-) -> tuple[Outputs, Path | None, list[Path]]:
-    """The register of a sweep, the sheet's file, and one for each picture.
+@contextmanager
+def results_in(folder: Path | None) -> Iterator[Path]:
+    """The folder of the results; where none is asked for, one that is removed at the end.
 
     Raises:
-        OutputError: one of them cannot be written, or must not be.
+        OutputError: none can be made.
     """
-    outputs = register(replace(settings, output=None), documents)
-    for _, one in runs:
-        outputs.reads(files_of(one))
-        refuse_old_files(one, outputs)
-    output = None
-    if settings.output is not None:
-        output = outputs.claim(settings.output, suffixes=SUFFIXES)
-    if folder is None:
-        return outputs, output, []
-    folder = outputs.claim_folder(folder)
-    names = picture_names(label for label, _ in runs)
-    return outputs, output, [outputs.claim(folder / name) for name in names]
-
-
-def refuse_old_files(settings: Settings, outputs: Outputs) -> None:
-    """Refuse, before any work, what a callback would refuse when its run begins: files that are there.
-
-    Raises:
-        OutputError: with the file.
-    """
-    for spec in settings.callback:
-        for name, value in spec.options.items():
-            if isinstance(value, str) and outputs.located(value).is_file():
-                outputs.claim(value, f"callback '{spec.name}': {name}")
-
-
-def painted(
-    label: str,
-    settings: Settings,
-    observers: Sequence[object],
-    documents: Sequence[str],
-    shared: Shared,
-) -> tuple[list[tuple[str, Image.Image]], Interrupted | None]:
-    """Label and picture of one combination, also if its run ended early, and what stopped the sweep."""
-    settings = replace(settings, output=None)
+    if folder is not None:
+        yield folder
+        return
     try:
-        result = run_settings(settings, observers=observers, documents=documents, shared=shared)
-    except RunFailed as error:
-        logger.warning("sweep: %s: %s", label, error)
-        return [(f"FAILED {label}", error.result.picture)], None
-    except Interrupted as error:
-        cells = [(f"STOPPED {label}", error.result.picture)] if error.result.steps else []
-        return cells, error
-    return [(label, result.picture)], None
+        made = scratch_folder()
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"no temporary folder can be made: {reason}; name a folder") from None
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
-def file_name(label: str) -> str:
-    """A label as a file's name.
-
-    >>> file_name("init=a/b.jpg size=64")
-    'init=a_b.jpg_size=64'
-    """
-    return re.sub(r"[^\w.=,+-]+", "_", label)
+def interruption(stopped: KeyboardInterrupt, sheet: Sheet) -> KeyboardInterrupt:
+    """What ended a sweep, with where the sheet is."""
+    number = getattr(stopped, "number", signal.SIGINT)
+    where = "in memory" if sheet.path is None else f"in the sheet '{sheet.path}'"
+    try:
+        sheet.finish()
+        line = f"{REASONS[number]}; what was painted is {where}"
+    except OutputError as error:
+        line = f"{REASONS[number]}; {error}"
+    if isinstance(stopped, Interrupted):
+        return Interrupted(line, stopped.result, number)
+    return Stopped(number, line)

@@ -13,8 +13,8 @@ from typing import Literal
 
 from impasto.errors import CheckpointError, ImpastoError, one_line
 from impasto.jobs.job import Job
-from impasto.jobs.malloc import ConfigureMalloc
-from impasto.jobs.manifest import WORK
+from impasto.jobs.live import Live
+from impasto.jobs.manifest import work_of
 from impasto.jobs.resume import resume
 from impasto.jobs.run import run_settings
 from impasto.optimization.result import Result
@@ -36,6 +36,8 @@ class Task:
     """Of the results."""
     force: bool
     """Whether a picture that is there is replaced."""
+    observers: tuple[object, ...] = ()
+    """Objects with life-cycle hooks; they are pickled, too, where the worker is another process."""
 
     @property
     def output(self) -> str:
@@ -45,7 +47,7 @@ class Task:
     @property
     def checkpoint(self) -> Path:
         """The folder of the job's checkpoint."""
-        return Path(self.folder, WORK, self.job.key[:32])
+        return work_of(Path(self.folder), self.job.key)
 
     def __str__(self) -> str:
         return self.job.output
@@ -92,11 +94,15 @@ class Worker:
 
     def _painted(self, task: Task) -> Result:
         settings, folder = task.job.settings, task.checkpoint
-        observers = [ConfigureMalloc(), *self.observers]
+        observers = [*task.observers, *self.observers, Live(folder)]
         if (folder / NAME).exists():
             try:
                 return resume(
-                    folder, plugins=settings.plugin, observers=observers, force=task.force
+                    folder,
+                    plugins=settings.plugin,
+                    observers=observers,
+                    shared=self.shared,
+                    force=task.force,
                 )
             except CheckpointError as error:
                 logger.warning("%s: %s; it is painted from the start", task, error)
