@@ -136,16 +136,16 @@ def test_called_again_it_paints_what_is_missing(
 def test_without_a_folder_there_is_the_sheet_alone(
     invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "here").mkdir()
+    for name in ("here", "temporary"):
+        (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    temporary = set(os.listdir(tempfile.gettempdir()))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     given = ("sweep", pair.content, pair.style, "--vary", "seed=0,1", *TINY)
     one = invoke(*given, "-o", "one.png")
     two = invoke(*given, "-o", "two.png", "--executor", "processes:workers=2,threads=1")
     assert (one.status, two.status) == (0, 0), one.err + two.err
     assert sorted(os.listdir()) == ["one.png", "two.png"]
-    left = set(os.listdir(tempfile.gettempdir())) - temporary
-    assert not [name for name in left if name.startswith("impasto-")]
+    assert not list((tmp_path / "temporary").glob("impasto-*"))
     assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
 
 

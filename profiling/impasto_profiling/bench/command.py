@@ -27,6 +27,7 @@ SUITES = {
     "pastiche": "Time to the loss of pastiche 1.6.0. Takes an hour.",
     "equal": "Losses after as many seconds as pastiche takes, and of the notebook's loop, compiled, too.",
     "startup": "From the command to the end of the first step.",
+    "grid": "One grid, compared with a command for each picture. Takes ten minutes.",
     "memory": "Peak memory of whole runs.",
     "hooks": "What twenty callbacks that do nothing cost.",
 }
@@ -65,9 +66,9 @@ def bench(
 ) -> None:
     """Measure speed and memory, compared with the machine's limits and other programs.
 
-    SUITE is one of evaluation, optimizers, notebook, pastiche, equal, startup, memory and hooks, or
-    all; without any they are listed. All take hours, since other programs get the time they need. Run
-    nothing else meanwhile.
+    SUITE is one of evaluation, optimizers, notebook, pastiche, equal, startup, grid, memory and
+    hooks, or all; without any they are listed. All take hours, since other programs get the time they
+    need. Run nothing else meanwhile.
     """
     if not suites:
         list_suites()
