@@ -10,12 +10,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from batches import FAILING, TINY
 from helpers import Install, Invoke, Pair, drawn, refused, same_threads
-from impasto import Extractor
 from impasto.optimization.shared import Share
 
 
@@ -265,9 +265,9 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(
     networks = []
     keep = Share.keep_extractor
 
-    def counted(share: Share, extractor: Extractor) -> None:
-        networks.append(extractor)
-        keep(share, extractor)
+    def counted(share: Share, *made: Any) -> None:
+        networks.append(made)
+        keep(share, *made)
 
     monkeypatch.setattr(Share, "keep_extractor", counted)
     install("failing", FAILING)
