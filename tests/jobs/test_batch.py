@@ -282,7 +282,9 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(
     networks.clear()
     done = invoke("batch", rows, "--folder", "results", *more)
     assert done.status == 0, done.err
-    assert len(networks) == 1, "the job that is resumed shares its network"
+    assert len({id(extractor) for extractor, *_ in networks}) == 1, (
+        "the job that is resumed shares it"
+    )
     assert Path("bad.steps").read_text() == "1 2 " + "3 4 " + 2 * "1 2 3 4 "
     for i in range(3):
         assert Path(f"plain/{i}.png").read_bytes() == Path(f"results/{i}.png").read_bytes()
