@@ -145,7 +145,7 @@ ROW = "photos/photos0.png,paintings/paintings0.png"
         ("content,style\n", "file 'jobs.csv' has no rows"),
         (f"content,style,style\n{ROW},b.png", "file 'jobs.csv' has the name 'style' in two columns"),
         (f"content,style,init\n{ROW},none.png", "row 1: picture 'none.png' does not exist"),
-        (f"content,style\n{ROW}\nphotos,b.png", "row 2: picture 'photos' is a folder"),
+        (f"content,style\n{ROW}\nphotos,paintings/paintings0.png", "row 2: picture 'photos' is a folder"),
     ],
 )  # fmt: skip
 def test_what_is_refused_before_the_first_job(
