@@ -176,7 +176,7 @@ def sweep_settings(
     jobs = jobs_of_runs(runs)
     host = observed_host(settings.load, settings.plugin, observers)
     made = make_executor(executor, host)
-    where = settings.output or settings.content
+    where = settings.output or settings.content or "of styles alone"
     with results_in(folder) as results:
         sheet = SweepSheet(settings, len(varies[-1].values), cell, results, documents)
         shown_in = "" if folder else f"the sheet '{sheet.path}'" if sheet.path else "the sheet"
