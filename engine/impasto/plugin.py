@@ -25,6 +25,7 @@ from impasto.images.tensors import (
 from impasto.model.loss import STYLE_LAYERS, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
+from impasto.model.torus import around, inside
 
 __all__ = [
     "DEMO_CONTENT",
@@ -32,10 +33,12 @@ __all__ = [
     "STYLE_LAYERS",
     "SUFFIXES",
     "Outputs",
+    "around",
     "contact_sheet",
     "fitted",
     "fitting_name",
     "full",
+    "inside",
     "open_picture",
     "part",
     "precision_name",

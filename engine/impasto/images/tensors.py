@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
@@ -18,6 +19,7 @@ __all__ = [
     "SUFFIXES",
     "Photo",
     "fitted",
+    "interpolated",
     "open_picture",
     "photo_of",
     "resized",
@@ -45,18 +47,41 @@ def to_picture(image: Tensor, alpha: Tensor | None = None) -> Image.Image:
     return Image.fromarray(numpy.ascontiguousarray(levels.permute(1, 2, 0).numpy()))
 
 
-def resized(image: Tensor, height: int, width: int) -> Tensor:
+def resized(image: Tensor, height: int, width: int, wraps: Sequence[int] = ()) -> Tensor:
     """The picture at another size, with antialiasing, clipped to [0, 1].
 
     Args:
         image: (1, 3, H, W).
         height: pixels, 1 or more.
         width: pixels, 1 or more.
+        wraps: axes whose ends are neighbors, of 2 and 3; see :mod:`impasto.model.torus`.
     """
     if image.shape[-2:] == (height, width):
         return image
-    cubic = interpolate(image, (height, width), mode="bicubic", antialias=True)
-    return cubic.clamp(0, 1)
+    return interpolated(image, height, width, "bicubic", wraps).clamp(0, 1)
+
+
+def interpolated(
+    image: Tensor, height: int, width: int, mode: str, wraps: Sequence[int] = ()
+) -> Tensor:
+    """The tensor at another size, with antialiasing, neither clipped nor copied.
+
+    Args:
+        image: (1, C, H, W).
+        height: pixels, 1 or more.
+        width: pixels, 1 or more.
+        mode: ``bicubic`` or ``bilinear``.
+        wraps: axes whose ends are neighbors, of 2 and 3.
+    """
+    for axis in wraps:
+        # One of three copies sees its neighbors, and keeps the size exactly.
+        length = (height, width)[axis - 2]
+        size = (3 * length, image.shape[3]) if axis == 2 else (image.shape[2], 3 * length)
+        thrice = interpolate(torch.cat([image] * 3, axis), size, mode=mode, antialias=True)
+        image = thrice.narrow(axis, length, length)
+    if image.shape[2:] == (height, width):
+        return image
+    return interpolate(image, (height, width), mode=mode, antialias=True)
 
 
 def fitted(width: int, height: int, size: int, side: str = "longer") -> tuple[int, int]:

@@ -38,6 +38,8 @@ class RunKeywords(TypedDict, total=False):
     """The side that ``size`` measures."""
     style_fit: Literal["keep", "shrink", "stretch"]
     """Whether the style picture keeps its aspect ratio."""
+    seamless: Literal["none", "x", "y", "both"]
+    """Sides at which copies of the result join without a seam."""
     scales: Literal["single", "pyramid"] | Numbers
     """Stages from coarse to fine."""
     steps: Numbers

@@ -113,6 +113,7 @@ def features(
         network = make("extractor", extractor).to(image.device)
     wanted = tuple(layers)
     network.select(wanted)
+    network.wraps = ()
     found: Features = {IMAGE: image, **(network(image) if network.selected else {})}
     return {layer: found[layer] for layer in wanted}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from impasto.errors import SettingsError, unknown
+from impasto.model.torus import around
 
 Features = dict[str, Tensor]
 """Features by layer, each (1, C, h, w). The picture itself is there as the layer ``image``."""
@@ -26,6 +28,12 @@ class Extractor(nn.Module, ABC):
     """Shortest side, in pixels, of a picture that the network can take."""
     weights: str = ""
     """Which weights it has, for the record of a run."""
+    can_wrap: ClassVar[bool] = False
+    """Whether it pads a picture with the picture's own other end along the axes in ``wraps``; without it
+    seamless pictures are refused."""
+    wraps: tuple[int, ...] = ()
+    """Axes of the picture, 3 for left to right and 2 for top to bottom, whose ends are neighbors. The engine
+    sets it for a canvas and a content that are seamless, and takes it back for style pictures."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +65,16 @@ class Extractor(nn.Module, ABC):
     def said(self) -> str:
         """How it computes where there is a choice: a few words that a run says; empty says nothing."""
         return ""
+
+    def around(self, feature: Tensor, before: int, after: int) -> Tensor:
+        """A feature, (1, C, h, w), with pixels of its other end added along the axes that wrap.
+
+        Args:
+            feature: of any layer, or the picture.
+            before: pixels to add above and on the left.
+            after: the same below and on the right.
+        """
+        return around(feature, before, after, self.wraps)
 
     def prepare(self, device: torch.device, precision: torch.dtype) -> None:
         """Move to the device and precision, freeze the weights, lay them out channels last."""

@@ -67,6 +67,22 @@ def refuse_other_layers(extractor: Extractor, losses: Mapping[str, Loss]) -> Non
                 )
 
 
+def refuse_other_wraps(extractor: Extractor, wraps: Sequence[int]) -> None:
+    """Refuse axes that wrap if they are none of a picture, or the extractor cannot.
+
+    Raises:
+        SettingsError: with what to do.
+    """
+    if not {*wraps} <= {2, 3} or len({*wraps}) != len(wraps):
+        raise SettingsError(f"axes that wrap must be of 2 and 3, not {tuple(wraps)!r}")
+    if wraps and not extractor.can_wrap:
+        raise SettingsError(
+            f"the extractor {type(extractor).__name__} paints no seamless pictures, as it does not say"
+            " can_wrap = True; vgg19, vgg16 and their kin do",
+            settings=("seamless", "extractor"),
+        )
+
+
 def refuse_other_shapes(image: object) -> None:
     """Refuse what is not one picture as a tensor.
 

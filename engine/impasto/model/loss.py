@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from impasto.errors import SettingsError, unknown
 from impasto.model.extractor import IMAGE, Features
 from impasto.model.returned import refuse_other_value
+from impasto.model.torus import around
 from impasto.settings.spec import Spec
 
 Summary = dict[str, Tensor]
@@ -71,6 +72,10 @@ class Loss(nn.Module):
     precision: ClassVar[Literal["full", "network"]] = "full"
     """Precision of the features that it gets: ``full`` is float32 at least; ``network`` is the network's
     own, for a loss that itself takes its sums and differences in full precision (see :func:`full`)."""
+
+    wraps: tuple[int, ...] = ()
+    """Axes of a feature, 3 for left to right and 2 for top to bottom, whose ends are neighbors: of a seamless
+    canvas and its content, never of a style picture. The engine sets it; see :meth:`around`."""
 
     spec: Spec | None = None
     """The SPEC that the engine made the loss from; None for one that was made in Python."""
@@ -208,6 +213,19 @@ class Loss(nn.Module):
             target: of the target picture; empty where the loss has ``target = "none"``.
         """
         raise NotImplementedError
+
+    def around(self, feature: Tensor, before: int, after: int) -> Tensor:
+        """A feature with pixels of its other end added along the axes that wrap; as it is where none does.
+
+        For a loss that looks at neighbors: ``near = self.around(feature, 0, 1)`` has one more column for the
+        difference of the last one and the first.
+
+        Args:
+            feature: (1, C, h, w).
+            before: pixels to add above and on the left.
+            after: the same below and on the right.
+        """
+        return around(feature, before, after, self.wraps)
 
     def _given(self, feature: Tensor) -> Tensor:
         return full(feature) if self.precision == "full" else feature

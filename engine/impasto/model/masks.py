@@ -50,9 +50,9 @@ class Region:
             return 1.0
         return float(self.mask.mean()) if self.known_area is None else self.known_area
 
-    def at(self, height: int, width: int) -> Region:
-        """The region with its mask at another size."""
-        mask = None if self.mask is None else resized(self.mask, height, width)
+    def at(self, height: int, width: int, wraps: Sequence[int] = ()) -> Region:
+        """The region with its mask at another size; its ends are neighbors along the axes that wrap."""
+        mask = None if self.mask is None else resized(self.mask, height, width, wraps)
         return Region(self.styles, self.weights, mask)
 
     def to(self, device: torch.device) -> Region:

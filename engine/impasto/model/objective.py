@@ -15,6 +15,7 @@ from impasto.model.inputs import (
     refuse_other_layers,
     refuse_other_parts,
     refuse_other_shapes,
+    refuse_other_wraps,
 )
 from impasto.model.loss import Loss, Summary, mix
 from impasto.model.masks import Region, at_layers, takes_masks
@@ -50,26 +51,36 @@ class Objective(nn.Module):
     pickle take them along.
     """
 
-    def __init__(self, extractor: Extractor, losses: Mapping[str, Loss] | Sequence[Loss]) -> None:
+    def __init__(
+        self,
+        extractor: Extractor,
+        losses: Mapping[str, Loss] | Sequence[Loss],
+        wraps: Sequence[int] = (),
+    ) -> None:
         """Take the parts, and select the layers of the extractor that the losses need.
 
         Args:
             extractor: of this objective alone, since it keeps which layers were selected.
             losses: one or more, by the name of their term; or in order, then the terms have the names of
                 their plugins, or of their classes.
+            wraps: axes of the picture whose ends are neighbors, 3 for left to right and 2 for top to
+                bottom, for seamless pictures.
 
         Raises:
-            SettingsError: no losses, something else than an extractor and losses, or a layer that the
-                extractor does not have.
+            SettingsError: no losses, something else than an extractor and losses, a layer that the extractor
+                does not have, or axes that wrap with an extractor that cannot.
         """
         super().__init__()
         losses = losses if isinstance(losses, Mapping) else by_name(losses)
         refuse_other_parts(extractor, losses)
         refuse_other_layers(extractor, losses)
+        refuse_other_wraps(extractor, wraps)
         extractor.select(layer for loss in losses.values() for layer in loss.layers)
         self.extractor = extractor
         self.selected = extractor.selected
         self.losses = nn.ModuleDict(losses)
+        self.wraps = tuple(wraps)
+        self._wrap(self.wraps)
         self.names = tuple(losses)
         self.targets: dict[str, list[Target]] = {}
         self.scales: dict[str, Tensor] = {}
@@ -91,6 +102,19 @@ class Objective(nn.Module):
             style: (1, 3, H, W) sRGB in [0, 1].
             mask: (1, 1, H, W), the part of it that counts; None is all of it.
         """
+        self._wrap(())
+        try:
+            return self._style_statistics(style, mask)
+        finally:
+            self._wrap(self.wraps)
+
+    def _wrap(self, wraps: tuple[int, ...]) -> None:
+        """Tell the parts which axes wrap."""
+        self.extractor.wraps = wraps
+        for name in self.losses:
+            self.loss(name).wraps = wraps
+
+    def _style_statistics(self, style: Tensor, mask: Tensor | None) -> StyleStatistics:
         features = self.features(style)
         masks = None if mask is None else at_layers(mask, features)
         statistics: StyleStatistics = {}

@@ -16,6 +16,7 @@ from impasto.model.canvas import Canvas
 from impasto.model.color import LuminanceCanvas, gray
 from impasto.model.returned import refuse_other_parameters, refuse_other_picture
 from impasto.model.scopes import scope
+from impasto.model.torus import periodic
 from impasto.optimization.ema import EMA
 from impasto.optimization.guard import EVERY, Guard
 from impasto.optimization.making import made
@@ -86,9 +87,12 @@ def begin(run: Run, stage: Stage) -> None:
     """Make targets, canvas and optimizer of a stage; the canvas goes on from the last one."""
     run.between_steps = False
     prepared, settings, size = run.prepared, run.settings, (stage.height, stage.width)
-    start = resized(run.picture().to(run.device), *size)
+    wraps = settings.wraps
+    start = resized(run.picture().to(run.device), *size, wraps)
     # Without content no loss compares with it, and the canvas gives the size.
-    content = start if run.content is None else resized(run.content, *size).to(run.device)
+    content = start
+    if run.content is not None:
+        content = periodic(resized(run.content, *size).to(run.device), wraps)
     only_luminance = settings.colors == "luminance"
     run.objective.set_targets(
         gray(content) if only_luminance else content,
@@ -97,7 +101,7 @@ def begin(run: Run, stage: Stage) -> None:
             for style in prepared.styles
         ],
         normalized_weights(settings.style),
-        [region.at(*size).to(run.device) for region in prepared.regions],
+        [region.at(*size, wraps).to(run.device) for region in prepared.regions],
     )
     canvas = make_canvas(run, start, fresh=run.done_in(stage) == 0)
     canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
@@ -107,7 +111,7 @@ def begin(run: Run, stage: Stage) -> None:
         generator=prepared.generator,
     )  # fmt: skip
     if run.optimizer is not None:
-        carry_over(run.optimizer, optimizer)
+        carry_over(run.optimizer, optimizer, wraps)
     schedule = (
         make_schedule(settings.schedule, optimizer, stage.steps) if settings.schedule else None
     )

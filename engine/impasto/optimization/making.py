@@ -56,7 +56,7 @@ def make_objective(
         return make_objective(host, settings, generator, device, precision, share)
     if share is not None:
         share.keep_extractor(extractor, drawn)
-    objective = Objective(extractor, losses)
+    objective = Objective(extractor, losses, settings.wraps)
     if kept is None:
         extractor.prepare(device, precision)
     return objective.to(device)

@@ -17,6 +17,7 @@ from impasto.images.reading import Photo
 from impasto.model.color import recolored
 from impasto.model.masks import plan_regions
 from impasto.model.objective import Objective
+from impasto.model.torus import periodic
 from impasto.optimization.checks import (
     check_content,
     check_masks,
@@ -157,7 +158,7 @@ def initial_image_of(
         torch.Generator().manual_seed(settings.seed),
         files.picture,
     )
-    return make_initial_image(settings.init, inputs)
+    return periodic(make_initial_image(settings.init, inputs), settings.wraps)
 
 
 def style_source(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import interpolate
 
 from impasto.errors import SettingsError
-from impasto.images.tensors import fitted
+from impasto.images.tensors import fitted, interpolated
 from impasto.model.loss import FADES_FROM
 from impasto.settings.settings import Settings
 from impasto.settings.style import Style
@@ -111,11 +111,18 @@ def stage_sizes(settings: Settings, size: int) -> list[int]:
 
 
 @torch.no_grad()
-def carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
+def carry_over(
+    old: torch.optim.Optimizer, new: torch.optim.Optimizer, wraps: Sequence[int] = ()
+) -> None:
     """Resize an optimizer's moments to the next stage; state of another shape starts afresh.
 
     Adam's moments have the shape of the canvas and go on. L-BFGS's curvature is that of another
     number of pixels and is left behind.
+
+    Args:
+        old: of the last stage.
+        new: of the next stage.
+        wraps: axes of the canvas whose ends are neighbors.
     """
     for before, after in zip(_parameters(old), _parameters(new), strict=True):
         state = old.state.get(before, {})
@@ -123,7 +130,7 @@ def carry_over(old: torch.optim.Optimizer, new: torch.optim.Optimizer) -> None:
         if not moments or before.dim() != 4 or any(m.shape != before.shape for m in moments):
             continue
         new.state[after] = {
-            key: interpolate(value, after.shape[2:], mode="bilinear", antialias=True)
+            key: interpolated(value, *after.shape[2:], "bilinear", wraps=wraps)
             if torch.is_tensor(value) and value.dim()
             else value
             for key, value in state.items()

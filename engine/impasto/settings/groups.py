@@ -17,6 +17,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "loss": "Term of the objective, in place of the preset's.",
         "canvas": "",
         "style_fit": "",
+        "seamless": "",
         "ema": "",
     },
     "Size and steps": {

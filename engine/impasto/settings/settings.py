@@ -132,6 +132,9 @@ class Settings:
     style_fit: Literal["keep", "shrink", "stretch"] = "keep"
     """Whether the style picture keeps its aspect ratio, its longer side as long as the result's; or the
     same, but is never enlarged (shrink); or is stretched to the result's width and height."""
+    seamless: Literal["none", "x", "y", "both"] = "none"
+    """Sides at which copies of the result join without a seam: left and right (x), top and bottom (y), or
+    both."""
     scales: Literal["single", "pyramid"] | Sizes = "single"
     """Stages from coarse to fine: single is one stage; pyramid starts at about 128 pixels and grows by
     factors of √2; or list the sizes, separated by commas. The last stage always has the size asked for."""
@@ -200,6 +203,11 @@ class Settings:
             return (self.size, self.size)
         width, times, height = self.size.partition("x")
         return (int(width), int(height)) if times else None
+
+    @property
+    def wraps(self) -> tuple[int, ...]:
+        """Axes of the canvas whose ends are neighbors: 3 for left to right, 2 for top to bottom."""
+        return {"none": (), "x": (3,), "y": (2,), "both": (2, 3)}[self.seamless]
 
     def with_output(self, name: str) -> Settings:
         """The same settings, with this output if none is set."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from impasto.plugin import around, inside
 from impasto_plugins.extractors.winograd import convolved, pays, transformed
 
 PaddingMode = Literal["zeros", "replicate", "reflect"]
@@ -30,8 +31,19 @@ class ReLUConvolution(nn.Conv2d):
     def reset_parameters(self) -> None:
         """Leave the weights as they are: torch would draw random ones, from its global generator."""
 
-    def forward(self, feature: Tensor, with_relu: bool = True) -> Tensor:
-        """relu(conv(x)), or conv(x): (1, incoming, h, w) → (1, outgoing, h, w)."""
+    def forward(
+        self, feature: Tensor, with_relu: bool = True, wraps: tuple[int, ...] = ()
+    ) -> Tensor:
+        """relu(conv(x)), or conv(x): (1, incoming, h, w) → (1, outgoing, h, w).
+
+        Args:
+            feature: (1, incoming, h, w).
+            with_relu: whether ReLU is applied.
+            wraps: axes that are padded with their other end.
+        """
+        if wraps:
+            # One pixel more on each side gives what lies inside the neighbors that it is to have.
+            return inside(self(around(feature, 1, 1, wraps), with_relu), 1, wraps)
         output = self._convolved(feature)
         return relu(output, inplace=True) if with_relu else output
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 import impasto
-from impasto.plugin import part
+from impasto.plugin import around, part
 from impasto_plugins.extractors.max_pooling import max_pooled
 from impasto_plugins.extractors.relu_convolution import PaddingMode, ReLUConvolution
 from impasto_plugins.extractors.vgg_weights import Weights, pooled, scales_for
@@ -31,6 +31,7 @@ Scale = Annotated[bool, Field(description="scale to a mean activation of one")]
 class VGG(impasto.Extractor):
     """A VGG by the paper's layer names, after their ReLU; runs no further than the deepest layer."""
 
+    can_wrap = True
     mean: Tensor
 
     def __init__(self, weights: Weights, pooling: Pooling, padding: Padding, scale: bool) -> None:
@@ -112,6 +113,9 @@ class VGG(impasto.Extractor):
 
     def _step(self, layer: str, feature: Tensor, following: str) -> Tensor:
         if layer.startswith("pool"):
+            for axis in self.wraps:
+                # A column that is left over has its other half at the other end.
+                feature = around(feature, 0, feature.shape[axis] % 2, (axis,))
             # The ReLU that the convolution left out; where it did not, a second one changes nothing.
             return (
                 relu(max_pooled(feature))
@@ -123,7 +127,7 @@ class VGG(impasto.Extractor):
         later = (
             following.startswith("pool") and self.pooling == "max" and layer not in self.selected
         )
-        output: Tensor = self.convolutions[layer](feature, with_relu=not later)
+        output: Tensor = self.convolutions[layer](feature, with_relu=not later, wraps=self.wraps)
         return output
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
 import impasto
+from impasto.plugin import around
 
 STENCIL = ((0.0, -1.0, 0.0), (-1.0, 4.0, -1.0), (0.0, -1.0, 0.0))
 
@@ -52,7 +53,14 @@ class LaplacianLoss(impasto.Loss):
                 f"loss 'laplacian': pool_sizes={max(self.pool_sizes)} needs a picture of at least"
                 f" {3 * max(self.pool_sizes)} pixels each way"
             )
-        return {str(pool): laplacian(avg_pool2d(feature, pool)) for pool in self.pool_sizes}
+        pooled = {pool: avg_pool2d(self._whole(feature, pool), pool) for pool in self.pool_sizes}
+        return {str(pool): laplacian(self.around(one, 1, 1)) for pool, one in pooled.items()}
+
+    def _whole(self, feature: Tensor, pool: int) -> Tensor:
+        """The picture made up to whole pools along the axes that wrap."""
+        for axis in self.wraps:
+            feature = around(feature, 0, -feature.shape[axis] % pool, (axis,))
+        return feature
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """Mean squared difference over the content's mean square: 0 or more, mean over the pools."""

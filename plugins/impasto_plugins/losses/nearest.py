@@ -60,11 +60,12 @@ class NearestLoss(impasto.Loss):
         self.register_buffer("places", spread(samples, generator), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
-        """``patches``: (1, C · patch², h - patch + 1, w - patch + 1).
+        """``patches``: (1, C · patch², h - patch + 1, w - patch + 1); h and w along axes that wrap.
 
         Raises:
             SettingsError: the layer is smaller than a patch.
         """
+        feature = self.around(feature, 0, self.patch_size - 1)
         height, width = (side - self.patch_size + 1 for side in feature.shape[2:])
         if min(height, width) < 1:
             raise impasto.SettingsError(

@@ -42,14 +42,16 @@ class TotalVariation(impasto.Loss):
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``variation``: sum over pixels and colors; ``pixels``: their number, no dimensions."""
-        down = feature[..., 1:, :] - feature[..., :-1, :]
-        across = feature[..., :, 1:] - feature[..., :, :-1]
+        height, width = feature.shape[2:]
+        near = self.around(feature, 0, 1)
+        down = near[..., 1:, :width] - near[..., :-1, :width]
+        across = near[..., :height, 1:] - near[..., :height, :-1]
         if self.form == "absolute":
             variation = down.abs().sum() + across.abs().sum()
         else:
             variation = down.square().sum() + across.square().sum()
         if self.form == "nine_point":
-            variation = (variation + diagonal(feature) / 2) / 2
+            variation = (variation + diagonal(near) / 2) / 2
         return {"variation": variation, "pixels": down.new_tensor(feature[0, 0].numel())}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
