@@ -48,9 +48,9 @@ def colors_and_alpha(run: Run) -> tuple[Tensor, Tensor | None]:
     """The picture so far, (1, 3, H, W) on the CPU, and the content's alpha at its size."""
     image = run.picture().cpu()
     alpha = run.prepared.content.alpha if run.prepared.content else None
-    return image, None if alpha is None else resized(
-        alpha, *image.shape[-2:], wraps=run.settings.wraps
-    )
+    if alpha is None:
+        return image, None
+    return image, resized(alpha, image.shape[2], image.shape[3], run.settings.wraps)
 
 
 def metadata_of(run: Run, result: Result) -> PictureMetadata:

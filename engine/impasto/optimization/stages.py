@@ -130,7 +130,7 @@ def carry_over(
         if not moments or before.dim() != 4 or any(m.shape != before.shape for m in moments):
             continue
         new.state[after] = {
-            key: interpolated(value, *after.shape[2:], "bilinear", wraps=wraps)
+            key: interpolated(value, after.shape[2], after.shape[3], "bilinear", wraps)
             if torch.is_tensor(value) and value.dim()
             else value
             for key, value in state.items()
