@@ -36,7 +36,9 @@ def test_sweep(pair: Pair, tmp_path: Path, invoke: Invoke) -> None:
                   "-o", tmp_path / "sheet.png", *OPTIONS)  # fmt: skip
     assert told.status == 0, told.err
     assert sheet.tobytes() == Image.open(tmp_path / "sheet.png").tobytes()
-    names = [sorted(path.name for path in (tmp_path / one).iterdir()) for one in ("here", "there")]
+    names = [
+        sorted(path.name for path in (tmp_path / one).glob("*.png")) for one in ("here", "there")
+    ]
     assert names[0] == names[1]
     assert len(names[0]) == 2
 
