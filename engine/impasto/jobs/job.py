@@ -13,6 +13,7 @@ from typing import Any
 
 from impasto.errors import ImpastoError, SettingsError
 from impasto.files.names import default_output
+from impasto.files.urls import fetched, is_url
 from impasto.optimization.inputs import sha256
 from impasto.optimization.provenance import versions
 from impasto.settings.input_files import files_of
@@ -81,11 +82,13 @@ def key_of(settings: Settings, output: str) -> str:
     """Checksum of a job: its inputs' contents, settings, output and versions.
 
     Raises:
-        RecipeError: an input cannot be read.
+        PictureError: an input cannot be fetched.
+        RecipeError: one cannot be read.
     """
     table = settings.as_table()
     chosen = {name: table[name] for name in table if name not in NOT_IN_KEYS}
-    inputs = {name: checksum(name) for name in files_of(settings) if os.path.isfile(name)}
+    files = {name: fetched(name) if is_url(name) else name for name in files_of(settings)}
+    inputs = {name: checksum(file) for name, file in files.items() if os.path.isfile(file)}
     # What is in an object of Python is not known: such a job is never one that was done before.
     once = secrets.token_hex(16) if settings.objects() else ""
     text = to_json([sorted(chosen.items()), sorted(inputs.items()), output, versions(), once])

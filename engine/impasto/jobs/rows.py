@@ -13,8 +13,9 @@ from typing import Any
 
 from PIL import Image
 
-from impasto.errors import ImpastoError, SettingsError
+from impasto.errors import ImpastoError, SettingsError, one_line
 from impasto.files.names import default_output, free_name
+from impasto.files.urls import is_url, opened
 from impasto.jobs.batch import check_jobs, refuse
 from impasto.jobs.job import Job, at
 from impasto.jobs.own_files import with_own_files
@@ -196,6 +197,8 @@ def files_in(name: str, what: str, suffixes: Iterable[str]) -> list[str]:
     Raises:
         SettingsError: there are none.
     """
+    if is_url(name):
+        return urls_in(name, what, tuple(suffixes))
     if os.path.isdir(name):
         found = [os.path.join(name, one) for one in os.listdir(name) if not one.startswith(".")]
     elif os.path.lexists(name) or not glob.has_magic(name):
@@ -207,6 +210,27 @@ def files_in(name: str, what: str, suffixes: Iterable[str]) -> list[str]:
     if not files:
         kind = "folder" if os.path.isdir(name) else "pattern"
         raise SettingsError(f"{what} {kind} '{name}' has no pictures")
+    return files
+
+
+def urls_in(url: str, what: str, suffixes: tuple[str, ...]) -> list[str]:
+    """The same for a URL: of a file, of a folder if it ends with a slash, or a pattern.
+
+    Raises:
+        SettingsError: there are none.
+    """
+    if not url.endswith("/") and not glob.has_magic(url):
+        return [url]
+    try:
+        system, path = opened(url)
+        names = system.glob(f"{path.rstrip('/')}/*" if url.endswith("/") else path)
+        found = [system.unstrip_protocol(name) for name in sorted(names)]
+    except SettingsError:
+        raise
+    except Exception as error:
+        raise SettingsError(f"{what} '{url}' cannot be listed: {one_line(str(error))}") from None
+    if not (files := [one for one in found if one.lower().endswith(suffixes)]):
+        raise SettingsError(f"{what} '{url}' has no pictures")
     return files
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from impasto.errors import OutputError, PictureError
 from impasto.files.outputs import Outputs
+from impasto.files.urls import fetched, is_url
 from impasto.images.contact_sheet import contact_sheet, shrunk
 from impasto.images.reading import open_picture
 from impasto.images.tensors import save, to_picture
@@ -111,7 +112,8 @@ class Sheet(ABC):
         Raises:
             PictureError: it cannot be read.
         """
-        return shrunk(to_picture(open_picture(path, self.most).image), self.cell)
+        file = fetched(path) if isinstance(path, str) and is_url(path) else path
+        return shrunk(to_picture(open_picture(file, self.most).image), self.cell)
 
     def finish(self) -> None:
         """Write it once more if it could not be written.

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from impasto.errors import PictureError, RecipeError
+from impasto.files.urls import fetched, is_url
 from impasto.images.reading import Photo, open_picture
 from impasto.storage.style_file import StyleFile, read_style_file
 
@@ -33,8 +34,12 @@ class InputFiles:
         self._photos: dict[str, Photo] = {}
 
     def path(self, name: str) -> str:
-        """Where the file of this name lies."""
-        return os.path.join(self.folder, name)
+        """Where the file of this name lies; one by URL is fetched.
+
+        Raises:
+            PictureError: it cannot be fetched.
+        """
+        return fetched(name) if is_url(name) else os.path.join(self.folder, name)
 
     def real_path(self, name: str) -> str:
         """Where the file of this name lies: absolute, without symbolic links."""
@@ -57,7 +62,13 @@ class InputFiles:
             PictureError: it cannot be read.
         """
         if name not in self._photos:
-            photo = open_picture(self.path(name), self.max_megapixels)
+            path = self.path(name)
+            try:
+                photo = open_picture(path, self.max_megapixels)
+            except PictureError as error:
+                raise PictureError(
+                    str(error).replace(path, os.path.join(self.folder, name))
+                ) from None
             self._photos[name], self.checksums[name] = photo, photo.checksum
         return self._photos[name]
 
