@@ -8,7 +8,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from batches import TINY
+from batches import FAILING, TINY
 from helpers import Invoke, drawn, refused
 
 
@@ -68,6 +68,72 @@ def test_a_grid_of_urls(invoke: Invoke, store: fsspec.AbstractFileSystem) -> Non
     assert done.status == 0, done.err
     assert Path("sheet.png").stat().st_size > 1000
     assert len(list(Path("r").glob("*.png"))) == 2
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with copies of folders by URL."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "impasto" / "results"
+
+
+@pytest.mark.parametrize("scheme", ["memory", "file"])
+def test_results_by_url(
+    invoke: Invoke,
+    store: fsspec.AbstractFileSystem,
+    tmp_path: Path,
+    cache: Path,
+    scheme: str,
+) -> None:
+    url = "memory://test/results" if scheme == "memory" else f"file://{tmp_path}/results"
+    call = ("batch", "memory://test/photos/", "style.png", "--folder", url, "--json", *TINY)
+    names = ["a_as_style.png", "b_as_style.png"]
+    done = invoke(*call)
+    assert done.status == 0, done.err
+    assert f"{url}: 2 of 2 jobs done" in done.err
+    assert list(cache.iterdir()) == []
+    system, path = fsspec.core.url_to_fs(url)
+    found = sorted(Path(name).name for name in system.ls(path, detail=False))
+    assert found == [*names, "manifest.jsonl"]
+    plain = invoke("batch", "memory://test/photos/", "style.png", "--folder", "plain", *TINY)
+    assert plain.status == 0, plain.err
+    for name in names:
+        assert system.cat_file(f"{path}/{name}") == Path(f"plain/{name}").read_bytes()
+    assert painted(invoke(*call).out) == []
+    system.rm_file(f"{path}/{names[1]}")
+    assert painted(invoke(*call).out) == [names[1]]
+    status = invoke("batch", "status", url)
+    assert status.out.splitlines()[-1] == "2 jobs: 2 done"
+    other = invoke("batch", "photos", "style.png", "--folder", url, *TINY)
+    assert "has the results of another batch" in refused(other)
+
+
+def test_a_stopped_batch_goes_on_from_its_checkpoint(
+    invoke: Invoke,
+    store: fsspec.AbstractFileSystem,
+    cache: Path,
+) -> None:
+    Path("failing.py").write_text(FAILING)
+    Path("bad").touch()
+    call = ("batch", "memory://test/photos/", "style.png", "--folder", "memory://test/r", *TINY,
+            "--plugin", "failing.py", "--callback", "failing:file=bad,how=interrupt",
+            "--no-recipe")  # fmt: skip
+    assert invoke(*call).status == 130
+    assert store.exists("/test/r/manifest.jsonl")
+    assert len(list(cache.glob("*/.impasto/*/checkpoint*"))) == 1
+    assert invoke(*call).status == 0
+    assert Path("bad.steps").read_text().split()[:4] == ["1", "2", "3", "4"]
+    assert list(cache.iterdir()) == []
+
+
+def test_a_manifest_of_a_strangers_names_no_files_elsewhere(
+    invoke: Invoke, store: fsspec.AbstractFileSystem, cache: Path
+) -> None:
+    line = {"job": "x", "status": "done", "output": "../../../evil.png"}
+    store.pipe("/test/r/manifest.jsonl", f"{json.dumps(line)}\n".encode())
+    store.pipe("/test/r/../../../evil.png", b"evil")
+    invoke("batch", "status", "memory://test/r")
+    assert not list(Path().rglob("evil.png"))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -100,9 +99,11 @@ def paint(
               help="Print one JSON record on standard output for each job.")  # fmt: skip
 def status(folder: str, as_json: bool) -> None:
     """Say what became of the jobs whose results are in FOLDER, and how far those are that run."""
+    from impasto.jobs.mirror import results_in
     from impasto.jobs.status import status_of
 
-    status = status_of(Path(folder))
+    with results_in(folder) as (place, _):
+        status = status_of(place)
     for job in status.jobs:
         if as_json:
             say_json(job.as_record())
@@ -127,9 +128,10 @@ def retry(folder: str, plugins: tuple[str, ...], executor: str, as_json: bool, q
     """Paint again what failed, was set aside or is missing in FOLDER, as its manifest has it."""
     from impasto.jobs.batch import retry_batch
     from impasto.jobs.malloc import ConfigureMalloc
+    from impasto.jobs.mirror import results_in
 
     follow, shown = follower(as_json, quiet)
-    with shown:
+    with shown, results_in(folder) as (place, more):
         made = asked_executor(executor, {"plugin": plugins})
-        progress = retry_batch(Path(folder), made, plugins, [ConfigureMalloc()], [follow])
-    report(progress, quiet)
+        progress = retry_batch(place, made, plugins, [ConfigureMalloc()], [*more, follow])
+    report(progress, folder, quiet)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -51,6 +50,7 @@ def grid(
     only what is missing or failed.
     """
     from impasto.jobs.grid import GridSheet
+    from impasto.jobs.mirror import local_folder
     from impasto.jobs.rows import contents_in, jobs_of_pairs, styles_in
 
     given = {name: value for name, value in given.items() if value not in (None, ())}
@@ -59,7 +59,8 @@ def grid(
     jobs = jobs_of_pairs(along, down, given, preset, config)
     made = asked_executor(executor, given)
     documents = documents_of(preset, config)
-    laid_out = GridSheet(sheet, along, down, cell, jobs[0].settings, Path(folder), documents)
+    place = local_folder(folder)
+    laid_out = GridSheet(sheet, along, down, cell, jobs[0].settings, place, documents)
     paint_jobs(
         f"grid {os.path.abspath(sheet)}", jobs, folder, made, given, retries=retries,
         as_json=as_json, quiet=quiet, documents=documents, sheet=laid_out,

@@ -36,7 +36,7 @@ def many_options(command: Command) -> Command:
 
 folder_option = click.option(
     "--folder", required=True, metavar="FOLDER", shell_complete=complete_folder,
-    help="Folder of the results, with the manifest that says what is done.",
+    help="Folder of the results, or its URL, with the manifest that says what is done.",
 )  # fmt: skip
 retries_option = click.option(
     "--retries", default=0, type=click.IntRange(0), metavar="N",
@@ -200,30 +200,31 @@ def paint_jobs(
     """
     from impasto.jobs.batch import paint_batch
     from impasto.jobs.malloc import ConfigureMalloc
+    from impasto.jobs.mirror import results_in
 
     follow, shown = follower(as_json, quiet)
-    with shown:
+    with shown, results_in(folder) as (place, more):
         progress = paint_batch(
-            source, jobs, Path(folder), executor, retries=retries, force=bool(given.get("force")),
+            source, jobs, place, executor, retries=retries, force=bool(given.get("force")),
             documents=documents, observers=[ConfigureMalloc()],
-            followers=[*followers, *([sheet.follow] if sheet else []), follow],
+            followers=[*more, *followers, *([sheet.follow] if sheet else []), follow],
             outputs=sheet.outputs if sheet else None,
         )  # fmt: skip
-    if sheet is not None:
-        sheet.finish()
-    report(progress, quiet)
+        if sheet is not None:
+            sheet.finish()
+    report(progress, folder, quiet)
 
 
-def report(progress: Progress, quiet: bool) -> None:
+def report(progress: Progress, folder: str, quiet: bool) -> None:
     """Say what became of a batch.
 
     Raises:
         SettingsError: a job failed, or was set aside.
     """
     if not quiet:
-        say(f"{progress.folder}: {standing(progress)}", err=True)
+        say(f"{folder}: {standing(progress)}", err=True)
     if missing := progress.count("failed", "set aside"):
         raise SettingsError(
-            f"{counted(missing, 'job')} not painted: impasto batch status {progress.folder} says why,"
-            f" and impasto batch retry {progress.folder} tries again"
+            f"{counted(missing, 'job')} not painted: impasto batch status {folder} says why,"
+            f" and impasto batch retry {folder} tries again"
         )
