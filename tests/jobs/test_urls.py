@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -13,7 +14,7 @@ from helpers import Invoke, drawn, refused
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> fsspec.AbstractFileSystem:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[fsspec.AbstractFileSystem]:
     """Two contents and a style in memory, and as files."""
     monkeypatch.chdir(tmp_path)
     memory = fsspec.filesystem("memory")
