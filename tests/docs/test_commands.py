@@ -25,8 +25,11 @@ YOURS = ("photo.jpg", "painting.jpg", "other.jpg", "a.jpg", "b.jpg", "photo.tif"
 """Pictures that the pages say are the reader's own."""
 MASKS = ("mask.png", "sky.png", "c.png")
 
-NOT_RUN = ("bench", "--help", "--stacks")
-"""Words of commands that are checked and not run: they take hours, or need another program to look."""
+NOT_RUN = (
+    *("bench", "--help", "--stacks", "s3://bucket/photos/"),
+    *("ray:address=10.0.0.5:6379,cpus=4", "ray:address=auto,cpus=2,gpus=1"),
+)
+"""Words of commands that are checked and not run: they take hours, or need another program or machine."""
 
 SMALL = {
     "run": ["--size", "48", "--steps", "1"],
