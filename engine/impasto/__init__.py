@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from impasto.jobs.steps import Steps
     from impasto.jobs.worker import Ended, Executor, Task, Worker
     from impasto.model.canvas import Canvas
-    from impasto.model.extractor import Extractor, Features
+    from impasto.model.extractor import Block, Extractor, Features
     from impasto.model.flow import Flow
     from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
     from impasto.model.masks import Region
@@ -64,7 +64,7 @@ _HOME = {
         "PluginError",
         "SettingsError",
     ),
-    "impasto.model.extractor": ("Extractor", "Features"),
+    "impasto.model.extractor": ("Block", "Extractor", "Features"),
     "impasto.model.flow": ("Flow",),
     "impasto.jobs.compare": ("Score",),
     "impasto.jobs.estimate": ("Estimate",),
@@ -83,6 +83,7 @@ _HOME = {
 }
 
 __all__ = [
+    "Block",
     "Canvas",
     "CheckpointError",
     "Ended",

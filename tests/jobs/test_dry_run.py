@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from helpers import SHALLOW, Invoke, Pair
-from impasto.jobs.tensor_memory import LiveTensors
+from impasto.optimization.tensor_memory import LiveTensors
 from impasto_profiling.bench.process import run_process
 from impasto_profiling.bench.startup import IMPASTO
 

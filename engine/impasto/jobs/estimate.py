@@ -21,7 +21,6 @@ from torch import Tensor
 from impasto.errors import ImpastoError
 from impasto.images.reading import Photo
 from impasto.jobs.run import prepare_run
-from impasto.jobs.tensor_memory import LiveTensors
 from impasto.jobs.trial import SIZES, seconds_of_stages, take, trial_stage
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
@@ -29,6 +28,7 @@ from impasto.optimization.loop import begin
 from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
+from impasto.optimization.tensor_memory import LiveTensors
 from impasto.settings.settings import Settings
 
 OVERHEAD = 1.45

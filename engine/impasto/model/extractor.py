@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,21 @@ Features = dict[str, Tensor]
 
 IMAGE = "image"
 """Name of the layer that is the picture itself, (1, 3, H, W) sRGB in [0, 1]."""
+
+
+class Block(NamedTuple):
+    """A part of a network that is a chain, for pictures that are worked on in tiles."""
+
+    run: Callable[[Tensor], tuple[Features, Tensor]]
+    """Input, (1, C, h, w) → features of the selected layers in the block, and the input of the next block,
+    of 1/stride of its sides, rounded down. It may be given some rows of the input: then the features of the
+    rows at their upper and lower border, as far as ``halo`` reaches, are not used."""
+    halo: int
+    """Rows of the input on each side that a row of the output depends on; a multiple of ``stride``."""
+    stride: int
+    """Rows of the input for one of the output; 1, or 2 where a pooling ends the block."""
+    strides: Mapping[str, int]
+    """The same for each selected layer in the block."""
 
 
 class Extractor(nn.Module, ABC):
@@ -75,6 +90,18 @@ class Extractor(nn.Module, ABC):
             after: the same below and on the right.
         """
         return around(feature, before, after, self.wraps)
+
+    def blocks(self) -> Sequence[Block]:
+        """The network as a chain of blocks down to the deepest selected layer; for pictures in tiles.
+
+        Raises:
+            SettingsError: the network is no chain, or does not say how to take it apart.
+        """
+        raise SettingsError(
+            f"the extractor {type(self).__name__} cannot work in tiles: it has no method 'blocks'; give"
+            " tile off, or another extractor, as vgg19",
+            settings=("tile",),
+        )
 
     def prepare(self, device: torch.device, precision: torch.dtype) -> None:
         """Move to the device and precision, freeze the weights, lay them out channels last."""

@@ -165,16 +165,18 @@ class Loss(nn.Module):
 
     def summarize(self, features: Features) -> dict[str, Summary]:
         """Summaries of all layers of the term, in float32 at least."""
-        return {layer: self.summarize_layer(self._given(features[layer])) for layer in self.layers}
+        return {layer: self.summary_of(features[layer]) for layer in self.layers}
 
     def summarize_masked(
         self, features: Features, masks: Mapping[str, Tensor]
     ) -> dict[str, Summary]:
         """Summaries of all layers, of a part of the picture: masks by layer, (1, 1, h, w) in [0, 1]."""
-        return {
-            layer: self.summarize_region(self._given(features[layer]), masks[layer])
-            for layer in self.layers
-        }
+        return {layer: self.summary_of(features[layer], masks[layer]) for layer in self.layers}
+
+    def summary_of(self, feature: Tensor, mask: Tensor | None = None) -> Summary:
+        """The summary of one layer, or of a part of it, from features in the network's precision."""
+        given = full(feature) if self.precision == "full" else feature
+        return self.summarize_layer(given) if mask is None else self.summarize_region(given, mask)
 
     def compare(self, summary: Mapping[str, Summary], target: Mapping[str, Summary]) -> Tensor:
         """The term before its weight: the weighted sum over layers, a tensor of no dimensions."""
@@ -226,9 +228,6 @@ class Loss(nn.Module):
             after: the same below and on the right.
         """
         return around(feature, before, after, self.wraps)
-
-    def _given(self, feature: Tensor) -> Tensor:
-        return full(feature) if self.precision == "full" else feature
 
     def extra_repr(self) -> str:
         return f"weight={self.weight:g}, layers={','.join(self.layers)}"

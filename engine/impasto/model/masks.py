@@ -8,7 +8,7 @@ layer's size; and a region counts by its area, so that a small one is not painte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,6 @@ from impasto.errors import PictureError, SettingsError
 from impasto.images.reading import Photo
 from impasto.images.tensors import resized
 from impasto.model.color import luminance
-from impasto.model.extractor import Features
 from impasto.model.loss import Loss
 from impasto.settings.style import Style, normalized_weights
 
@@ -129,12 +128,14 @@ def mask_of(path: str, of: tuple[int, int], read: Callable[[str], Photo]) -> Ten
     return mask
 
 
-def at_layers(mask: Tensor, features: Features) -> dict[str, Tensor]:
-    """The mask at the size of each layer, (1, 1, h, w): the mean over the area of each pixel there."""
-    return {
-        layer: adaptive_avg_pool2d(mask, (feature.shape[2], feature.shape[3])).to(feature.device)
-        for layer, feature in features.items()
-    }
+def at_layers(mask: Tensor, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:
+    """The mask at the size of each layer, (1, 1, h, w): the mean over the area of each pixel there.
+
+    Args:
+        mask: (1, 1, H, W) in [0, 1].
+        sizes: height and width by layer.
+    """
+    return {layer: adaptive_avg_pool2d(mask, size) for layer, size in sizes.items()}
 
 
 def takes_masks(loss: object) -> bool:

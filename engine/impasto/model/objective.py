@@ -28,6 +28,7 @@ from impasto.model.returned import (
     refuse_without_pixels,
 )
 from impasto.model.scopes import part, scope
+from impasto.model.tiles import Reading, TiledSummaries, layer_sizes, with_gradient
 
 StyleStatistics = dict[str, dict[str, Summary]]
 """What the objective keeps of a style picture: summaries by term and layer."""
@@ -91,8 +92,13 @@ class Objective(nn.Module):
         """Height and width of the content that the targets are for."""
         self._shapes: dict[str, torch.Size] = {}
         """Of the content's features, by layer."""
+        self._sizes: dict[str, tuple[int, int]] = {}
+        """Height and width of each layer for the content."""
         self._checked = False
         """Whether what the plugins return was checked, by the first evaluation after the targets."""
+        self.tile: int | None = None
+        """Work on as many pixels at once as a square of this side has; None works on all. See
+        :mod:`impasto.model.tiles`."""
 
     @torch.no_grad()
     def style_statistics(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
@@ -115,16 +121,34 @@ class Objective(nn.Module):
             self.loss(name).wraps = wraps
 
     def _style_statistics(self, style: Tensor, mask: Tensor | None) -> StyleStatistics:
+        names = [name for name in self.names if self.loss(name).target == "style"]
+        if self.tile is not None:
+            return self._summaries_in_tiles(style, names, mask)
         features = self.features(style)
-        masks = None if mask is None else at_layers(mask, features)
+        masks = None if mask is None else at_layers(mask, sizes_of(features))
         statistics: StyleStatistics = {}
-        for name in self.names:
+        for name in names:
             loss = self.loss(name)
-            if loss.target == "style":
-                with scope(f"loss/{name}"):
-                    statistics[name] = summarize(loss, features, masks)
-                    refuse_other_summaries(loss, statistics[name])
+            with scope(f"loss/{name}"):
+                statistics[name] = summarize(loss, features, masks)
+                refuse_other_summaries(loss, statistics[name])
         return statistics
+
+    @torch.no_grad()
+    def _summaries_in_tiles(
+        self, image: Tensor, names: Sequence[str], mask: Tensor | None = None
+    ) -> StyleStatistics:
+        """Summaries by term, without holding the features of the whole picture."""
+        refuse_other_shapes(image)
+        masks = None
+        if mask is not None:
+            masks = at_layers(mask, layer_sizes(self.extractor, *image.shape[2:]))
+        readings = [Reading(self.loss(name), masks) for name in names]
+        assert self.tile is not None
+        tiled = TiledSummaries(self.extractor, image, readings, self.tile)
+        for reading, found in zip(readings, tiled.found, strict=True):
+            refuse_other_summaries(reading.loss, found)
+        return dict(zip(names, tiled.found, strict=True))
 
     def terms_without_masks(self) -> list[str]:
         """The terms that compare with a style and can only do so with the whole picture."""
@@ -168,12 +192,11 @@ class Objective(nn.Module):
             )
         content = content.detach()
         self._checked = False
-        of_content = self.features(content)
-        self._shapes = {layer: of_content[layer].shape for layer in self.selected}
+        of_content = self._of_content(content)
         self.size = (content.shape[2], content.shape[3])
         regions = regions or [Region(tuple(range(len(styles))), weights)]
         masked = [region.mask for region in regions if region.mask is not None]
-        self.masks = [at_layers(mask, of_content) for mask in masked]
+        self.masks = [at_layers(mask, self._sizes) for mask in masked]
         of_styles = [
             self.style_statistics(style) if torch.is_tensor(style) else style for style in styles
         ]
@@ -182,8 +205,7 @@ class Objective(nn.Module):
             self.scales[name] = content.new_tensor(loss.scale_at(max(content.shape[2:])))
             with scope(f"loss/{name}"):
                 if loss.target == "content":
-                    self.targets[name] = [Target(1.0, loss.summarize(of_content))]
-                    refuse_other_summaries(loss, self.targets[name][0].summaries)
+                    self.targets[name] = [Target(1.0, of_content[name])]
                 elif loss.target == "style":
                     summaries = [style[name] for style in of_styles]
                     self.targets[name] = region_targets(loss, summaries, regions)
@@ -191,6 +213,22 @@ class Objective(nn.Module):
                     self.targets[name] = [Target(1.0, {})]
         self._register()
         return self
+
+    def _of_content(self, content: Tensor) -> StyleStatistics:
+        """The summaries of the content picture by term, for each that compares with it."""
+        names = [name for name in self.names if self.loss(name).target == "content"]
+        if self.tile is not None:
+            self._shapes, self._sizes = {}, layer_sizes(self.extractor, *content.shape[2:])
+            return self._summaries_in_tiles(content, names)
+        features = self.features(content)
+        self._shapes = {layer: features[layer].shape for layer in self.selected}
+        self._sizes = sizes_of(features)
+        found: StyleStatistics = {}
+        for name in names:
+            with scope(f"loss/{name}"):
+                found[name] = self.loss(name).summarize(features)
+                refuse_other_summaries(self.loss(name), found[name])
+        return found
 
     def _register(self) -> None:
         """Make each tensor of the targets, factors and masks a buffer, once."""
@@ -252,16 +290,16 @@ class Objective(nn.Module):
         """
         if not torch.compiler.is_compiling():
             self._check_targets(image)
+        if self.tile is not None:
+            return with_gradient(self._in_tiles, image)
         features = self.features(image)
         if self._is_new():
             with scope("extractor/forward"):
                 refuse_changed_features(self.extractor, image, features, self._shapes)
         terms = []
         for name in self.names:
-            loss = self.loss(name)
             with part(f"loss/{name}"):
-                weight = loss.weight * self.scales[name]
-                terms.append(weight * torch.stack(self.parts(name, features)).sum())
+                terms.append(self._term(name, self.parts(name, features)))
         if not torch.compiler.is_compiling():
             self._checked = True
         vector = torch.stack(terms)
@@ -285,27 +323,82 @@ class Objective(nn.Module):
                 f" {width} × {height}; they need one size"
             )
 
+    def _term(self, name: str, parts: Sequence[Tensor]) -> Tensor:
+        """The weighted term, from what it is the sum of."""
+        return self.loss(name).weight * self.scales[name] * torch.stack(list(parts)).sum()
+
     def parts(self, name: str, features: Features) -> list[Tensor]:
         """What a term is the sum of, before its weight: one comparison for each target."""
+        loss = self.loss(name)
+        summaries = {
+            place: summarize(loss, features, None if place is None else self.masks[place])
+            for place in self.places(name)
+        }
+        parts = self._compared(name, summaries)
+        if self._is_new():
+            for value in parts:
+                refuse_without_gradient(loss, value, features[IMAGE])
+        return parts
+
+    def places(self, name: str) -> list[int | None]:
+        """The regions in which a term compares, each once."""
+        return list(dict.fromkeys(target.region for target in self.targets[name]))
+
+    def _compared(
+        self, name: str, summaries: Mapping[int | None, dict[str, Summary]]
+    ) -> list[Tensor]:
+        """The comparisons of a term with its targets, given the summaries of each region."""
         loss, parts = self.loss(name), []
-        summaries: dict[int | None, dict[str, Summary]] = {}
         for target in self.targets[name]:
-            place = target.region
-            if place not in summaries:
-                masks = None if place is None else self.masks[place]
-                summaries[place] = summarize(loss, features, masks)
-            value = loss.compare(summaries[place], target.summaries)
+            value = loss.compare(summaries[target.region], target.summaries)
             if self._is_new():
                 refuse_other_value(loss, value)
-                refuse_without_gradient(loss, value, features[IMAGE])
             parts.append(target.weight * value)
         return parts
+
+    def _in_tiles(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The terms, and the gradient of their sum, without holding the features of the whole picture.
+
+        Args:
+            image: (1, 3, H, W) sRGB, of the content's size.
+
+        Returns:
+            Total and terms as :meth:`forward` gives them; the gradient of the picture, (1, 3, H, W), or None
+            where the picture needs none.
+        """
+        assert self.tile is not None
+        places = [(name, place) for name in self.names for place in self.places(name)]
+        readings = [
+            Reading(self.loss(name), None if place is None else self.masks[place])
+            for name, place in places
+        ]
+        tiled = TiledSummaries(self.extractor, image, readings, self.tile)
+        found: dict[str, dict[int | None, dict[str, Summary]]] = {name: {} for name in self.names}
+        for (name, place), summaries in zip(places, tiled.found, strict=True):
+            found[name][place] = summaries
+        terms = []
+        for name in self.names:
+            with part(f"loss/{name}"):
+                terms.append(self._term(name, self._compared(name, found[name])))
+        vector = torch.stack(terms)
+        total = vector.sum()
+        self._checked = True
+        if not total.requires_grad:
+            return total, vector, None
+        with part("backward"):
+            torch.autograd.backward(total)
+        return total.detach(), vector.detach(), tiled.gradient()
 
     def loss(self, name: str) -> Loss:
         """The loss of a term."""
         loss = self.losses[name]
         assert isinstance(loss, Loss)
         return loss
+
+
+def sizes_of(features: Features) -> dict[str, tuple[int, int]]:
+    """Height and width by layer."""
+    return {layer: (feature.shape[2], feature.shape[3]) for layer, feature in features.items()}
 
 
 def style_targets(

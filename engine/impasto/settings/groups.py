@@ -34,6 +34,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "device": "auto, cpu, cuda, cuda:1 or mps.",
         "precision": "auto, float32, bfloat16 or float16.",
         "compile": "",
+        "tile": "",
     },
     "Saving": {
         "checkpoint": "Folder that impasto resume continues from.",

@@ -63,7 +63,7 @@ def _width_and_height(value: object) -> object:
     return value.strip().lower().replace("×", "x") if isinstance(value, str) else value
 
 
-def _bits(value: object) -> object:
+def _whole(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
@@ -120,7 +120,7 @@ class Settings:
     """File to write; the default is made from the names of the pictures."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     """Quality of JPEG and WebP."""
-    depth: Annotated[Literal[8, 16], BeforeValidator(_bits)] = 8
+    depth: Annotated[Literal[8, 16], BeforeValidator(_whole)] = 8
     """Bits per channel; 16 needs PNG or TIFF, and keeps what 8 bits would round away."""
     recipe: bool = True
     """Write settings, versions, checksums and losses into the picture, for impasto show and rerun."""
@@ -181,6 +181,11 @@ class Settings:
     """Precision of the network. Statistics, losses and the canvas stay in float32."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Compile the objective with torch.compile."""
+    tile: Annotated[
+        Literal["auto", "off"] | Annotated[int, Field(ge=64)], BeforeValidator(_whole)
+    ] = "auto"
+    """Compute features of a large picture in tiles of about N × N pixels, which takes less memory and more
+    time, and gives the same picture but for rounding. auto does so where memory would not suffice."""
     plugin: Texts = ()
     """Plugin to load: a file ending in .py, or a module. May be given several times."""
     load: str = "all"

@@ -7,7 +7,8 @@ activation over photographs is one. Departures: one factor for each layer, not f
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
@@ -83,14 +84,51 @@ class VGG(impasto.Extractor):
 
     def forward(self, image: Tensor) -> impasto.Features:
         features: impasto.Features = {}
-        feature = (image - self.mean).to(self.precision, memory_format=torch.channels_last)
-        path = self._path()
-        for layer, following in zip(path, (*path[1:], ""), strict=True):
+        feature = image
+        for block in self.blocks():
+            found, feature = block.run(feature)
+            features |= found
+        return features
+
+    def blocks(self) -> list[impasto.Block]:
+        made, names = list[impasto.Block](), list[str]()
+        for layer, following in zip(path := self._path(), (*path, "")[1:], strict=True):
+            names.append(layer)
+            if layer.startswith("pool") or not following:
+                made.append(self._block(names, following))
+                names = []
+        return made
+
+    def _block(self, names: Sequence[str], following: str) -> impasto.Block:
+        """Some layers of the path, the last of them a pooling if more follow.
+
+        Args:
+            names: of the layers.
+            following: the layer after them; empty where the path ends.
+        """
+        stride = 2 if names[-1].startswith("pool") else 1
+        convolutions = sum(name.startswith("conv") for name in names)
+        strides = {name: 2 if name.startswith("pool") else 1 for name in names}
+        return impasto.Block(
+            partial(self._run, tuple(names), following),
+            halo=-(-convolutions // stride) * stride,
+            stride=stride,
+            strides={name: strides[name] for name in names if name in self.selected},
+        )
+
+    def _run(
+        self, names: Sequence[str], following: str, feature: Tensor
+    ) -> tuple[impasto.Features, Tensor]:
+        """Run a block: the features that were selected, and its output."""
+        features: impasto.Features = {}
+        if names[0] == self.layers[0]:
+            feature = (feature - self.mean).to(self.precision, memory_format=torch.channels_last)
+        for layer, after in zip(names, (*names[1:], following), strict=True):
             with part(f"extractor/{layer}"):
-                feature = self._step(layer, feature, following)
+                feature = self._step(layer, feature, after)
             if layer in self.selected:
                 features[layer] = feature
-        return features
+        return features, feature
 
     @property
     def precision(self) -> torch.dtype:

@@ -1,0 +1,283 @@
+"""Pictures in tiles: the same losses and gradients as whole, from less memory."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import impasto
+from helpers import SHALLOW, Invoke, Pair, refused
+from impasto.model.masks import Region
+from impasto.model.objective import Objective
+from impasto.model.tiles import bands_of
+from impasto.optimization import tiling
+from impasto.optimization.tensor_memory import LiveTensors
+from impasto_plugins.extractors.vgg import VGG
+from impasto_plugins.extractors.vgg_weights import Weights, random_weights
+from impasto_plugins.losses.content import ContentLoss
+from impasto_plugins.losses.gram import GramLoss
+from impasto_plugins.losses.laplacian import LaplacianLoss
+from impasto_plugins.losses.moments import MomentsLoss
+from impasto_plugins.losses.tv import TotalVariation
+from impasto_plugins.losses.wasserstein import WassersteinLoss
+
+SMALL_LAYERS = {
+    "style": ("conv1_1", "conv2_1", "conv3_1"),
+    "content": ("conv1_2", "pool2", "conv3_2"),
+}
+
+
+@pytest.fixture(scope="module")
+def weights() -> Weights:
+    return random_weights("vgg16", torch.Generator().manual_seed(0))
+
+
+def picture(seed: int, height: int, width: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(1, 3, height, width, dtype=torch.float64, generator=generator)
+
+
+def all_losses() -> list[impasto.Loss]:
+    style = SMALL_LAYERS["style"]
+    return [
+        ContentLoss(4, SMALL_LAYERS["content"]),
+        ContentLoss(1, ("conv2_2",), normalization="paper"),
+        GramLoss(layers=style),
+        MomentsLoss(layers=style),
+        WassersteinLoss(layers=("conv1_1",)),
+        LaplacianLoss(20),
+        TotalVariation(10),
+    ]
+
+
+def objective(extractor: impasto.Extractor, losses: list[impasto.Loss]) -> Objective:
+    made = Objective(extractor, losses)
+    extractor.prepare(torch.device("cpu"), torch.float64)
+    return made.double()
+
+
+def value_and_gradient(made: Objective, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    image = image.clone().requires_grad_()
+    total, terms = made(image)
+    total.backward()
+    assert image.grad is not None
+    return total.detach(), terms.detach(), image.grad
+
+
+@pytest.mark.parametrize(("height", "width", "tile"), [(53, 67, 8), (64, 64, 16), (90, 33, 24)])
+@pytest.mark.parametrize(("pooling", "padding"), [("max", "zeros"), ("average", "replicate")])
+def test_loss_and_gradient_are_those_of_the_whole_picture(
+    weights: Weights, height: int, width: int, tile: int, pooling: str, padding: str
+) -> None:
+    """Odd sizes, bands of two rows and less than the halo, masks, several styles, each loss of a sum."""
+    mask = torch.zeros(1, 1, height, width, dtype=torch.float64)
+    mask[..., : width // 3] = 1
+    regions = [Region((0,), (1.0,), mask), Region((1,), (1.0,), 1 - mask)]
+    made = objective(VGG(weights, pooling, padding, scale=True), all_losses())  # type: ignore[arg-type]
+    found = []
+    for side in (None, tile):
+        made.tile = side
+        styles = [picture(1, 61, 50), picture(2, 37, 80)]
+        made.set_targets(picture(0, height, width), styles, [0.5, 0.5], regions)
+        found.append(value_and_gradient(made, picture(3, height, width)))
+    for whole, tiled in zip(*found, strict=True):
+        assert (whole - tiled).norm() <= 1e-10 * whole.norm()
+
+
+def test_each_loss_by_itself_has_the_same_gradient(weights: Weights) -> None:
+    for loss in all_losses():
+        made = objective(VGG(weights, "max", "zeros", scale=True), [loss])
+        found = []
+        for side in (None, 12):
+            made.tile = side
+            made.set_targets(picture(0, 29, 27), picture(1, 24, 31))
+            found.append(value_and_gradient(made, picture(3, 29, 27)))
+        assert found[0][2].norm() > 0
+        assert (found[0][2] - found[1][2]).norm() <= 1e-10 * found[0][2].norm(), loss
+
+
+def test_a_picture_of_no_gradient_has_the_same_value(weights: Weights) -> None:
+    made = objective(VGG(weights, "max", "zeros", scale=True), all_losses())
+    made.tile = 12
+    made.set_targets(picture(0, 29, 27), picture(1, 24, 31))
+    with torch.no_grad():
+        total, _ = made(picture(3, 29, 27))
+    assert total == pytest.approx(value_and_gradient(made, picture(3, 29, 27))[0].item(), rel=1e-12)
+
+
+class Chain(impasto.Extractor):
+    """A chain that somebody else wrote: one convolution over 5 × 5 pixels, and one with a stride."""
+
+    layers = ("wide", "small")
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        self.wide = torch.randn(4, 3, 5, 5, dtype=torch.float64, generator=generator)
+        self.small = torch.randn(6, 4, 3, 3, dtype=torch.float64, generator=generator)
+
+    def forward(self, image: Tensor) -> impasto.Features:
+        wide, _ = self._wide(image)
+        small, _ = self._small(wide["wide"])
+        return {**wide, **small}
+
+    def blocks(self) -> list[impasto.Block]:
+        return [
+            impasto.Block(self._wide, halo=2, stride=1, strides={"wide": 1}),
+            impasto.Block(self._small, halo=2, stride=1, strides={"small": 1}),
+        ]
+
+    def _wide(self, image: Tensor) -> tuple[impasto.Features, Tensor]:
+        made = torch.nn.functional.conv2d(image, self.wide, padding=2).tanh()
+        return {"wide": made}, made
+
+    def _small(self, feature: Tensor) -> tuple[impasto.Features, Tensor]:
+        made = torch.nn.functional.conv2d(feature, self.small, padding=1).tanh()
+        return {"small": made}, made
+
+
+def test_a_chain_that_somebody_wrote_works_in_tiles() -> None:
+    losses = [GramLoss(layers=("wide", "small")), ContentLoss(1, ("small",))]
+    found = []
+    for side in (None, 5):
+        made = objective(Chain(), copy.deepcopy(losses))
+        made.tile = side
+        made.set_targets(picture(0, 23, 19), picture(1, 12, 31))
+        found.append(value_and_gradient(made, picture(3, 23, 19)))
+    assert (found[0][2] - found[1][2]).norm() <= 1e-10 * found[0][2].norm()
+
+
+class WrongMap(ContentLoss):
+    """Says that it is a map and sums up."""
+
+    def summarize_layer(self, feature: Tensor) -> impasto.Summary:
+        return {"feature": feature.mean((2, 3))}
+
+
+def test_a_map_that_is_none_is_refused_with_its_name(weights: Weights) -> None:
+    made = objective(VGG(weights, "max", "zeros", scale=True), [WrongMap(1, ("conv1_2",))])
+    made.tile = 12
+    with pytest.raises(impasto.PluginError, match=r"WrongMap has summary = 'map' .*each pixel"):
+        made.set_targets(picture(0, 29, 27), picture(1, 24, 31))
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("height", [1, 2, 7, 16, 33])
+def test_bands_own_each_row_once(height: int, stride: int) -> None:
+    def run(feature: Tensor) -> tuple[impasto.Features, Tensor]:
+        return {}, feature
+
+    block = impasto.Block(run, halo=2, stride=stride, strides={})
+    for pixels in (1, 30, 64, 10_000):
+        bands = bands_of(block, height, 10, pixels)
+        assert [row for band in bands for row in range(band.first, band.end)] == [*range(height)]
+        assert all(band.first % stride == band.outer_first % stride == 0 for band in bands)
+        assert [band.is_last for band in bands] == [*[False] * (len(bands) - 1), True]
+    assert len(bands) == 1
+
+
+def test_tiles_hold_less_in_memory(weights: Weights) -> None:
+    """Counted on the meta device: bytes of all tensors that are alive at once."""
+    extractor = VGG(weights, "max", "zeros", scale=True)
+    made = Objective(extractor, [GramLoss(), ContentLoss()])
+    extractor.prepare(torch.device("cpu"), torch.float32)
+    made = made.to("meta")
+    peaks = []
+    for side in (None, 256):
+        made.tile = side
+        image = torch.empty(1, 3, 768, 1024, device="meta", requires_grad=True)
+        with LiveTensors() as live:
+            made.set_targets(image, image)
+            made(image)[0].backward()
+        peaks.append(live.peak)
+    assert peaks[1] < peaks[0] / 3
+
+
+def given(pair: Pair, output: Path, *more: object) -> tuple[object, ...]:
+    small = ("--size", 120, "--scales", "single", "--steps", 6, "--force")
+    return ("run", pair.content, pair.style, "-o", output, *small, *(more or SHALLOW))
+
+
+def pixels(path: Path) -> numpy.ndarray:  # type: ignore[type-arg]
+    with Image.open(path) as picture:
+        return numpy.asarray(picture, dtype=float)
+
+
+def test_a_run_in_tiles_paints_the_same_picture(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    whole, tiled = tmp_path / "whole.png", tmp_path / "tiled.png"
+    for path, tile in ((whole, "off"), (tiled, 64)):
+        done = invoke(*given(pair, path, *SHALLOW, "--tile", tile))
+        assert done.status == 0, done.err
+    difference = numpy.abs(pixels(whole) - pixels(tiled))
+    # Neither a seam where a band begins nor anything else.
+    assert difference.mean() < 1
+    assert difference.max() < 16
+    again = tmp_path / "again.png"
+    assert invoke("rerun", tiled, "-o", again).status == 0
+    assert (pixels(again) == pixels(tiled)).all()
+
+
+def test_what_cannot_be_had_in_tiles_is_refused(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    out = tmp_path / "out.png"
+    error = refused(invoke(*given(pair, out, "--tile", 64, "--loss", "nearest")))
+    assert "loss 'nearest' needs the features of the whole picture" in error
+    assert "gram, moments, wasserstein and content" in error
+    error = refused(invoke(*given(pair, out, *SHALLOW, "--tile", 64, "--compile", "on")))
+    assert "compile on and tiles cannot be had together" in error
+    error = refused(invoke(*given(pair, out, *SHALLOW, "--tile", 64, "--seamless", "x")))
+    assert "seamless pictures cannot be computed in tiles" in error
+    (tmp_path / "mine.py").write_text(NO_CHAIN)
+    mine = ("--plugin", tmp_path / "mine.py", "--extractor", "mine", "--loss", "gram:layers=a")
+    error = refused(invoke(*given(pair, out, *mine, "--tile", 64)))
+    assert "the extractor Mine cannot work in tiles" in error
+    error = refused(invoke(*given(pair, out, *SHALLOW, "--tile", 7)))
+    assert "tile" in error
+    assert "64" in error
+    assert not out.exists()
+
+
+NO_CHAIN = """
+import impasto
+
+class Mine(impasto.Extractor):
+    layers = ("a",)
+    def forward(self, image):
+        return {"a": image}
+
+@impasto.hookimpl
+def impasto_extractors():
+    return [impasto.Offer("mine", Mine)]
+"""
+
+
+def test_auto_takes_tiles_where_memory_would_not_suffice(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.png"
+    monkeypatch.setattr(tiling, "LARGE", 100)
+    monkeypatch.setattr(tiling, "free_bytes", lambda device: 2 * 10**6)
+    done = invoke(*given(pair, out))
+    assert done.status == 0, done.err
+    assert re.search(r"tile 512: [0-9.]+ \wB for \d+ × \d+ pixels, 2 MB are free", done.err)
+    assert '"tile": 512' in invoke("show", out, "--json").out
+    monkeypatch.setattr(tiling, "free_bytes", lambda device: 10**12)
+    assert "tile 512" not in invoke(*given(pair, out)).err
+    assert '"tile": "off"' in invoke("show", out, "--json").out
+
+
+def test_auto_says_where_memory_may_run_out_and_tiles_do_not_help(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiling, "LARGE", 100)
+    monkeypatch.setattr(tiling, "free_bytes", lambda device: 2 * 10**6)
+    done = invoke(*given(pair, tmp_path / "out.png", "--loss", "nearest:layers=conv1_1"))
+    assert done.status == 0, done.err
+    assert "memory may run out" in done.err
+    assert "loss 'nearest' needs the features of the whole picture" in done.err
