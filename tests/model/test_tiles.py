@@ -205,7 +205,7 @@ def given(pair: Pair, output: Path, *more: object) -> tuple[object, ...]:
     return ("run", pair.content, pair.style, "-o", output, *small, *(more or SHALLOW))
 
 
-def pixels(path: Path) -> numpy.ndarray:  # type: ignore[type-arg]
+def pixels(path: Path) -> numpy.ndarray:
     with Image.open(path) as picture:
         return numpy.asarray(picture, dtype=float)
 
