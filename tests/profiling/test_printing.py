@@ -16,6 +16,7 @@ from impasto_profiling.bench import table as bench_table
 from impasto_profiling.bench.command import say_progress
 from impasto_profiling.bench.machine import report as bench_report
 from impasto_profiling.bench.record import compared, figure
+from impasto_profiling.comparison import compared as compared_profiles
 from impasto_profiling.report import OperatorTime, PartTime, Report, StageReport
 
 UNSEEN = "\x1b[2Jred\x07\u202eabc\x9b31m"
@@ -25,7 +26,8 @@ UNSEEN = "\x1b[2Jred\x07\u202eabc\x9b31m"
 def told() -> Report:
     part = PartTime(UNSEEN, 1.0, 1.0, 0.5, 0.5, 0.0)
     operator = OperatorTime(UNSEEN, 1, 1.0, 1.0)
-    stage = StageReport(0, 64, 48, 1, 1, 1.0, 0.0, None, [part], [operator], [], [UNSEEN], None)
+    stage = StageReport(0, 64, 48, 1, 1, 1.0, 0.0, None, [part], [operator], [], [UNSEEN], None,
+                        times=[1.0])  # fmt: skip
     return Report(UNSEEN, UNSEEN, "float32", False, UNSEEN, [UNSEEN], UNSEEN, 1.0, 1.0, 1.0, [stage],
                   [UNSEEN])  # fmt: skip
 
@@ -61,7 +63,9 @@ def beside(folder: Path) -> None:
 
 PRINTED: dict[str, Callable[[Path], object]] = {
     "a profile": lambda _: table.print_report(told()),
-    "two profiles": lambda _: versus.print_comparison(told(), told()),
+    "two profiles": lambda _: versus.print_comparison(
+        compared_profiles(told(), told(), (UNSEEN, UNSEEN))
+    ),
     "progress": lambda _: say_progress(UNSEEN),
     "a benchmark": lambda _: benched(),
     "sizes": sized,
