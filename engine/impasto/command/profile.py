@@ -178,13 +178,14 @@ def comparison_of(
         )
     folder, outputs = Path(trace_dir or "comparison"), Outputs(force=bool(asked.options["force"]))
     if not any(are_options):
-        reports = [read_report(Path(one)) for one in compare]
+        first, second = (read_report(Path(one)) for one in compare)
         claim_comparison(folder, outputs)
-        comparison = compared(*reports, compare)
+        comparison = compared(first, second, compare)
     else:
         claim_comparison(folder, outputs)
         folders, turns = profile_both(asked, compare, rounds, folder)
-        comparison = compared(*map(read_report, folders), compare, turns)
+        first, second = map(read_report, folders)
+        comparison = compared(first, second, compare, turns)
     write_comparison(comparison, folder, outputs)
     return Compared(comparison, folder)
 
