@@ -20,6 +20,10 @@ from impasto_profiling.report import PartTime, Report, StageReport
 from pages import BROWSER, HOSTILE, SLOW, Page, browsed
 
 GRAM = "--loss gram:layers=conv1_1"
+# So slow that no other program on the machine hides it.
+SLOWER_STILL = SLOW.replace("import impasto\n", "import time\nimport impasto\n", 1).replace(
+    "        for _ in range(60):", "        time.sleep(0.4)\n        for _ in range(60):"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +110,7 @@ def run(invoke: Invoke, pair: Pair, folder: Path, *more: object) -> Outcome:
 
 
 def test_two_recorded_profiles(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(SLOW, encoding="utf-8")
+    (tmp_path / "mine.py").write_text(SLOWER_STILL, encoding="utf-8")
     slow = ("--plugin", tmp_path / "mine.py", "--loss", "slow:layers=conv1_1")
     for name, loss in (("plain", GRAM.split()), ("slow", slow)):
         done = run(
@@ -136,7 +140,7 @@ def test_two_recorded_profiles(invoke: Invoke, pair: Pair, tmp_path: Path) -> No
 
 
 def test_two_groups_of_options_take_turns(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(SLOW, encoding="utf-8")
+    (tmp_path / "mine.py").write_text(SLOWER_STILL, encoding="utf-8")
     slow = f"--plugin {tmp_path / 'mine.py'} --loss slow:layers=conv1_1"
     done = run(
         invoke,
