@@ -24,7 +24,7 @@ GRAM = ["content:layers=conv1_2", "gram:layers=conv1_1"]
 RANDOM = ["sliced:layers=conv1_1,projections=8", "nearest:layers=conv1_1,samples=50"]
 
 FAST: dict[str, dict[str, object]] = {
-    "lbfgs": {"loss": GRAM},
+    "lbfgs in a pyramid": {"loss": GRAM, "scales": "24,32"},
     "adam in a pyramid, averaged": {
         "loss": GRAM, "optimizer": "adam", "scales": "24,32", "ema": 0.9, "init": "noise",
     },
@@ -36,6 +36,9 @@ FAST: dict[str, dict[str, object]] = {
     },
 }  # fmt: skip
 SLOW: dict[str, dict[str, object]] = {
+    "lbfgs with bands of frequency": {
+        "loss": GRAM, "optimizer": "lbfgs:precondition=true,first_step=0.01", "canvas": "pixels:clamp=true",
+    },
     "lbfgs with a line search": {"loss": GRAM, "optimizer": "lbfgs:line_search_fn=strong_wolfe"},
     "one cycle": {
         "loss": GRAM, "optimizer": "torch.Adam:lr=0.01", "schedule": "OneCycleLR:max_lr=0.05",
@@ -157,10 +160,10 @@ def test_checkpoints_that_are_refused(invoke: Invoke, pair: Pair, tmp_path: Path
     assert "is cut short or damaged" in line(good[: len(good) // 2])
     assert "is cut short or damaged" in line(b"")
     assert "is damaged: its checksum does not fit" in line(good[:-1] + bytes([good[-1] ^ 1]))
-    version = b'{\\"checkpoint\\": \\"4\\"'
+    version = b'{\\"checkpoint\\": \\"5\\"'
     assert version in good
-    other = line(good.replace(version, version.replace(b"4", b"7")))
-    assert "is of another version: it was made with checkpoint 7, this is checkpoint 4" in other
+    other = line(good.replace(version, version.replace(b"5", b"7")))
+    assert "is of another version: it was made with checkpoint 7, this is checkpoint 5" in other
     (kept / NAME).write_bytes(good)
     drawn(56, 56, seed=3).save(pair.style)
     other = refused(invoke("resume", kept))

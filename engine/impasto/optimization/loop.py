@@ -57,11 +57,13 @@ def steps_of(run: Run) -> Iterator[Step]:
     for stage in run.stages_ahead():
         begin(run, stage)
         run.host.notify("impasto_before_stage", run=run, stage=stage)
-        while run.done_in(stage) < stage.steps and not run.stopping:
+        while run.goes_on(stage):
             step = take_step(run)
             run.host.notify("impasto_after_step", run=run, step=step)
             yield step
         leave_a_picture(run)
+        if not run.stopping:
+            run.end(stage)
         run.host.notify("impasto_after_stage", run=run, stage=stage)
         if run.stopping:
             break

@@ -66,10 +66,11 @@ def metadata_of(run: Run, result: Result) -> PictureMetadata:
 
 def history_of(run: Run) -> History:
     """Step, stage, total and each term, one value for each step so far. Waits for the device."""
-    stages = [stage.number for stage in run.stages for _ in range(stage.steps)]
+    done = numpy.arange(run.step)
+    starts = [run.steps_until(stage) for stage in run.stages]
     history: dict[str, numpy.ndarray[Any, Any]] = {
-        "step": numpy.arange(1, run.step + 1),
-        "stage": numpy.array(stages[: run.step], dtype=int),
+        "step": done + 1,
+        "stage": numpy.searchsorted(starts, done, side="right") - 1,
         "total": numpy.array(run.losses()),
     }
     terms = run.terms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,9 +28,12 @@ from impasto.optimization.result import Step
 from impasto.optimization.schedule import Schedule, schedule_state
 from impasto.optimization.stages import Stage
 from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture
+from impasto.optimization.tolerance import has_settled, is_looked_at
 from impasto.optimization.without_compiler import without_compiler
 from impasto.settings.settings import Settings
 from impasto.storage.safetensors_file import sum_of
+
+logger = logging.getLogger("impasto")
 
 MISFITS = (OverflowError, KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError)
 """Errors that loading the state of another run raises."""
@@ -152,6 +156,8 @@ class Run:
         """Weighted terms of each step, (number of terms,), on the device."""
         self.last_step: Step | None = None
         self._resumed: Mapping[str, Any] | None = None
+        self.ends: list[int] = []
+        """Steps, over all stages, after which each complete stage ended, with or before its last one."""
 
     @property
     def settings(self) -> Settings:
@@ -205,17 +211,45 @@ class Run:
 
     @property
     def total_steps(self) -> int:
-        """Steps of all stages."""
-        return sum(stage.steps for stage in self.stages)
+        """Steps of all stages, so far as is known: a stage may end early."""
+        last = self.stages[-1]
+        return self.steps_until(last) + last.steps
 
     @property
     def seconds(self) -> float:
         """Time of the steps so far, start-up left out."""
         return self.seconds_before + time.perf_counter() - self.started
 
+    def steps_until(self, stage: Stage) -> int:
+        """Steps of the stages before this one."""
+        ends = self.ends[: stage.number]
+        ahead = self.stages[len(ends) : stage.number]
+        return (ends[-1] if ends else 0) + sum(before.steps for before in ahead)
+
     def done_in(self, stage: Stage) -> int:
         """Steps of a stage that are done, if those before it are complete."""
-        return self.step - sum(before.steps for before in self.stages[: stage.number])
+        return self.step - self.steps_until(stage)
+
+    def goes_on(self, stage: Stage) -> bool:
+        """Whether the stage that is being optimized has a step ahead. May wait for the device."""
+        done, tolerance = self.done_in(stage), self.settings.tolerance
+        if self.stopping or done >= stage.steps:
+            return False
+        if not tolerance or stage is self.stages[-1] or not is_looked_at(done):
+            return True
+        return not has_settled(torch.stack(self.loss_tensors[-done:]).tolist(), tolerance)
+
+    def end(self, stage: Stage) -> None:
+        """Record that a stage is complete; the first that is so before its last step is logged."""
+        told = any(self.done_in(one) < one.steps for one in self.stages[: len(self.ends)])
+        done = self.done_in(stage)
+        if done < stage.steps and not told:
+            logger.info(
+                "stage %d of %d ended after %d of at most %d steps, since five steps lowered the loss by less"
+                " than the tolerance, %g of it; so may those that follow (said once)",
+                stage.number + 1, len(self.stages), done, stage.steps, self.settings.tolerance,
+            )  # fmt: skip
+        self.ends[stage.number :] = [self.step]
 
     def stages_ahead(self) -> Sequence[Stage]:
         """The stages that are not complete; the first may have been begun before a resume."""
@@ -263,6 +297,7 @@ class Run:
         return {
             "stage": self.current.stage.number,
             "step": self.step,
+            "ends": list(self.ends),
             "seconds": self.seconds,
             "stopping": self.stopping,
             "losses": torch.stack(self.loss_tensors) if self.loss_tensors else torch.zeros(0),
@@ -282,6 +317,10 @@ class Run:
             losses, terms = (state[name].to(self.device) for name in ("losses", "terms"))
             self.loss_tensors, self.terms_tensors = list(losses.unbind()), list(terms.unbind())
             self.step = self.steps_before = int(state["step"])
+            self.ends = [int(end) for end in state["ends"]]
+            rising = sorted({end for end in self.ends if 0 < end <= self.step})
+            if self.ends != rising or not stage.number <= len(self.ends) <= stage.number + 1:
+                raise ValueError("ends of stages")
             self.stopping = state["stopping"]
             self.seconds_before = float(state["seconds"])
             if not (len(losses) == self.step and 0 <= self.done_in(stage) <= stage.steps):

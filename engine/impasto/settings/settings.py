@@ -141,6 +141,9 @@ class Settings:
     steps: Counts = (300,)
     """Optimizer steps of each stage, separated by commas, from the coarsest on. The last number is used
     for all further stages; numbers beyond the last stage are ignored."""
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """A stage other than the last ends early when its last five steps lowered the loss by less than this
+    fraction of it; 0 takes all steps."""
     extractor: OneSpec = Field(default_factory=lambda: Spec("vgg19"))
     """Network that computes the features."""
     loss: Annotated[Specs, Field(min_length=1)] = Field(

@@ -75,7 +75,9 @@ def work(stages: Iterable[impasto.Stage]) -> int:
 def done(run: impasto.Run) -> int:
     """The work behind a run, over all stages."""
     return sum(
-        min(max(run.done_in(stage), 0), stage.steps) * stage.width * stage.height
+        (stage.steps if stage.number < len(run.ends) else max(run.done_in(stage), 0))
+        * stage.width
+        * stage.height
         for stage in run.stages
     )
 

@@ -26,17 +26,23 @@ class Snapshots:
 
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
-        what = "callback 'snapshots': file"
         run.outputs.claim_folder(self.folder, "callback 'snapshots': folder")
         steps = {*range(self.every, run.total_steps, self.every), run.total_steps}
         for step in sorted(steps):
-            name = self.folder / f"step_{step:05}.png"
-            self.paths[step] = run.outputs.claim(name, what)
+            self.claim(run, step)
 
     @impasto.hookimpl
     def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
+        # Where stages ended early, the last step is another one than was planned.
+        if step.number == run.total_steps and step.number not in self.paths:
+            self.claim(run, step.number)
         if path := self.paths.get(step.number):
             run.outputs.keep_or_raise(partial(save, to_picture(run.picture())), path)
+
+    def claim(self, run: impasto.Run, step: int) -> None:
+        """Reserve the file of a step's picture."""
+        name = self.folder / f"step_{step:05}.png"
+        self.paths[step] = run.outputs.claim(name, "callback 'snapshots': file")
 
 
 @impasto.hookimpl
