@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import click
+import films
 import pytest
 from PIL import Image, ImageDraw
 
@@ -17,7 +18,13 @@ from impasto.command.main import group
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
-    *("README.md", "engine/REFERENCE.md", "engine/BATCH.md", "plugins/README.md"),
+    *(
+        "README.md",
+        "engine/REFERENCE.md",
+        "engine/BATCH.md",
+        "engine/VIDEO.md",
+        "plugins/README.md",
+    ),
     "profiling/README.md",
 )
 
@@ -36,6 +43,7 @@ SMALL = {
     "texture": ["--size", "48x32", "--steps", "1", "--scales", "single"],
     "batch": ["--size", "48", "--steps", "1"],
     "grid": ["--size", "48", "--steps", "1", "--extractor", "tiny", "--plugin", "impasto.testing"],
+    "video": ["--size", "48", "--steps", "1", "--extractor", "tiny", "--plugin", "impasto.testing"],
     "sweep": ["--size", "32", "--steps", "1"],
     "profile": ["--size", "48", "--steps", "9", "--scales", "single"],
     "style": ["--size", "48"],
@@ -92,6 +100,10 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / folder).mkdir()
         for number in range(2):
             drawn(*size, seed=number).save(tmp_path / folder / f"{folder}{number}.jpg")
+    films.write(tmp_path / "in.mp4", [0, 242, 264, 312], cut=2)
+    (tmp_path / "frames").mkdir()
+    for number in range(3):
+        drawn(48, 36, seed=number).save(tmp_path / "frames" / f"{number}.png")
     (rows,) = re.findall(r"```csv\n(.*?)```", (ROOT / "engine/BATCH.md").read_text(), re.DOTALL)
     (tmp_path / "jobs.csv").write_text(rows)
     half = Image.new("L", (64, 48), "black")
