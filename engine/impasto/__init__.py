@@ -14,6 +14,7 @@ from impasto.host.offer import Offer, hookimpl
 if TYPE_CHECKING:
     from impasto.api.functions import compare, estimate, learn, plugins, profile, sweep
     from impasto.api.run import run, steps, texture
+    from impasto.api.video import video
     from impasto.errors import (
         CheckpointError,
         ImpastoError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from impasto.jobs.rerun import rerun
     from impasto.jobs.resume import resume
     from impasto.jobs.steps import Steps
+    from impasto.jobs.video import PaintedFrame, Video
     from impasto.jobs.worker import Ended, Executor, Task, Worker
     from impasto.model.canvas import Canvas
     from impasto.model.extractor import Block, Extractor, Features
@@ -50,9 +52,11 @@ __version__ = "0.1.0"
 _HOME = {
     "impasto.api.functions": ("compare", "estimate", "learn", "plugins", "profile", "sweep"),
     "impasto.api.run": ("run", "steps", "texture"),
+    "impasto.api.video": ("video",),
     "impasto.jobs.keywords": ("RunKeywords",),
     "impasto.jobs.pieces": ("features", "make", "read_image"),
     "impasto.jobs.resume": ("resume",),
+    "impasto.jobs.video": ("PaintedFrame", "Video"),
     "impasto.jobs.worker": ("Ended", "Executor", "Task", "Worker"),
     "impasto.jobs.steps": ("Steps",),
     "impasto.model.canvas": ("Canvas",),
@@ -101,6 +105,7 @@ __all__ = [
     "Objective",
     "Offer",
     "OutputError",
+    "PaintedFrame",
     "PictureError",
     "PluginError",
     "Region",
@@ -118,6 +123,7 @@ __all__ = [
     "Style",
     "Summary",
     "Task",
+    "Video",
     "Weight",
     "Worker",
     "compare",
@@ -137,6 +143,7 @@ __all__ = [
     "sweep",
     "texture",
     "to_json",
+    "video",
 ]
 
 

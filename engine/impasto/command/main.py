@@ -33,6 +33,7 @@ COMMANDS = {
         "impasto.command.batch:batch",
         "Paint many pictures; what is done is not done again.",
     ),
+    "video": ("impasto.command.video:video", "Paint a film, each frame from the one before."),
     "sweep": ("impasto.command.sweep:sweep", "Paint combinations of settings into one sheet."),
     "compare": (
         "impasto.command.compare:compare",

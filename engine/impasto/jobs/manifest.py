@@ -169,13 +169,16 @@ class Manifest:
 
     def _take(self, line: Line) -> None:
         self.batch = line.get("batch", self.batch)
-        self.keys = line.get("jobs", self.keys)
+        self.keys = list(line["jobs"]) if "jobs" in line else self.keys
         if "called" in line:
             self.called, self.ended, self.running = line["called"], 0, set()
         key = line.get("job")
         if key is None:
             return
         if "settings" in line:
+            # A film's frames come to be known one by one.
+            if key not in self.tables:
+                self.keys.append(key)
             self.tables[key] = line
         if "status" not in line or key not in self.tables:
             return
