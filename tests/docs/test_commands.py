@@ -9,10 +9,10 @@ import subprocess
 from pathlib import Path
 
 import click
-import films
 import pytest
 from PIL import Image, ImageDraw
 
+import films
 from helpers import Invoke, drawn
 from impasto.command.main import group
 

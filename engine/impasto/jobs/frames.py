@@ -148,9 +148,17 @@ def size_of(source: Source, settings: Settings, even: bool) -> tuple[int, int]:
         source: says their shape.
         settings: ``size`` and ``side`` count.
         even: whether the sides have to be even, as films want it.
+
+    Raises:
+        SettingsError: a width and a height, where the film gives the shape.
     """
+    if settings.size != "original" and not isinstance(settings.size, int):
+        raise SettingsError(
+            f"size {settings.size}: a film gives the shape of its frames; give the length of one side",
+            settings=("size",),
+        )
     width, height = source.info.width, source.info.height
-    if settings.size != "original":
+    if isinstance(settings.size, int):
         width, height = fitted(width, height, settings.size, settings.side)
     return (max(2, width - width % 2), max(2, height - height % 2)) if even else (width, height)
 

@@ -156,6 +156,8 @@ def paint_video(
     flow = make_flow(options.flow, host)
     check_specs(host, settings)
     InputFiles(settings.max_megapixels).check_that_they_exist(picture_files(settings)[1:])
+    if settings.content is None:
+        raise SettingsError("a film has to be named")
     source = Source.of(settings.content, options.fps, settings.max_megapixels)
     if places.is_film:
         check_film_output(places.output, source.info.sound if options.sound else None)
@@ -296,7 +298,7 @@ class Painting:
         self.manifest.plan(self._batch(), [], self.manifest.keys)
 
     def _batch(self) -> str:
-        return f"video {os.path.abspath(self.settings.content)}"
+        return f"video {os.path.abspath(self.settings.content or '')}"
 
     def _work(self) -> Path:
         return self.places.folder / WORK
