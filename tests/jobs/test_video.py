@@ -253,7 +253,7 @@ def empty_folder(name: str) -> None:
         (films.write, ("it.mp4", "-o", "%d.bmp"), "output '%d.bmp': unknown suffix '.bmp'"),
         (films.write, ("it.mp4", "-o", "it.mp4"), "output 'it.mp4' is one of the inputs"),
         (films.write, ("it.mp4", "--flow", "sid"), "unknown flow 'sid'. Allowed: dis"),
-        (films.write, ("it.mp4", "--flow", "dis:preset=slow"), "flow 'dis': unknown value for option 'preset': 'slow'"),
+        (films.write, ("it.mp4", "--flow", "dis:preset=slow"), "flow 'dis': unknown value for option"),
         (films.write, ("it.mp4", "--cut", "3"), "cut must be from 0 to 1, not 3"),
         (films.write, ("it.mp4", "--temporal-weight", "nan"), "temporal_weight must be 0 or more"),
         (films.write, ("it.mp4", "--long-term", "1"), "long_term counts frames back, 2 or more"),
