@@ -24,7 +24,7 @@ from impasto.jobs.carrying import Carried, Carrying
 from impasto.jobs.frames import Frame, Range, Source, extracted, names_of, numbered, size_of
 from impasto.jobs.job import Job
 from impasto.jobs.manifest import WORK, Manifest, opened
-from impasto.jobs.sweep import labeled, paths_of
+from impasto.jobs.own_files import labeled, paths_of
 from impasto.jobs.worker import Ended, Task, Worker
 from impasto.model.flow import Flow
 from impasto.optimization.checks import check_specs
