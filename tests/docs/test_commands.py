@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 import films
 from helpers import Invoke, drawn
 from impasto.command.main import group
+from impasto_profiling.comparison import SLOWER
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -128,4 +129,6 @@ def test_all_commands_of_a_page_run_one_after_another(
         if not any(word in words for word in NOT_RUN) and words != ["plugins", "show", "mine"]:
             about = words[:2] in (["batch", "status"], ["batch", "retry"])
             done = invoke(*words, *([] if about else SMALL.get(words[0], [])))
-            assert done.status == 0, (words, done.error)
+            # Which of two is faster is the machine's affair.
+            allowed = (0, SLOWER) if "--compare" in words else (0,)
+            assert done.status in allowed, (words, done.error)
