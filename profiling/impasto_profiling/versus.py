@@ -11,6 +11,7 @@ from impasto_profiling.comparison import Comparison, PartChange, percent
 def print_comparison(comparison: Comparison) -> None:
     """Print settings, parts, warnings and, last, the verdict, on standard error."""
     console = SafeConsole(stderr=True, highlight=False)
+    console.print(f"A: {comparison.first}\nB: {comparison.second}")
     console.print(settings(comparison))
     console.print(parts(comparison))
     for warning in comparison.warnings:
@@ -22,7 +23,7 @@ def print_comparison(comparison: Comparison) -> None:
 def settings(comparison: Comparison) -> Table:
     """What both runs were, the same or not."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("", comparison.first, comparison.second):
+    for heading in ("", "A", "B"):
         table.add_column(heading, overflow="fold")
     for row in comparison.settings:
         table.add_row(*row)
@@ -30,11 +31,11 @@ def settings(comparison: Comparison) -> Table:
 
 
 def parts(comparison: Comparison) -> Table:
-    """Milliseconds a step of each part; the ratio is the second by the first."""
+    """Milliseconds a step of each part; B by A is the ratio."""
     table = Table(
         title=f"at {comparison.size}, ms a step", title_justify="left", box=None, pad_edge=False
     )
-    headings = ("", comparison.first, comparison.second, "change", "ratio", "95 % interval", "")
+    headings = ("", "A", "B", "change", "B by A", "95 % interval", "")
     for place, heading in enumerate(headings):
         table.add_column(heading, justify="right" if place else "left", overflow="fold")
     for part in comparison.parts:

@@ -46,7 +46,8 @@ def test_table_json_picture_and_comparison(invoke: Invoke, pair: Pair, tmp_path:
     both = tmp_path / "one_profile", tmp_path / "two"
     done = invoke("profile", "--compare", *both, "--trace-dir", tmp_path / "both")
     assert done.status in (0, SLOWER), done.err
-    rows = {line.split()[0]: line.split()[1:] for line in done.err.splitlines() if line.split()}
+    table = done.err.partition("ms a step")[2].partition("warning:")[0].splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in table if line.split()}
     assert rows["loss/tv"][1] == "–"
     assert rows["loss/gram"][0] == "–"
     assert float(rows["loss/gram"][1]) > 0
