@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,7 +141,8 @@ def test_a_signal_keeps_the_picture_so_far(
         done = running.outcome()
     assert done.status == status, done.err
     assert done.error.startswith("impasto: error: ")
-    assert f"steps is in '{out}'" in done.error
+    # On a busy machine the signal may come when the first step is done.
+    assert re.search(rf"steps? is in '{re.escape(str(out))}'", done.error)
     with Image.open(out) as picture:
         assert picture.size == (64, 48)
 

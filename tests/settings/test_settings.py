@@ -127,7 +127,7 @@ def test_name_of_the_output_comes_from_both_inputs(
 @pytest.mark.parametrize(
     ("name", "value", "line"),
     [
-        ("size", "big", "must be a whole number ≥ 16 or 'original', not 'big'"),
+        ("size", "big", "must be a whole number ≥ 16 or 'original' or 'WxH', not 'big'"),
         ("size", 8, "must be greater than or equal to 16, not 8"),
         ("steps", "many", "must be a list of whole numbers ≥ 1, not 'many'"),
         ("scales", "x", "must be 'single' or 'pyramid' or a list of whole numbers ≥ 16, not 'x'"),

@@ -78,6 +78,8 @@ class RunKeywords(TypedDict, total=False):
     """Precision of the network."""
     compile: Literal["auto", "on", "off"]
     """Compile the objective with ``torch.compile``."""
+    tile: Literal["auto", "off"] | int
+    """Side of the tiles that a large picture is computed in, pixels."""
     plugin: Texts
     """Plugins to load: files ending in ``.py``, or modules."""
     load: str

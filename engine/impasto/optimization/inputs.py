@@ -66,9 +66,8 @@ class InputFiles:
             try:
                 photo = open_picture(path, self.max_megapixels)
             except PictureError as error:
-                raise PictureError(
-                    str(error).replace(path, os.path.join(self.folder, name))
-                ) from None
+                called = str(error).replace(path, os.path.join(self.folder, name))
+                raise PictureError(called, settings=error.settings) from None
             self._photos[name], self.checksums[name] = photo, photo.checksum
         return self._photos[name]
 
