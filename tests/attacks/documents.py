@@ -121,8 +121,7 @@ KINDS_OF_DOCUMENTS = {
     "style file that is used": (f"run content.png a.style -o out.png {QUICK}", "a.style"),
     "checkpoint": ("resume kept", "kept/checkpoint.safetensors"),
     "user's preset": (f"{RUN} --preset a", "../home/.config/impasto/presets/a.toml"),
-    "report to compare with": (
-        f"profile content.png style.png -o out.png {QUICK} --compare a.json", "a.json"),
+    "report to compare with": ("profile --compare a a", "a/report.json"),
 }  # fmt: skip
 """Commands that read each kind of document, and the document's name."""
 
