@@ -83,15 +83,12 @@ class VGG(impasto.Extractor):
                 del self.convolutions[layer]
 
     def forward(self, image: Tensor) -> impasto.Features:
-        features: impasto.Features = {}
-        feature = image
-        for block in self.blocks():
-            found, feature = block.run(feature)
-            features |= found
+        features, _ = self._run(self._path(), "", image)
         return features
 
     def blocks(self) -> list[impasto.Block]:
-        made, names = list[impasto.Block](), list[str]()
+        made: list[impasto.Block] = []
+        names: list[str] = []
         for layer, following in zip(path := self._path(), (*path, "")[1:], strict=True):
             names.append(layer)
             if layer.startswith("pool") or not following:
@@ -119,9 +116,9 @@ class VGG(impasto.Extractor):
     def _run(
         self, names: Sequence[str], following: str, feature: Tensor
     ) -> tuple[impasto.Features, Tensor]:
-        """Run a block: the features that were selected, and its output."""
+        """Run layers: the features that were selected, and the output of the last one."""
         features: impasto.Features = {}
-        if names[0] == self.layers[0]:
+        if names[:1] == self.layers[:1]:
             feature = (feature - self.mean).to(self.precision, memory_format=torch.channels_last)
         for layer, after in zip(names, (*names[1:], following), strict=True):
             with part(f"extractor/{layer}"):
