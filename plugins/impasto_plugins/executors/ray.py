@@ -64,6 +64,9 @@ class Ray(impasto.Executor):
         """End the workers, and the cluster if it was started here."""
         if self.cluster is not None:
             self.cluster.leave()
+        for seat in self.seats:
+            # Of one that had not arrived yet when the others were done.
+            seat.sign.unlink(missing_ok=True)
         self.cluster, self.seats = None, []
 
     def _have_seats(self, tasks: Sequence[impasto.Task]) -> None:
