@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from impasto.plugin import around, inside
+from impasto_plugins.extractors import direct_convolution
 from impasto_plugins.extractors.winograd import convolved, pays, transformed
 
 PaddingMode = Literal["zeros", "replicate", "reflect"]
@@ -54,9 +56,11 @@ class ReLUConvolution(nn.Conv2d):
 
     def _convolved(self, feature: Tensor) -> Tensor:
         # Not for subclasses of Tensor, such as fake tensors: with those, one counts what is computed.
+        assert self.bias is not None
+        if torch.compiler.is_compiling() and self.padding_mode == "zeros" and not pays(self.weight):
+            return direct_convolution.convolved(feature, self.weight, self.bias)
         if not self.takes_winograd or type(feature) is not Tensor:
             return super().forward(feature)
-        assert self.bias is not None
         if self.transformed is None:
             self.transformed = transformed(self.weight.detach())
         return convolved(feature, self.transformed, self.bias.detach())
