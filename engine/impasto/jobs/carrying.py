@@ -11,10 +11,8 @@ import torch
 from torch import Tensor
 
 from impasto.errors import PluginError
-from impasto.files.whole import written_whole
 from impasto.images.reading import open_picture
-from impasto.images.writing import PictureMetadata, write_picture
-from impasto.jobs.frames import Frame
+from impasto.jobs.frames import Frame, write_png
 from impasto.jobs.job import checksum
 from impasto.model.flow import Flow, agreement, warped
 from impasto.optimization.provenance import versions
@@ -102,8 +100,8 @@ class Carrying:
                 return False
             mask = (agrees - taken).clamp_min(0)
             taken = (taken + agrees).clamp_max(1)
-            write(names.picture, warped(open_picture(painted).image, backward), depth=16)
-            write(names.mask, mask.expand(-1, 3, -1, -1), depth=8)
+            write_png(Path(names.picture), warped(open_picture(painted).image, backward), depth=16)
+            write_png(Path(names.mask), mask.expand(-1, 3, -1, -1))
         return True
 
     def _between(self, before: Tensor, after: Tensor) -> Tensor:
@@ -129,13 +127,3 @@ def found(image: Tensor, before: Tensor, agrees: Tensor) -> float:
     """
     same = (image - before).abs().amax(1, keepdim=True) < SAME
     return float((agrees * same).mean())
-
-
-def write(name: str, image: Tensor, depth: int) -> None:
-    """Write a picture as a PNG, whole or not at all.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    with written_whole(Path(name)) as part:
-        write_picture(part, image, PictureMetadata(), depth)

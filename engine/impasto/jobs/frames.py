@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from torch import Tensor
+
 from impasto.errors import OutputError, PictureError, SettingsError
 from impasto.files.whole import written_whole
 from impasto.images.films import FilmFrame, FilmInfo, film_info, frames_of
@@ -191,7 +193,7 @@ def extracted(
         if chosen.has(index, one.time):
             file = place / f"{one.number:06}.png"
             if not file.exists():
-                write_whole(file, one, height, width)
+                write_png(file, resized(one.image, height, width))
             frames.append(Frame(one.number, one.time, os.fspath(file)))
         index += one.time >= chosen.start
     if not frames:
@@ -203,14 +205,19 @@ def extracted(
     return frames
 
 
-def write_whole(file: Path, frame: FilmFrame, height: int, width: int) -> None:
-    """Write a frame as a PNG of a size.
+def write_png(file: Path, image: Tensor, depth: int = 8) -> None:
+    """Write a picture as a PNG, whole or not at all.
+
+    Args:
+        file: to write.
+        image: (1, 3, H, W) sRGB in [0, 1].
+        depth: bits per channel.
 
     Raises:
         OutputError: it cannot be written.
     """
     with written_whole(file) as part:
-        write_picture(part, resized(frame.image, height, width), PictureMetadata())
+        write_picture(part, image, PictureMetadata(), depth)
 
 
 def names_of(output: str) -> tuple[Path, str] | None:
