@@ -99,12 +99,7 @@ def paint_batch(
     outputs = outputs or Outputs(force=force)
     outputs.reads(documents)
     with opened(folder) as manifest:
-        if manifest.batch not in ("", source) and not force:
-            raise OutputError(
-                f"'{folder}' has the results of another batch, {manifest.batch}: name another folder, or"
-                " set force to go on there",
-                settings=("folder", "force"),
-            )
+        manifest.refuse_another(source, force)
         claim_outputs(jobs, manifest, outputs, hosts)
         manifest.plan(source, jobs, [job.key for job in jobs])
         return Painting(
@@ -173,21 +168,19 @@ class Painting:
         ]
 
     def _began(self, task: Task) -> None:
-        self.manifest.add({"job": task.job.key, "status": "started"})
+        self.manifest.begin(task.job.key)
         self.progress.states[task.job.key] = "running"
         self._tell(task.job)
 
     def _ended(self, job: Job, ended: Ended) -> None:
-        line: dict[str, object] = {"job": job.key, "output": job.output, "status": ended.status}
-        if ended.error:
-            line["error"] = self._said(job, ended.error)
-        self.manifest.add({**line, **ended.record})
+        error = self._said(job, ended.error)
+        line = self.manifest.end(job.key, job.output, ended.status, error, ended.record)
         state = self.manifest.status(job.key)
         self.progress.states[job.key] = state
         self.progress.lines[job.key] = {**line, "status": state, "place": job.place, **ended.record}
         self.progress.ended += state != "waiting"
-        if ended.error:
-            logger.warning("%s (%s): %s", job.output, job.place, line["error"])
+        if error:
+            logger.warning("%s (%s): %s", job.output, job.place, error)
         self._tell(job)
 
     def _said(self, job: Job, error: str) -> str:

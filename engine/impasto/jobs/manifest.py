@@ -120,6 +120,48 @@ class Manifest:
         if keys != self.keys:
             self.add({"jobs": keys})
 
+    def refuse_another(self, batch: str, force: bool) -> None:
+        """Refuse to go on with something else than the folder has the results of.
+
+        Args:
+            batch: what it would be.
+            force: go on all the same.
+
+        Raises:
+            OutputError: with what it has.
+        """
+        if self.batch not in ("", batch) and not force:
+            raise OutputError(
+                f"'{self.folder}' has the results of another batch, {self.batch}: name another folder, or"
+                " set force to go on there",
+                settings=("folder", "force"),
+            )
+
+    def begin(self, key: str) -> None:
+        """Write down that a job is begun."""
+        self.add({"job": key, "status": "started"})
+
+    def end(
+        self, key: str, output: str, status: Status, error: str, record: Mapping[str, object]
+    ) -> dict[str, object]:
+        """Write down what became of a job.
+
+        Args:
+            key: of the job.
+            output: name of its picture.
+            status: how it ended.
+            error: one line; empty if nothing went wrong.
+            record: more about its run.
+
+        Returns:
+            The line, without the record.
+        """
+        line: dict[str, object] = {"job": key, "output": output, "status": status}
+        if error:
+            line["error"] = error
+        self.add({**line, **record})
+        return line
+
     def add(self, line: Mapping[str, object]) -> None:
         """Add a line; it is on the disk afterwards.
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from impasto.builtin import build_host
@@ -168,7 +168,7 @@ def paint_video(
         size = size_of(source, settings, places.is_film)
         work = places.folder / WORK
         frames = extracted(source, options.chosen, size, work, settings.max_megapixels)
-        painting = Painting(settings, options, host, flow, places, manifest, register, follow)
+        painting = Painting(settings, options, host, flow, places, size, manifest, register, follow)
         if preview:
             return painting.preview(frames, preview)
         painted = painting.paint(frames)
@@ -241,6 +241,8 @@ class Painting:
     host: Host
     flow: Flow
     places: Places
+    size: tuple[int, int]
+    """Width and height of all frames, pixels."""
     manifest: Manifest
     register: Outputs
     follow: Follower | None
@@ -288,12 +290,7 @@ class Painting:
         return Video(os.fspath(self.places.folder), tuple(painted))
 
     def _begin(self, count: int) -> None:
-        if self.manifest.batch not in ("", self._batch()) and not self.settings.force:
-            raise OutputError(
-                f"'{self.places.folder}' has the results of something else, {self.manifest.batch}: name"
-                " another folder, or set force to go on there",
-                settings=("folder", "force"),
-            )
+        self.manifest.refuse_another(self._batch(), self.settings.force)
         self.count = count
         self.manifest.plan(self._batch(), [], self.manifest.keys)
 
@@ -322,7 +319,7 @@ class Painting:
             ]
             one = replace(
                 one, init=carried[0].picture, scales="single", loss=(*one.loss, *losses),
-                steps=(self.options.frame_steps or self._last_steps(frame),),
+                steps=(self.options.frame_steps or self.last_steps,),
             )  # fmt: skip
         return Job.of(one, f"frame {frame.number}")
 
@@ -337,9 +334,10 @@ class Painting:
             for spec in self.settings.callback
         )  # fmt: skip
 
-    def _last_steps(self, frame: Frame) -> int:
-        size = InputFiles(self.settings.max_megapixels).picture(frame.file).size
-        return plan_stages(replace(self.settings, size="original"), *size)[-1].steps
+    @cached_property
+    def last_steps(self) -> int:
+        """Steps of the last stage, which are those of a frame that starts from the one before."""
+        return plan_stages(replace(self.settings, size="original"), *self.size)[-1].steps
 
     def _done(self, frame: Frame, job: Job, begins: bool) -> PaintedFrame:
         """Paint a frame unless it is done.
@@ -359,12 +357,10 @@ class Painting:
     def _painted(self, job: Job) -> Ended:
         manifest, replaces = self.manifest, job.output in self.manifest.written
         manifest.plan(self._batch(), [job], manifest.keys)
-        manifest.add({"job": job.key, "status": "started"})
+        manifest.begin(job.key)
         task = Task(job, os.fspath(self.places.folder), self.settings.force or replaces)
         ended = self.worker.do(task)
-        why = {"error": ended.error} if ended.error else {}
-        line = {"job": job.key, "output": job.output, "status": ended.status}
-        manifest.add({**line, **why, **ended.record})
+        manifest.end(job.key, job.output, ended.status, ended.error, ended.record)
         if ended.status != "done":
             raise ImpastoError(
                 f"{job.output} ({job.place}): {ended.error}; the frames before it are done, and the same"
