@@ -12,7 +12,7 @@ from impasto.command.options import output_options, run_options
 from impasto.command.printing import say, say_json
 from impasto.errors import counted
 from impasto.files.names import default_output
-from impasto.settings.settings import documents_of, gather
+from impasto.settings.settings import Settings, documents_of, gather
 
 if TYPE_CHECKING:
     from impasto.optimization.result import Result
@@ -34,13 +34,30 @@ def run(
     dry_run: bool,
     as_json: bool,
     quiet: bool,
-    **given: object,
+    **given: Any,
 ) -> None:
     """Paint the picture CONTENT in the style of the picture STYLE, or of several."""
-    given = given_on_the_line(content, styles, given)
-    settings = gather(given, preset, config)
+    settings = gather(given_on_the_line(content, styles, given), preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
-    # Imported here, since it imports torch: errors above are shown without that wait.
+    paint_one(settings, documents_of(preset, config), dry_run, as_json, quiet)
+
+
+def paint_one(
+    settings: Settings, documents: Sequence[str], dry_run: bool, as_json: bool, quiet: bool
+) -> None:
+    """Paint one picture and report it, or say what it would take.
+
+    Args:
+        settings: of the run.
+        documents: files that the settings come from.
+        dry_run: paint nothing.
+        as_json: print one JSON record.
+        quiet: print no progress and no line for people.
+
+    Raises:
+        ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
+    """
+    # Imported here, since it imports torch: errors before are shown without that wait.
     if dry_run:
         from impasto.command.dry_run import foretell
 
@@ -52,7 +69,7 @@ def run(
     result = run_settings(
         settings if quiet else settings.observed_by("progress"),
         observers=[ConfigureMalloc()],
-        documents=documents_of(preset, config),
+        documents=documents,
     )
     report(result, as_json, quiet)
 

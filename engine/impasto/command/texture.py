@@ -9,7 +9,7 @@ import click
 
 from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_file, output_options, settings_options
-from impasto.command.run import given_on_the_line, report
+from impasto.command.run import given_on_the_line, paint_one
 from impasto.files.names import default_output
 from impasto.settings.settings import Settings, documents_of, gather
 
@@ -55,20 +55,10 @@ def texture(
     settings = gather(given_on_the_line(None, styles, given), preset, config, PRESET)
     settings = settings.with_output(default_output(None, settings.style))
     documents = documents_of(preset, config)
-    # Imported here, since it imports torch: errors above are shown without that wait.
-    if dry_run:
-        from impasto.command.dry_run import foretell
-
-        foretell(settings, as_json)
-    elif variations > 1:
+    if variations > 1 and not dry_run:
         paint_variations(settings, variations, documents, as_json, quiet)
     else:
-        from impasto.jobs.malloc import ConfigureMalloc
-        from impasto.jobs.run import run_settings
-
-        settings = settings if quiet else settings.observed_by("progress")
-        result = run_settings(settings, observers=[ConfigureMalloc()], documents=documents)
-        report(result, as_json, quiet)
+        paint_one(settings, documents, dry_run, as_json, quiet)
 
 
 def paint_variations(
@@ -79,6 +69,7 @@ def paint_variations(
     Raises:
         ImpastoError: what is wrong with a variation, or that some are not painted.
     """
+    # Imported here, since it imports torch: errors before are shown without that wait.
     from impasto.command.many import asked_executor, paint_jobs
     from impasto.jobs.variations import VariationsSheet, folder_of, jobs_of_seeds
 
