@@ -178,7 +178,6 @@ def paint_jobs(
     quiet: bool,
     documents: Sequence[str],
     sheet: Sheet | None = None,
-    followers: Sequence[Follower] = (),
 ) -> None:
     """Paint jobs as the options of :func:`many_options` say, and say what became of them.
 
@@ -193,7 +192,6 @@ def paint_jobs(
         quiet: say nothing but errors.
         documents: files that the jobs come from.
         sheet: of the pictures, if one is wanted.
-        followers: are told first when a job begins and ends.
 
     Raises:
         ImpastoError: what is wrong with a job, or that some are not painted.
@@ -207,7 +205,7 @@ def paint_jobs(
         progress = paint_batch(
             source, jobs, place, executor, retries=retries, force=bool(given.get("force")),
             documents=documents, observers=[ConfigureMalloc()],
-            followers=[*more, *followers, *([sheet.follow] if sheet else []), follow],
+            followers=[*more, *([sheet.follow] if sheet else []), follow],
             outputs=sheet.outputs if sheet else None,
         )  # fmt: skip
         if sheet is not None:

@@ -79,5 +79,5 @@ def paint_variations(
     paint_jobs(
         f"texture {settings.output}", jobs, str(folder_of(settings)),
         asked_executor("local", given), given,
-        retries=0, as_json=as_json, quiet=quiet, documents=documents, followers=[sheet.follow],
+        retries=0, as_json=as_json, quiet=quiet, documents=documents, sheet=sheet,
     )  # fmt: skip

@@ -87,8 +87,9 @@ class Sheet(ABC):
         if job is None or progress.states[job.key] not in ("waiting", "running"):
             self._look_at_those_that_run(progress)
             cells, columns = self.cells(progress)
-            self.picture = contact_sheet(cells, columns, self.cell)
-            self._write()
+            if cells:
+                self.picture = contact_sheet(cells, columns, self.cell)
+                self._write()
 
     def cell_of(
         self, progress: Progress, job: Job, label: str, empty: tuple[int, int]

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
-from PIL import Image
-
-from impasto.errors import OutputError, SettingsError
+from impasto.errors import SettingsError
 from impasto.files.names import fitting_name
-from impasto.files.outputs import Outputs
-from impasto.images.contact_sheet import contact_sheet, shrunk
-from impasto.images.reading import open_picture
-from impasto.images.tensors import save, to_picture
 from impasto.images.writing import SUFFIXES
 from impasto.jobs.batch import Progress
 from impasto.jobs.job import Job
-from impasto.jobs.manifest import WORK
 from impasto.jobs.rows import with_own_callback_files
+from impasto.jobs.sheet import Cells, Sheet
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings
 
 CELL = 256
 """Pixels of the square that each picture is made to fit in, in the sheet."""
-
-logger = logging.getLogger("impasto")
 
 
 def folder_of(settings: Settings) -> Path:
@@ -71,8 +61,8 @@ def jobs_of_seeds(settings: Settings, number: int) -> list[Job]:
     return with_own_callback_files(jobs)
 
 
-class VariationsSheet:
-    """The sheet of the variations, written anew as they come in."""
+class VariationsSheet(Sheet):
+    """The sheet of the variations that are done."""
 
     def __init__(self, settings: Settings, documents: Iterable[str]) -> None:
         """Claim the file.
@@ -84,31 +74,14 @@ class VariationsSheet:
         Raises:
             OutputError: it cannot be written, or is an input, or is there.
         """
-        self.outputs = Outputs(force=settings.force)
-        # A sheet that was written from this folder may be written again.
-        self.outputs.remember_in(folder_of(settings) / WORK)
-        self.outputs.reads([*files_of(settings), *map(os.path.abspath, documents)])
-        self.path = self.outputs.claim(settings.output or "", suffixes=SUFFIXES)
-        self.most = settings.max_megapixels
-        self.done: dict[str, Image.Image] = {}
-        """Pictures that are done, small, by the job's key."""
+        reads = [*files_of(settings), *map(os.path.abspath, documents)]
+        super().__init__(settings.output, CELL, settings, folder_of(settings), reads)
 
-    def follow(self, progress: Progress, job: Job | None) -> None:
-        """Put what is done into the sheet, and write it."""
-        before = len(self.done)
-        for one in progress.jobs if job is None else [job]:
-            if progress.states[one.key] == "done":
-                picture = to_picture(open_picture(progress.folder / one.output, self.most).image)
-                self.done[one.key] = shrunk(picture, CELL)
-        if len(self.done) == before:
-            return
-        cells = [
-            (f"{Path(one.output).stem} seed {one.settings.seed}", self.done[one.key])
-            for one in progress.jobs
-            if one.key in self.done
+    def cells(self, progress: Progress) -> tuple[Cells, int]:
+        """A cell for each that is done."""
+        done = [
+            (f"{Path(job.output).stem} seed {job.settings.seed}", self.pictures[job.key])
+            for job in progress.jobs
+            if progress.states[job.key] == "done"
         ]
-        sheet = contact_sheet(cells, math.ceil(math.sqrt(len(progress.jobs))), CELL)
-        try:
-            self.outputs.keep_or_raise(partial(save, sheet), self.path, "sheet")
-        except OutputError as error:
-            logger.warning("%s", error)
+        return done, math.ceil(math.sqrt(len(progress.jobs)))
