@@ -6,30 +6,10 @@ stage would be compiled anew. Values and gradients are those of ``conv2d`` padde
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from impasto_plugins.extractors.operation import operation
-
-
-def convolved(feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """3 × 3 convolution: (1, incoming, h, w) → (1, outgoing, h, w); no gradient for weights."""
-    output: Tensor = _Convolved.apply(feature, weight, bias)
-    return output
-
-
-class _Convolved(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        return _convolved(feature, weight, bias, False)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (weight,) = ctx.saved_tensors
-        return _convolved(gradients[0], weight, None, True), None, None
+from impasto_plugins.extractors.operation import laid_out, operation, with_gradient
 
 
 @operation("impasto::convolve")
@@ -47,9 +27,10 @@ def _convolved(feature: Tensor, weight: Tensor, bias: Tensor | None, backwards: 
 
 
 def _shaped(feature: Tensor, weight: Tensor, bias: Tensor | None, backwards: bool) -> Tensor:
-    channels = weight.shape[1 if backwards else 0]
-    made = feature.new_empty((feature.shape[0], channels, *feature.shape[2:]))
-    return made.contiguous(memory_format=torch.channels_last)
+    return laid_out(feature, weight.shape[1 if backwards else 0], *feature.shape[2:])
 
 
 torch.library.register_fake("impasto::convolve", _shaped)
+convolved = with_gradient(_convolved)
+"""3 × 3 convolution: feature, (1, incoming, h, w), weight and bias → (1, outgoing, h, w), channels last; no
+gradient for weights."""

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+from impasto_plugins.extractors.operation import laid_out
+
 TWO, NONE, ONE = [2, 2], [0, 0], [1, 1]
 """Kernel and stride, padding, dilation."""
 
@@ -45,22 +47,13 @@ def _forward(feature: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _backward(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
-    # Asked for its size and layout only; memory that is never touched takes none.
-    like = _laid(gradient, height, width)
+    # Asked for its size and layout only.
+    like = laid_out(gradient, gradient.shape[1], height, width)
     if gradient.is_meta:
         return like
     backward = torch.ops.aten.max_pool2d_with_indices_backward
     spread: Tensor = backward(gradient, like, TWO, TWO, NONE, ONE, False, places.long())
     return spread
-
-
-def _laid(gradient: Tensor, height: int, width: int) -> Tensor:
-    return torch.empty(
-        (*gradient.shape[:2], height, width),
-        dtype=gradient.dtype,
-        device=gradient.device,
-        memory_format=torch.channels_last,
-    )
 
 
 @torch.library.custom_op("impasto::max_pool", mutates_args=())
@@ -75,13 +68,13 @@ def _compiled_back(gradient: Tensor, places: Tensor, height: int, width: int) ->
 
 @_compiled.register_fake
 def _(feature: Tensor) -> tuple[Tensor, Tensor]:
-    pooled = _laid(feature, feature.shape[2] // 2, feature.shape[3] // 2)
+    pooled = laid_out(feature, feature.shape[1], feature.shape[2] // 2, feature.shape[3] // 2)
     return pooled, torch.empty_like(pooled, dtype=torch.int32)
 
 
 @_compiled_back.register_fake
 def _(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
-    return _laid(gradient, height, width)
+    return laid_out(gradient, gradient.shape[1], height, width)
 
 
 def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:

@@ -8,9 +8,10 @@ around it, or another operation, gives those.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
+from torch import Tensor
 
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
@@ -36,3 +37,36 @@ def operation(name: str) -> Callable[[Callable[Given, Made]], Callable[Given, Ma
         return cast("Callable[Given, Made]", getattr(getattr(torch.ops, namespace), own))
 
     return registered
+
+
+Convolve = Callable[[Tensor, Tensor, Tensor | None, bool], Tensor]
+"""Feature, weights, bias, and whether it goes back: then the feature is the gradient of an output, there is
+no bias, and it gives the gradient of the feature."""
+
+
+def with_gradient(convolve: Convolve) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """A convolution with a gradient toward the feature alone: (feature, weights, bias) → output."""
+
+    class Convolved(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, feature: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+            ctx.save_for_backward(weights)
+            return convolve(feature, weights, bias, False)
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+            return convolve(gradients[0], ctx.saved_tensors[0], None, True), None, None
+
+    def convolved(feature: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
+        output: Tensor = Convolved.apply(feature, weights, bias)
+        return output
+
+    return convolved
+
+
+def laid_out(like: Tensor, channels: int, height: int, width: int) -> Tensor:
+    """Memory for a feature of one picture, channels last; what is never touched takes none."""
+    shape = (1, channels, height, width)
+    return torch.empty(
+        shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last
+    )

@@ -57,9 +57,9 @@ class ReLUConvolution(nn.Conv2d):
     def _convolved(self, feature: Tensor) -> Tensor:
         # Not for subclasses of Tensor, such as fake tensors: with those, one counts what is computed.
         assert self.bias is not None
-        if torch.compiler.is_compiling() and self.padding_mode == "zeros" and not pays(self.weight):
-            return direct_convolution.convolved(feature, self.weight, self.bias)
         if not self.takes_winograd or type(feature) is not Tensor:
+            if torch.compiler.is_compiling() and self.padding_mode == "zeros":
+                return direct_convolution.convolved(feature, self.weight, self.bias)
             return super().forward(feature)
         if self.transformed is None:
             self.transformed = transformed(self.weight.detach())

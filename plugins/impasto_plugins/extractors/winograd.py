@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import platform
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from impasto_plugins.extractors.operation import operation
+from impasto_plugins.extractors.operation import laid_out, operation, with_gradient
 
 MADE, TAKEN = 4, 6
 """Sides of a tile of output, and of the input that it is made from, pixels."""
@@ -70,30 +70,18 @@ def convolved(feature: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
     Returns:
         (1, outgoing, h, w), channels last.
     """
-    output: Tensor = _Convolved.apply(feature, weights, bias)
-    return output
-
-
-class _Convolved(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, feature: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(weights)
-        return _convolved(feature, weights, bias, False)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
-        (weights,) = ctx.saved_tensors
-        return _convolved(gradients[0], weights.transpose(1, 2), None, True), None, None
+    return _with_gradient(feature, weights, bias)
 
 
 # An operation, so that profiles show it with its shapes, and that the compiler need not look into it.
 @operation("impasto::winograd")
 def _convolved(feature: Tensor, weights: Tensor, bias: Tensor | None, backwards: bool) -> Tensor:
     transforms = _transforms(backwards)
+    weights = weights.transpose(1, 2) if backwards else weights
     _, incoming, height, width = feature.shape
     outgoing = weights.shape[2]
     rows, columns = -(-height // MADE), -(-width // MADE)
-    output = _laid(feature, outgoing, MADE * rows, MADE * columns)
+    output = laid_out(feature, outgoing, MADE * rows, MADE * columns)
     of_rows = output[0].permute(1, 2, 0).view(rows, MADE, columns, MADE, outgoing)
     each = min(rows, max(1, TILES_AT_ONCE // columns))
     band = feature.new_zeros(MADE * each + 2, MADE * columns + 2, incoming)
@@ -113,22 +101,15 @@ def _convolved(feature: Tensor, weights: Tensor, bias: Tensor | None, backwards:
             torch.add(pixels, bias, out=place)
     if output.shape[2:] == feature.shape[2:]:
         return output
-    return _laid(feature, outgoing, height, width).copy_(output[:, :, :height, :width])
-
-
-def _laid(like: Tensor, channels: int, height: int, width: int) -> Tensor:
-    """Memory for a feature, channels last."""
-    shape = (1, channels, height, width)
-    return torch.empty(
-        shape, dtype=like.dtype, device=like.device, memory_format=torch.channels_last
-    )
+    return laid_out(feature, outgoing, height, width).copy_(output[:, :, :height, :width])
 
 
 def _shaped(feature: Tensor, weights: Tensor, bias: Tensor | None, backwards: bool) -> Tensor:
-    return _laid(feature, weights.shape[2], *feature.shape[2:])
+    return laid_out(feature, weights.shape[1 if backwards else 2], *feature.shape[2:])
 
 
 torch.library.register_fake("impasto::winograd", _shaped)
+_with_gradient = with_gradient(_convolved)
 
 
 def _fill(band: Tensor, feature: Tensor, top: int) -> None:
