@@ -281,3 +281,31 @@ def test_auto_says_where_memory_may_run_out_and_tiles_do_not_help(
     assert done.status == 0, done.err
     assert "memory may run out" in done.err
     assert "loss 'nearest' needs the features of the whole picture" in done.err
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "left"),
+    [
+        ("0::/a/b", {"a/b/memory.max": "max", "a/b/memory.current": "5"}, []),
+        ("0::/a/b", {"a/memory.max": "900", "a/memory.current": "200", "memory.max": "max"}, [700]),
+        ("0::/a", {"memory.max": "900", "memory.current": "950"}, [0]),
+        (
+            "4:cpu,cpuacct:/\n9:memory:/a",
+            {"memory/a/memory.limit_in_bytes": "50", "memory/a/memory.usage_in_bytes": "8"},
+            [42],
+        ),
+        ("0::/a", {"memory.max": "900"}, []),
+    ],
+)
+def test_limits_of_control_groups_are_seen(
+    tmp_path: Path, cgroup: str, files: dict[str, str], left: list[int]
+) -> None:
+    """Version 2, its own group or one around it, and version 1; half of a pair says nothing."""
+    for name, text in {"proc/self/cgroup": cgroup, **with_folder(files)}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(f"{text}\n")
+    assert [*tiling.left_in_groups(tmp_path)] == left
+
+
+def with_folder(files: dict[str, str]) -> dict[str, str]:
+    return {f"sys/fs/cgroup/{name}": text for name, text in files.items()}

@@ -11,8 +11,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from impasto.files.control_groups import group_folders, lines_of
 
 THREADS = "OMP_NUM_THREADS"
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
@@ -24,9 +25,7 @@ MOST = 8
 def configure_threads(environment: MutableMapping[str, str]) -> str | None:
     """Set the variables of OpenMP that the user did not set; nothing where torch was imported already.
 
-    Threads that wait sleep: busy ones would take the processor from whatever else runs. Two runs at once on
-    two cores took 44 times as long a step with busy waiting as with this, where other processes
-    ran, too; a run alone takes the same time.
+    Threads that wait sleep: busy ones would take the processor from whatever else runs.
 
     Args:
         environment: of this process.
@@ -72,32 +71,13 @@ def processors() -> int:
 
 
 def quotas(root: Path) -> Iterator[float]:
-    """Processors' worth of time that each control group around this process allows it.
-
-    Linux, control groups of version 1 and 2; in a container the path of the group may be the host's, and
-    then only the group at the top is there.
-    """
-    for line in lines_of(root / "proc/self/cgroup"):
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        top = root / "sys/fs/cgroup" / controllers
-        groups = [PurePosixPath(path), *PurePosixPath(path).parents]
-        for group in groups:
-            folder = top / str(group).lstrip("/")
-            # "50000 100000", or "max 100000": microseconds in each period.
-            both = " ".join(lines_of(folder / "cpu.max")) or " ".join(
-                line
-                for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-                for line in lines_of(folder / name)
-            )
-            if found := re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", both):
-                yield int(found[1]) / int(found[2])
-
-
-def lines_of(path: Path) -> list[str]:
-    """Lines of a small file; none where it cannot be read."""
-    with suppress(OSError, ValueError):
-        return path.read_text(encoding="utf-8").splitlines()
-    return []
+    """Processors' worth of time that each control group around this process allows it."""
+    for folder in group_folders("cpu", root):
+        # "50000 100000", or "max 100000": microseconds in each period.
+        both = " ".join(lines_of(folder / "cpu.max")) or " ".join(
+            line
+            for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us")
+            for line in lines_of(folder / name)
+        )
+        if found := re.fullmatch(r"([1-9]\d*) ([1-9]\d*)", both):
+            yield int(found[1]) / int(found[2])

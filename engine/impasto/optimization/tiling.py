@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from impasto.errors import SettingsError
+from impasto.files.control_groups import group_folders, lines_of
 from impasto.model.objective import Objective
 from impasto.model.tiles import refuse_tiles
 from impasto.optimization.memory import LARGE
@@ -98,44 +101,40 @@ def needed_bytes(objective: Objective, stage: Stage) -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """Memory that is free on a device, within the limit of the process's control group; None if unknown."""
+    """Memory that is free on a device, within the limits of the process's control groups; None if unknown."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu":
         return None
-    known = [one for one in (available_bytes(), left_in_group()) if one is not None]
-    return min(known, default=None)
+    known = [available_bytes(), *left_in_groups()]
+    return min((one for one in known if one is not None), default=None)
 
 
 def available_bytes() -> int | None:
     """What Linux says is available; elsewhere the memory of the machine."""
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        lines = dict(line.split(":", 1) for line in table.read_text("ascii").splitlines())
-        if "MemAvailable" in lines:
-            return int(lines["MemAvailable"].split()[0]) * 1024
+    lines = dict(line.split(":", 1) for line in lines_of(Path("/proc/meminfo")))
+    if "MemAvailable" in lines:
+        return int(lines["MemAvailable"].split()[0]) * 1024
     names = os.sysconf_names if hasattr(os, "sysconf") else {}
     if "SC_PHYS_PAGES" in names and "SC_PAGE_SIZE" in names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return None
 
 
-def left_in_group() -> int | None:
-    """What the limit of the control group leaves, in either version of control groups; None without one."""
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
-        try:
-            most, now = (Path(name).read_text("ascii").strip() for name in (limit, used))
-        except OSError:
-            continue
-        if most.isdigit():
-            return max(0, int(most) - int(now))
-    return None
+def left_in_groups(root: Path = Path("/")) -> Iterator[int]:
+    """Bytes that the limit of each control group around this process leaves.
+
+    Args:
+        root: of the file system.
+    """
+    for folder in group_folders("memory", root):
+        for limit, used in (
+            ("memory.max", "memory.current"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes"),
+        ):
+            both = " ".join([*lines_of(folder / limit), *lines_of(folder / used)])
+            if found := re.fullmatch(r"(\d+) (\d+)", both):
+                yield max(0, int(found[1]) - int(found[2]))
 
 
 def megabytes(count: int) -> str:
