@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy
 import torch
 from PIL import Image
-from torch import Tensor
 
 import impasto
 from impasto.command.printing import say
 from impasto.images.contact_sheet import contact_sheet
+from impasto.images.tensors import open_picture, to_tensor
 from impasto.model.flow import warped
 from impasto_profiling.clip import DrawnFrame, drawn_clip
 
@@ -42,15 +42,9 @@ def write_clip(folder: Path, width: int, frames: int) -> list[DrawnFrame]:
     return clip
 
 
-def tensor(path: str | Path) -> Tensor:
-    """A picture as (1, 3, H, W) in [0, 1]."""
-    levels = numpy.asarray(Image.open(path).convert("RGB"))
-    return torch.from_numpy(levels.copy()).permute(2, 0, 1)[None].float().div(255)
-
-
 def warping_error(clip: Sequence[DrawnFrame], files: Sequence[str]) -> float:
     """Mean over pairs of neighbors of the mean square where a pixel could be seen in both."""
-    pictures = [tensor(file) for file in files]
+    pictures = [to_tensor(open_picture(file)) for file in files]
     errors = []
     for frame, before, now in zip(clip[1:], pictures, pictures[1:], strict=False):
         if frame.begins:

@@ -10,9 +10,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from torch.nn.functional import interpolate
-
 from impasto.host.offer import hookimpl
+from impasto.images.contact_sheet import shrunk
 from impasto.images.tensors import save, to_picture
 from impasto.optimization.result import Step
 from impasto.optimization.state import Run
@@ -68,7 +67,9 @@ class Live:
             self._write(NAME, lambda part: part.write_text(json.dumps(asdict(at))))
             self.said = now
         if now - self.shown >= PICTURE_EVERY:
-            self._write(PICTURE, lambda part: show(run, part))
+            self._write(
+                PICTURE, lambda part: save(shrunk(to_picture(run.picture()), LARGEST), part)
+            )
             self.shown = time.monotonic()
 
     def _write(self, name: str, write: Callable[[Path], object]) -> None:
@@ -77,21 +78,6 @@ class Live:
         with suppress(OSError):
             write(part)
             os.replace(part, self.folder / name)
-
-
-def show(run: Run, path: Path) -> None:
-    """Write the picture of a run, made small.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    picture = run.picture()
-    height, width = picture.shape[-2:]
-    scale = LARGEST / max(height, width)
-    if scale < 1:
-        size = max(1, round(height * scale)), max(1, round(width * scale))
-        picture = interpolate(picture, size=size, mode="area")
-    save(to_picture(picture), path)
 
 
 def standing_in(folder: Path) -> Standing | None:

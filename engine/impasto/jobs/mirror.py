@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
+from platformdirs import user_cache_path
+
 from impasto.errors import OutputError, one_line
 from impasto.files.urls import is_url, opened
 from impasto.files.whole import written_whole
@@ -54,8 +56,8 @@ def local_folder(folder: str) -> Path:
     """The folder of this machine for one by URL; another one is itself."""
     if not is_url(folder):
         return Path(folder)
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(Path.home(), ".cache")
-    return Path(cache, "impasto", "results", hashlib.sha256(folder.encode()).hexdigest()[:32])
+    cache = user_cache_path("impasto", appauthor=False)
+    return cache / "results" / hashlib.sha256(folder.encode()).hexdigest()[:32]
 
 
 class Mirror:
