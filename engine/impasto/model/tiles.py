@@ -99,7 +99,7 @@ def layer_sizes(extractor: Extractor, height: int, width: int) -> dict[str, tupl
 
 @dataclass
 class TiledSummaries:
-    """The summaries of one picture in tiles, and the way back from their gradients to that of the picture."""
+    """The summaries of one picture in tiles, and the backward pass from them to the picture."""
 
     extractor: Extractor
     image: Tensor

@@ -22,8 +22,8 @@ def is_looked_at(done: int) -> bool:
 def has_settled(losses: Sequence[float], tolerance: float) -> bool:
     """Whether the latest steps of a stage lowered its lowest loss by less than a fraction of it.
 
-    While the latest loss is above that of the steps before, the optimizer is on its way back from a step
-    too far, and the stage goes on.
+    While the latest loss is above that of the steps before, the optimizer has not yet recovered from a step
+    that was too long, and the stage goes on.
 
     Args:
         losses: of the stage's steps so far, at least one more than the latest ones.

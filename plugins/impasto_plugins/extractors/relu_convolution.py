@@ -55,8 +55,8 @@ class ReLUConvolution(nn.Conv2d):
         return self.padding_mode == "zeros" and pays(self.weight)
 
     def _convolved(self, feature: Tensor) -> Tensor:
-        # Not for subclasses of Tensor, such as fake tensors: with those, one counts what is computed.
         assert self.bias is not None
+        # Not for subclasses of Tensor, such as fake tensors: with those, one counts what is computed.
         if not self.takes_winograd or type(feature) is not Tensor:
             if torch.compiler.is_compiling() and self.padding_mode == "zeros":
                 return direct_convolution.convolved(feature, self.weight, self.bias)
