@@ -121,18 +121,28 @@ class Objective(nn.Module):
             self.loss(name).wraps = wraps
 
     def _style_statistics(self, style: Tensor, mask: Tensor | None) -> StyleStatistics:
-        names = [name for name in self.names if self.loss(name).target == "style"]
+        names = self._terms_with("style")
         if self.tile is not None:
             return self._summaries_in_tiles(style, names, mask)
         features = self.features(style)
         masks = None if mask is None else at_layers(mask, sizes_of(features))
-        statistics: StyleStatistics = {}
+        return self._summaries(features, names, masks)
+
+    def _terms_with(self, target: str) -> list[str]:
+        """The terms that compare with the content, or with a style."""
+        return [name for name in self.names if self.loss(name).target == target]
+
+    def _summaries(
+        self, features: Features, names: Sequence[str], masks: Mapping[str, Tensor] | None = None
+    ) -> StyleStatistics:
+        """Summaries by term."""
+        found: StyleStatistics = {}
         for name in names:
             loss = self.loss(name)
             with scope(f"loss/{name}"):
-                statistics[name] = summarize(loss, features, masks)
-                refuse_other_summaries(loss, statistics[name])
-        return statistics
+                found[name] = summarize(loss, features, masks)
+                refuse_other_summaries(loss, found[name])
+        return found
 
     @torch.no_grad()
     def _summaries_in_tiles(
@@ -152,12 +162,7 @@ class Objective(nn.Module):
 
     def terms_without_masks(self) -> list[str]:
         """The terms that compare with a style and can only do so with the whole picture."""
-        losses = {term: self.loss(term) for term in self.names}
-        return [
-            term
-            for term, loss in losses.items()
-            if loss.target == "style" and not takes_masks(loss)
-        ]
+        return [term for term in self._terms_with("style") if not takes_masks(self.loss(term))]
 
     @torch.no_grad()
     def set_targets(
@@ -216,19 +221,14 @@ class Objective(nn.Module):
 
     def _of_content(self, content: Tensor) -> StyleStatistics:
         """The summaries of the content picture by term, for each that compares with it."""
-        names = [name for name in self.names if self.loss(name).target == "content"]
+        names = self._terms_with("content")
         if self.tile is not None:
             self._shapes, self._sizes = {}, layer_sizes(self.extractor, *content.shape[2:])
             return self._summaries_in_tiles(content, names)
         features = self.features(content)
         self._shapes = {layer: features[layer].shape for layer in self.selected}
         self._sizes = sizes_of(features)
-        found: StyleStatistics = {}
-        for name in names:
-            with scope(f"loss/{name}"):
-                found[name] = self.loss(name).summarize(features)
-                refuse_other_summaries(self.loss(name), found[name])
-        return found
+        return self._summaries(features, names)
 
     def _register(self) -> None:
         """Make each tensor of the targets, factors and masks a buffer, once."""
