@@ -13,6 +13,7 @@ from impasto.files.scratch import scratch_folder
 from impasto.files.whole import written_whole
 from impasto.host.extras import require
 from impasto.images.contact_sheet import contact_sheet
+from impasto.images.films import even_side, film_frame, film_stream
 from impasto.images.tensors import (
     SUFFIXES,
     fitted,
@@ -35,6 +36,9 @@ __all__ = [
     "Outputs",
     "around",
     "contact_sheet",
+    "even_side",
+    "film_frame",
+    "film_stream",
     "fitted",
     "fitting_name",
     "full",

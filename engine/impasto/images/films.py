@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from impasto.errors import OutputError, PictureError
@@ -243,8 +244,45 @@ def write_film(
         raise OSError(error.errno, error.strerror or str(error)) from None
 
 
+def film_stream(
+    container: OutputContainer, codec: str, rate: Fraction, width: int, height: int
+) -> Any:
+    """A stream for the pictures of a film: half the color resolution, BT.709, as browsers play it.
+
+    Args:
+        container: of the film.
+        codec: one of those in :data:`CODECS`.
+        rate: frames a second.
+        width: pixels, even.
+        height: the same.
+    """
+    from av.video.reformatter import ColorRange, Colorspace
+
+    stream: Any = container.add_stream(codec, rate, options=dict(QUALITY[codec]))
+    stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    # Players take small pictures without a mark for BT.601, which shifts their colors.
+    stream.codec_context.colorspace = Colorspace.ITU709
+    stream.codec_context.color_range = ColorRange.MPEG
+    return stream
+
+
+def film_frame(picture: Image) -> VideoFrame:
+    """A picture in RGB, of even sides, as a frame for :func:`film_stream`."""
+    import av
+    from av.video.reformatter import ColorRange, Colorspace
+
+    return av.VideoFrame.from_ndarray(numpy.asarray(picture), "rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+
+
+def even_side(pixels: int) -> int:
+    """The side, or one less where it is odd; 2 at least."""
+    return max(2, pixels - pixels % 2)
+
+
 class FrameWriter:
-    """Encodes pictures into a film: half the color resolution, BT.709, as browsers play it."""
+    """Encodes picture files into a film."""
 
     def __init__(self, container: OutputContainer, codec: str, info: FilmInfo) -> None:
         self.container, self.codec, self.info = container, codec, info
@@ -252,30 +290,15 @@ class FrameWriter:
 
     def add(self, time: Fraction, file: Path) -> None:
         """Add a picture that is shown from a time on, in seconds."""
-        import av
-        from av.video.reformatter import ColorRange, Colorspace
-
-        picture = numpy.asarray(open_picture(file).picture)
+        picture = open_picture(file).picture
         if self.stream is None:
-            self.stream = self._stream(picture.shape[1], picture.shape[0])
-        frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
-            format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-        )
+            rate = self.info.rate.limit_denominator(1001)
+            self.stream = film_stream(self.container, self.codec, rate, *picture.size)
+            self.stream.codec_context.time_base = self.info.time_base
+        frame = film_frame(picture)
         frame.time_base = self.info.time_base
         frame.pts = round(time / self.info.time_base)
         self.container.mux(self.stream.encode(frame))
-
-    def _stream(self, width: int, height: int) -> Any:
-        from av.video.reformatter import ColorRange, Colorspace
-
-        rate = self.info.rate.limit_denominator(1001)
-        stream: Any = self.container.add_stream(self.codec, rate, options=dict(QUALITY[self.codec]))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = self.info.time_base
-        # Players take small pictures without a mark for BT.601, which shifts their colors.
-        stream.codec_context.colorspace = Colorspace.ITU709
-        stream.codec_context.color_range = ColorRange.MPEG
-        return stream
 
     def end(self) -> None:
         """Write what the encoder still holds."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from impasto.errors import OutputError, PictureError, SettingsError
 from impasto.files.whole import written_whole
-from impasto.images.films import FilmFrame, FilmInfo, film_info, frames_of
+from impasto.images.films import FilmFrame, FilmInfo, even_side, film_info, frames_of
 from impasto.images.reading import open_picture
 from impasto.images.tensors import fitted, resized
 from impasto.images.writing import PictureMetadata, write_picture
@@ -162,7 +162,7 @@ def size_of(source: Source, settings: Settings, even: bool) -> tuple[int, int]:
     width, height = source.info.width, source.info.height
     if isinstance(settings.size, int):
         width, height = fitted(width, height, settings.size, settings.side)
-    return (max(2, width - width % 2), max(2, height - height % 2)) if even else (width, height)
+    return (even_side(width), even_side(height)) if even else (width, height)
 
 
 def extracted(

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import numpy
 from PIL import Image
 
-from impasto.plugin import open_picture
+from impasto.plugin import even_side, film_frame, film_stream, open_picture
 
 
 @dataclass(frozen=True)
@@ -77,29 +76,14 @@ def write_webp(path: Path, pictures: Sequence[Path], film: Film) -> None:
 def write_mp4(path: Path, pictures: Sequence[Path], film: Film) -> None:
     """Write an MP4: H.264 in the form that browsers play, half the color resolution, hence even sides."""
     import av  # Takes a while, and only this format needs it.
-    from av.video.reformatter import ColorRange, Colorspace
 
     even = Film(even_side(film.width), even_side(film.height), film.fps, film.hold)
     with av.open(path, "w", format="mp4", options={"movflags": "faststart"}) as container:
         rate = Fraction(film.fps).limit_denominator(1000)
-        stream = container.add_stream("libx264", rate, options={"crf": "18"})
-        stream.width, stream.height, stream.pix_fmt = even.width, even.height, "yuv420p"
-        # Players take small pictures without a mark for BT.601, which shifts their colors.
-        stream.codec_context.colorspace = Colorspace.ITU709
-        stream.codec_context.color_range = ColorRange.MPEG
+        stream = film_stream(container, "libx264", rate, even.width, even.height)
         for picture in held(even.frames(pictures), round(film.hold * film.fps)):
-            frame = av.VideoFrame.from_ndarray(numpy.asarray(picture), "rgb24").reformat(
-                format="yuv420p",
-                dst_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.MPEG,
-            )
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(film_frame(picture)))
         container.mux(stream.encode())
-
-
-def even_side(pixels: int) -> int:
-    """The side, or one less where it is odd; 2 at least."""
-    return max(2, pixels - pixels % 2)
 
 
 def held(frames: Iterator[Image.Image], times: int) -> Iterator[Image.Image]:
