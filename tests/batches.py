@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+
+from helpers import same_threads
+
 TINY = ("--plugin", "impasto.testing", "--extractor", "tiny", "--scales", "single", "--size", "32",
         "--steps", "4", "--loss", "content", "--loss", "gram")  # fmt: skip
 
@@ -46,3 +53,32 @@ def impasto_losses():
     return [impasto.Offer("failing", FailingLoss)]
 """
 """A callback that ends its process, and a loss that fails, while a file is there."""
+
+
+def killed_and_finished(
+    command: Sequence[str],
+    kills: int,
+    ready: Callable[[int], Callable[[], bool]],
+    wait: Callable[[int], float],
+) -> None:
+    """Kill a whole command at different moments, then call it once more until it comes to its end.
+
+    Args:
+        command: that goes on where it was.
+        kills: how often.
+        ready: called before each time; what it gives says whether the moment has come.
+        wait: seconds from that moment on.
+    """
+    for number in range(kills):
+        is_ready = ready(number)
+        process = subprocess.Popen(command, env=same_threads(), stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            if is_ready():
+                time.sleep(wait(number))
+                break
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    last = subprocess.run(command, env=same_threads(), capture_output=True, text=True, check=False)
+    assert last.returncode == 0, last.stderr

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import resource
-import signal
-import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from batches import FAILING, TINY
-from helpers import Install, Invoke, Pair, drawn, refused, same_threads
+from batches import FAILING, TINY, killed_and_finished
+from helpers import Install, Invoke, Pair, drawn, refused
 from impasto.optimization.shared import Share
 
 
@@ -313,18 +311,12 @@ def killed_and_called_again(invoke: Invoke, rows: str, kills: int, more: tuple[s
     assert invoke("batch", rows, "--folder", "plain", *TINY).status == 0
     command = [sys.executable, "-m", "impasto", "batch", rows, "--folder", "results", *TINY,
                "--checkpoint-every", "0", *more]  # fmt: skip
-    for number in range(kills):
-        process = subprocess.Popen(command, env=same_threads(), stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if list(Path("results/.impasto").glob(f"*{'/c*' if number % 2 else ''}")):
-                time.sleep(0.1 * (number % 7))
-                break
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    last = subprocess.run(command, env=same_threads(), capture_output=True, text=True, check=False)
-    assert last.returncode == 0, last.stderr
+
+    def begun(number: int) -> Callable[[], bool]:
+        pattern = f"*{'/c*' if number % 2 else ''}"
+        return lambda: bool(list(Path("results/.impasto").glob(pattern)))
+
+    killed_and_finished(command, kills, begun, lambda number: 0.1 * (number % 7))
     for i in range(3):
         assert Path(f"plain/{i}.png").read_bytes() == Path(f"results/{i}.png").read_bytes()
     assert set(statuses(invoke, "results").values()) == {"done"}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -18,8 +16,9 @@ from PIL import Image
 
 import films
 import impasto
+from batches import killed_and_finished
 from films import TINY
-from helpers import Invoke, Outcome, drawn, refused, same_threads
+from helpers import Invoke, Outcome, drawn, refused
 
 Painted = dict[int, bytes]
 
@@ -187,19 +186,12 @@ def test_a_film_is_killed_ten_times(invoke: Invoke, film: Path) -> None:
     video(invoke, film, "painting.png", "-o", "plain.mp4", "--no-recipe")
     command = [sys.executable, "-m", "impasto", "video", str(film), "painting.png", "-o", "out.mp4",
                "--no-recipe", "--checkpoint-every", "0", *TINY]  # fmt: skip
-    for number in range(10):
-        process = subprocess.Popen(command, env=same_threads(), stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
+
+    def one_more_file(number: int) -> Callable[[], bool]:
         before = len(list(Path().glob("out_frames/.impasto/*")))
-        while process.poll() is None and time.monotonic() < deadline:
-            if len(list(Path().glob("out_frames/.impasto/*"))) > before:
-                time.sleep(0.15 * number)
-                break
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    last = subprocess.run(command, env=same_threads(), capture_output=True, text=True, check=False)
-    assert last.returncode == 0, last.stderr
+        return lambda: len(list(Path().glob("out_frames/.impasto/*"))) > before
+
+    killed_and_finished(command, 10, one_more_file, lambda number: 0.15 * number)
     assert painted("out_frames") == painted("plain_frames")
     assert len(films.read(Path("out.mp4"))[0]) == 6
 

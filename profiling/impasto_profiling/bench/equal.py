@@ -102,7 +102,7 @@ def loss_after(seconds: float, settings: Settings, loss_of: Objective) -> float:
 
 
 def loop(evaluate: Objective, objective: Objective, content: Tensor, seconds: float) -> Loop:
-    """The notebook's loop, see :func:`impasto_profiling.bench.notebook.follow`, for some seconds.
+    """The notebook's loop, see :class:`impasto_profiling.bench.notebook.PlainLoop`, for some seconds.
 
     Args:
         evaluate: what the loop minimizes, perhaps compiled; called once before the time runs.
@@ -110,21 +110,10 @@ def loop(evaluate: Objective, objective: Objective, content: Tensor, seconds: fl
         content: (1, 3, H, W) sRGB in [0, 1], the start.
         seconds: after which it ends with the step that it is at.
     """
-    mean, deviation = (
-        torch.tensor(x).view(1, 3, 1, 1) for x in (notebook.MEAN, notebook.DEVIATION)
-    )
-    target = ((content - mean) / deviation).requires_grad_()
-    optimizer = torch.optim.Adam([target], lr=notebook.RATE)
-
-    def backward() -> None:
-        optimizer.zero_grad()
-        torch.autograd.backward(evaluate(target * deviation + mean))
-
-    compiling, watch, steps = timed(backward), StopWatch(), 0
+    plain = notebook.PlainLoop(evaluate, content)
+    compiling, watch, steps = timed(plain.backward), StopWatch(), 0
     while watch.seconds < seconds:
         with watch.running():
-            backward()
-            optimizer.step()
+            plain.step()
         steps += 1
-    with torch.no_grad():
-        return Loop(float(objective(target * deviation + mean)), steps, compiling)
+    return Loop(plain.loss(objective), steps, compiling)

@@ -9,7 +9,7 @@ targets count for the engine alone.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,6 +94,37 @@ def described(settings: Settings) -> str:
     )
 
 
+class PlainLoop:
+    """The notebook's loop: Adam on the normalized picture."""
+
+    def __init__(self, evaluate: Callable[[Tensor], Tensor], content: Tensor) -> None:
+        """Start from the content.
+
+        Args:
+            evaluate: picture, (1, 3, H, W) sRGB → loss.
+            content: (1, 3, H, W) sRGB in [0, 1].
+        """
+        self.evaluate = evaluate
+        self.mean, self.deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in (MEAN, DEVIATION))
+        self.target = ((content - self.mean) / self.deviation).requires_grad_()
+        self.optimizer = torch.optim.Adam([self.target], lr=RATE)
+
+    def backward(self) -> None:
+        """Evaluate, forward and backward."""
+        self.optimizer.zero_grad()
+        torch.autograd.backward(self.evaluate(self.target * self.deviation + self.mean))
+
+    def step(self) -> None:
+        """One step of Adam."""
+        self.backward()
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def loss(self, objective: Callable[[Tensor], Tensor]) -> float:
+        """The loss of the picture as it is."""
+        return float(objective(self.target * self.deviation + self.mean))
+
+
 def follow(objective: NotebookObjective, content: Tensor, steps: int) -> Recipe:
     """The recipe, as a plain loop.
 
@@ -102,18 +133,12 @@ def follow(objective: NotebookObjective, content: Tensor, steps: int) -> Recipe:
         content: (1, 3, H, W) sRGB in [0, 1], the start.
         steps: of Adam.
     """
-    watch = StopWatch()
-    mean, deviation = (torch.tensor(x).view(1, 3, 1, 1) for x in (MEAN, DEVIATION))
-    target = ((content - mean) / deviation).requires_grad_()
-    optimizer = torch.optim.Adam([target], lr=RATE)
+    watch, loop = StopWatch(), PlainLoop(objective, content)
     seconds, before = [], 0.0
     for part in range(PARTS):
         with watch.running():
             for _ in range(steps * part // PARTS, steps * (part + 1) // PARTS):
-                optimizer.zero_grad()
-                torch.autograd.backward(objective(target * deviation + mean))
-                optimizer.step()
+                loop.step()
         seconds.append(watch.seconds - before)
         before = watch.seconds
-    with torch.no_grad():
-        return Recipe(seconds, float(objective(target * deviation + mean)))
+    return Recipe(seconds, loop.loss(objective))
