@@ -1,0 +1,132 @@
+"""What would go wrong on a GPU, seen on a device that is none; ``test_fake_gpu.py`` runs this.
+
+The bounds are what is measured today; each may only be lowered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gpu.fake_device import FakeDevice, OnDevice, fake_backend
+from impasto.builtin import build_host
+from impasto.jobs.run import prepare_run
+from impasto.optimization.loop import begin, take_step
+from impasto.optimization.state import Run
+from impasto.plugin import DEMO_CONTENT, DEMO_STYLE
+from impasto.settings.settings import gather
+from impasto_plugins.extractors import trained_vgg
+from impasto_plugins.extractors.vgg_weights import Network, Weights, load_weights, random_weights
+
+WAITS = {
+    "default": 8, "lbfgs": 6, "lbfgs:line_search_fn=strong_wolfe": 8, "lbfgs:precondition=true": 7,
+    "luminance": 7, "laplacian": 1, "range": 1, "tv": 1, "wasserstein": 10,
+    "torch.Adafactor": 2, "torch.ASGD": 2, "torch.LBFGS:max_iter=2": 7,  # torch's own
+}  # fmt: skip
+"""Times that a step makes the host wait, by what is tried; 0 for what is not named."""
+LAUNCHES = 469
+"""Operations of a default step with a full history; a launch takes the host about 5 µs."""
+ROWS_FIRST = {"both": 1}
+"""Convolutions, by what is tried, whose features do not lie channels last: where a seamless picture's
+gradient is padded again."""
+FULL_PRODUCTS = 5
+"""Matrix products in float32 of a default step whose network is in bfloat16: those of Gram."""
+
+SHALLOW = ["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1,weight=10"]
+OFFERED = [(one.kind, one.offer.name) for one in build_host("none").offered]
+NEEDS_FILES = ("temporal",)
+LOSSES = [name for kind, name in OFFERED if kind == "loss" and name not in NEEDS_FILES] + [
+    "gram:normalization=paper", "gram:normalization=notebook", "nearest:distance=contextual",
+    "tv:form=absolute", "tv:form=nine_point", f"temporal:picture={DEMO_STYLE}",
+]  # fmt: skip
+OPTIMIZERS = [name for kind, name in OFFERED if kind == "optimizer" and name != "torch.LBFGS"] + [
+    "lbfgs:line_search_fn=strong_wolfe", "lbfgs:precondition=true", "torch.LBFGS:max_iter=2",
+]  # fmt: skip
+CANVASES = [name for kind, name in OFFERED if kind == "canvas"]
+CANVASES += ["pixels:clamp=true", "fourier:colors=decorrelated"]
+PARTS = [
+    *(("optimizer", name) for name in OPTIMIZERS),
+    *(("canvas", name) for name in CANVASES),
+    *(("extractor", f"{name}:scale=false") for name in ("random", "vgg16", "vgg19_bn")),
+    *(("extractor", f"vgg19:{way}") for way in ("pooling=l2", "pooling=average", "padding=reflect")),
+    ("style", f"{DEMO_STYLE}:content_mask={DEMO_CONTENT}"),
+    ("style", f"{DEMO_CONTENT}:style_mask={DEMO_CONTENT}"),
+    ("style", (str(DEMO_STYLE), str(DEMO_CONTENT))),
+    ("colors", "luminance"), ("colors", "match"), ("scales", "32,48"), ("ema", 0.9), ("seamless", "both"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def device() -> Iterator[None]:
+    kept: dict[tuple[str, str], Weights] = {}
+    load = load_weights
+
+    def weights(source: str, network: Network = "vgg19") -> Weights:
+        if (source, network) not in kept:
+            bundled = network == "vgg19"
+            kept[source, network] = load(source, network) if bundled else random_weights(network)
+        return kept[source, network]
+
+    with fake_backend(), pytest.MonkeyPatch.context() as patch:
+        # Those of the other networks would be fetched.
+        patch.setattr(trained_vgg, "load_weights", weights)
+        yield
+
+
+def prepared(**options: object) -> Run:
+    given = {"content": str(DEMO_CONTENT), "style": str(DEMO_STYLE), "size": 48, "steps": 2}
+    given |= {"scales": "single", "precision": "float32", "compile": "off"}
+    return prepare_run(gather({**given, **options}, "default", None))
+
+
+def painted(device: str = "gpu:0", **options: Any) -> tuple[list[float], FakeDevice]:
+    """Losses of a run, and what was called for in its last step."""
+    with FakeDevice() as watch:
+        run = prepared(device=device, **options)
+        for stage in run.stages:
+            begin(run, stage)
+            for _ in range(stage.steps):
+                watch.calls.clear()
+                take_step(run)
+    losses = [one.memory if isinstance(one, OnDevice) else one for one in run.loss_tensors]
+    return [float(one) for one in losses], watch
+
+
+def check(name: str, **options: Any) -> None:
+    """Nothing mixes devices, losses are the processor's, features lie channels last, few waits."""
+    losses, watch = painted(**options)
+    assert losses == pytest.approx(painted("cpu", **options)[0], rel=1e-3)
+    rows_first = watch.places("rows_first")
+    assert rows_first.total() <= ROWS_FIRST.get(name, 0), rows_first
+    waits = watch.places("waits")
+    bound = WAITS.get(name, 0 if "optimizer" in options else WAITS["lbfgs"])
+    assert waits.total() <= bound, waits
+
+
+def test_default_step() -> None:
+    _, watch = painted(steps=25, precision="bfloat16")
+    assert watch.launches <= LAUNCHES
+    assert watch.places("waits").total() <= WAITS["default"], watch.places("waits")
+    assert watch.places("full_product").total() <= FULL_PRODUCTS, watch.places("full_product")
+    assert not watch.places("rows_first")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses(name: str) -> None:
+    check(name.partition(":")[0], loss=[name], optimizer="adam")
+
+
+@pytest.mark.parametrize(("kind", "name"), PARTS)
+def test_parts(kind: str, name: object) -> None:
+    check(str(name), loss=SHALLOW, **{kind: name})
+
+
+def test_torchvision() -> None:
+    layers = ["content:layers=layer2.1.relu_1", "gram:layers=relu,layer1.1.relu_1"]
+    check("lbfgs", extractor="torchvision:model=resnet18,weights=random", loss=layers)
+
+
+def test_tiles() -> None:
+    check("tiles", loss=SHALLOW, optimizer="adam", size=96, tile=64)
