@@ -6,7 +6,7 @@ import numpy
 import pytest
 from PIL import Image, ImageFont
 
-from impasto.images.contact_sheet import GAP, LINES, contact_sheet, wrapped
+from impasto.images.contact_sheet import FONT, GAP, LINES, contact_sheet, wrapped
 
 COLORS = ["red", "lime", "blue", "magenta", "cyan"]
 
@@ -43,12 +43,39 @@ def test_labels_are_drawn_and_fit_their_cell() -> None:
     plain, labeled = (contact_sheet([(text, blank)], 1, 80) for text in ("", "gram 100"))
     assert numpy.asarray(plain).min() == 255
     assert numpy.asarray(labeled).min() < 64
-    font = ImageFont.load_default(size=12)
+    font = ImageFont.truetype(FONT, 12)
     lines = wrapped("loss.gram.weight=100000 " * 9 + "a_word_that_is_far_too_long" * 9, font, 80)
     assert len(lines) == LINES
     assert lines[-1].endswith("…")
     assert all(font.getlength(line) <= 80 for line in lines)
     assert wrapped("a b", font, 80) == ["a b"]
+    assert wrapped(" ", font, 80) == []
+
+
+@pytest.mark.parametrize("name", ["größer", "été", "o\u0308", "Ночь", "Ελλάδα", "łódź", "→×…—"])
+def test_no_letter_of_a_label_is_a_box(name: str) -> None:
+    blank = Image.new("RGB", (1, 1), "white")
+    # No font has a character that Unicode has no meaning for.
+    box, *letters = [
+        contact_sheet([(text, blank)], 1, 80).tobytes() for text in ("\uffff", *wrapped_in(name))
+    ]
+    assert box not in letters
+
+
+def wrapped_in(name: str) -> list[str]:
+    """The letters of a label as they are drawn."""
+    return list("".join(wrapped(name, ImageFont.truetype(FONT, 12), 1000)))
+
+
+def test_each_row_has_room_for_its_own_labels_alone() -> None:
+    one = Image.new("RGB", (64, 32), "red")
+    sheets = [
+        contact_sheet([(text, one), ("", one)], 1, 64).height
+        for text in ("", "short", "a label of several lines")
+    ]
+    assert sheets[0] == 2 * 32 + 3 * GAP
+    line = sheets[1] - sheets[0]
+    assert sheets[2] - sheets[0] in (2 * line, 3 * line)
 
 
 def test_nothing_to_show_is_refused() -> None:

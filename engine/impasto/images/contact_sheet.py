@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -11,7 +13,8 @@ GAP = 8
 LINES = 3
 """Lines that a label may have; what is longer is cut, and ends in an ellipsis."""
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+FONT = Path(__file__).with_name("DejaVuSans.ttf")
+"""It has Latin, Greek, Cyrillic, Armenian, Georgian, Hebrew, Arabic and symbols; Pillow's has ASCII alone."""
 
 
 def contact_sheet(
@@ -33,22 +36,23 @@ def contact_sheet(
     if not cells or columns < 1 or cell < 1:
         raise ValueError("a contact sheet needs cells, columns and a cell size, each 1 or more")
     columns = min(columns, len(cells))
-    font = ImageFont.load_default(size=max(10, min(20, cell / 14)))
-    labels = [wrapped(label, font, cell) for label, _ in cells]
-    line = line_height(font)
-    above = line * max(len(lines) for lines in labels)
-    small = [shrunk(picture, cell) for _, picture in cells]
-    starts = range(0, len(cells), columns)
-    rows = [above + max(one.height for one in small[at : at + columns]) for at in starts]
-    size = (columns * (cell + GAP) + GAP, sum(rows) + GAP * (len(rows) + 1))
+    font = ImageFont.truetype(FONT, max(9.0, min(17.0, cell / 16)))
+    line = sum(font.getmetrics())
+    labeled = [(wrapped(label, font, cell), shrunk(picture, cell)) for label, picture in cells]
+    rows = [labeled[at : at + columns] for at in range(0, len(labeled), columns)]
+    above = [line * max(len(lines) for lines, _ in row) for row in rows]
+    below = [max(picture.height for _, picture in row) for row in rows]
+    size = (columns * (cell + GAP) + GAP, sum(above) + sum(below) + GAP * (len(rows) + 1))
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    for place, (picture, lines) in enumerate(zip(small, labels, strict=True)):
-        row, column = divmod(place, columns)
-        left, top = GAP + column * (cell + GAP), GAP * (row + 1) + sum(rows[:row])
-        for number, text in enumerate(lines):
-            draw.text((left, top + number * line), text, fill="black", font=font)
-        sheet.paste(picture, (left + (cell - picture.width) // 2, top + above))
+    top = GAP
+    for row, over, under in zip(rows, above, below, strict=True):
+        for column, (lines, picture) in enumerate(row):
+            left = GAP + column * (cell + GAP)
+            for number, text in enumerate(lines):
+                draw.text((left, top + number * line), text, fill="black", font=font)
+            sheet.paste(picture, (left + (cell - picture.width) // 2, top + over))
+        top += over + under + GAP
     return sheet
 
 
@@ -59,7 +63,7 @@ def shrunk(picture: Image.Image, cell: int) -> Image.Image:
     return small
 
 
-def wrapped(label: str, font: Font, width: int) -> list[str]:
+def wrapped(label: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """The label in lines that fit, broken at spaces and, where a word is too long, inside it.
 
     Args:
@@ -68,10 +72,11 @@ def wrapped(label: str, font: Font, width: int) -> list[str]:
         width: pixels.
 
     Returns:
-        At most ``LINES`` lines; one, though empty, at least.
+        At most ``LINES`` lines; none, if there is nothing to say.
     """
     lines = [""]
-    for word in label.split():
+    # File systems may have letters and their marks apart, which must not be broken apart.
+    for word in unicodedata.normalize("NFC", label).split():
         joined = f"{lines[-1]} {word}".strip()
         if font.getlength(joined) <= width:
             lines[-1] = joined
@@ -83,14 +88,8 @@ def wrapped(label: str, font: Font, width: int) -> list[str]:
                 lines.append("")
             lines[-1] += character
     if len(lines) <= LINES:
-        return lines
+        return lines if lines[0] else []
     last = lines[LINES - 1]
     while last and font.getlength(last + "…") > width:
         last = last[:-1]
     return [*lines[: LINES - 1], last + "…"]
-
-
-def line_height(font: Font) -> int:
-    """Pixels from one line to the next."""
-    box = font.getbbox("Ájgy|")
-    return round(box[3]) + 3
