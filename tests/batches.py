@@ -13,18 +13,19 @@ TINY = ("--plugin", "impasto.testing", "--extractor", "tiny", "--scales", "singl
         "--steps", "4", "--loss", "content", "--loss", "gram")  # fmt: skip
 
 FAILING = """
-import os, signal
+import os, signal, time
 import impasto
 
 class Failing:
-    def __init__(self, file: str, how: str = "error"):
-        self.file, self.how = file, how
+    def __init__(self, file: str, how: str = "error", wait: float = 0.0):
+        self.file, self.how, self.wait = file, how, wait
 
     @impasto.hookimpl
     def impasto_after_step(self, run, step):
         with open(self.file + ".steps", "a") as log:
             log.write(f"{step.number} ")
         if step.number == 2 and os.path.exists(self.file):
+            time.sleep(self.wait)
             if self.how == "once":
                 os.unlink(self.file)
             if self.how == "interrupt":

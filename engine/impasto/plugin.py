@@ -23,6 +23,15 @@ from impasto.images.tensors import (
     to_picture,
     to_tensor,
 )
+from impasto.jobs.staging import (
+    Files,
+    StagedTask,
+    StagedWorker,
+    check_staging,
+    staged_task,
+    take_files,
+    take_result,
+)
 from impasto.model.loss import STYLE_LAYERS, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
@@ -33,8 +42,12 @@ __all__ = [
     "DEMO_STYLE",
     "STYLE_LAYERS",
     "SUFFIXES",
+    "Files",
     "Outputs",
+    "StagedTask",
+    "StagedWorker",
     "around",
+    "check_staging",
     "contact_sheet",
     "even_side",
     "film_frame",
@@ -50,6 +63,9 @@ __all__ = [
     "resized",
     "save",
     "scratch_folder",
+    "staged_task",
+    "take_files",
+    "take_result",
     "to_picture",
     "to_tensor",
     "unknown",

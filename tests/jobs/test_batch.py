@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,6 +288,36 @@ def test_ctrl_c_stops_and_the_next_call_goes_on(
     assert Path("bad.steps").read_text() == "1 2 " + "3 4 " + 2 * "1 2 3 4 "
     for i in range(3):
         assert Path(f"plain/{i}.png").read_bytes() == Path(f"results/{i}.png").read_bytes()
+
+
+def test_a_checkpoint_that_a_killed_worker_still_has_is_waited_for(
+    invoke: Invoke, rows: str, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("failing", FAILING)
+    Path("bad").touch()
+    given = (
+        "batch",
+        rows,
+        "--folder",
+        "results",
+        *TINY,
+        "--callback",
+        "failing:file=bad,how=interrupt",
+    )
+    assert invoke(*given).status == 130
+    (lock,) = Path("results/.impasto").glob("*/lock")
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        monkeypatch.setattr("impasto.jobs.worker.PATIENCE", 0.1)
+        done = invoke(*given)
+        assert "another process paints with its checkpoint in" in done.err
+        monkeypatch.setattr("impasto.jobs.worker.PATIENCE", 60)
+        os.unlink("bad.steps")
+        Path("results/1.png").unlink()
+        Path("results/2.png").unlink()
+        threading.Timer(0.5, fcntl.flock, (held, fcntl.LOCK_UN)).start()
+        assert invoke(*given).status == 0
+    assert Path("bad.steps").read_text() == "3 4 " + 2 * "1 2 3 4 "
 
 
 def test_files_of_callbacks_are_one_for_each_job(invoke: Invoke, pictures: Path) -> None:

@@ -84,6 +84,31 @@ def resume(
         return _resume(folder, state, settings, started_in, watched, plugins, observers, shared)
 
 
+def resume_as(
+    settings: Settings, observers: Sequence[object] = (), shared: Shared | None = None
+) -> Result:
+    """Resume a run whose settings the caller has, as a batch does.
+
+    Nothing but the state is taken from the checkpoint, so that it may come from another machine.
+    Relative names count from the working folder.
+
+    Args:
+        settings: of the run, with its checkpoint.
+        observers: objects with life-cycle hooks.
+        shared: what runs of this process have from one another; None shares nothing.
+
+    Raises:
+        CheckpointError: no checkpoint, cut short, damaged, of another version or of other inputs.
+        ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
+    """
+    folder, here = Path(str(settings.checkpoint)).resolve(), Path.cwd()
+    with locked(folder):
+        state, _ = open_checkpoint(folder)
+        refuse_other_types(state, folder)
+        plugins = settings.plugin
+        return _resume(folder, state, settings, here, None, plugins, observers, shared)
+
+
 def _resume(
     folder: Path,
     state: Mapping[str, Any],

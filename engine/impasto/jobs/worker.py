@@ -15,13 +15,16 @@ from impasto.errors import CheckpointError, ImpastoError, one_line
 from impasto.jobs.job import Job
 from impasto.jobs.live import Live
 from impasto.jobs.manifest import work_of
-from impasto.jobs.resume import resume
+from impasto.jobs.resume import resume_as
 from impasto.jobs.run import run_settings
 from impasto.optimization.result import Result
 from impasto.optimization.shared import Shared
-from impasto.storage.checkpoint import NAME
+from impasto.storage.checkpoint import NAME, locked
 
 logger = logging.getLogger("impasto")
+
+PATIENCE = 30.0
+"""Seconds in which another process has to let go of a job's checkpoint; else the job fails."""
 
 IN_RECORDS = ("width", "height", "steps", "seconds", "loss", "device", "precision", "stopped")
 """What a batch keeps of the record of a run."""
@@ -93,22 +96,22 @@ class Worker:
         return Ended("done", record={name: record[name] for name in IN_RECORDS})
 
     def _painted(self, task: Task) -> Result:
-        settings, folder = task.job.settings, task.checkpoint
+        folder = task.checkpoint
+        # The checkpoint's register of what the run wrote is what a killed run leaves first.
+        settings = replace(
+            task.job.settings, output=task.output, checkpoint=str(folder), force=task.force
+        )
         observers = [*task.observers, *self.observers, Live(folder)]
+        if folder.is_dir():
+            # A worker of a batch that was killed may need a moment to notice it.
+            with locked(folder, patience=PATIENCE):
+                pass
         if (folder / NAME).exists():
             try:
-                return resume(
-                    folder,
-                    plugins=settings.plugin,
-                    observers=observers,
-                    shared=self.shared,
-                    force=task.force,
-                )
+                return resume_as(settings, observers, self.shared)
             except CheckpointError as error:
                 logger.warning("%s: %s; it is painted from the start", task, error)
                 shutil.rmtree(folder, ignore_errors=True)
-        # The checkpoint's register of what the run wrote is what a killed run leaves first.
-        settings = replace(settings, output=task.output, checkpoint=str(folder), force=task.force)
         return run_settings(settings, observers=observers, shared=self.shared)
 
 

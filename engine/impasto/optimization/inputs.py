@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from impasto.errors import PictureError, RecipeError
+from impasto.files.sent import SENT
 from impasto.files.urls import fetched, is_url
 from impasto.images.reading import Photo, open_picture
 from impasto.storage.style_file import StyleFile, read_style_file
@@ -34,12 +35,14 @@ class InputFiles:
         self._photos: dict[str, Photo] = {}
 
     def path(self, name: str) -> str:
-        """Where the file of this name lies; one by URL is fetched.
+        """Where the file of this name lies; one by URL is fetched, one of another machine was sent here.
 
         Raises:
             PictureError: it cannot be fetched.
         """
-        return fetched(name) if is_url(name) else os.path.join(self.folder, name)
+        if is_url(name):
+            return fetched(name)
+        return SENT.get(name) or os.path.join(self.folder, name)
 
     def real_path(self, name: str) -> str:
         """Where the file of this name lies: absolute, without symbolic links."""

@@ -69,17 +69,20 @@ def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
 
 
 @contextmanager
-def locked(folder: Path, doing: str = "paints with its checkpoint") -> Iterator[None]:
+def locked(
+    folder: Path, doing: str = "paints with its checkpoint", patience: float = 0.0
+) -> Iterator[None]:
     """Lock a checkpoint's folder against other processes; the lock of a process ends with it.
 
     Args:
         folder: it is there.
         doing: what a process that has it locked does there, for the error.
+        patience: seconds in which it may let go of it.
 
     Raises:
         CheckpointError: another process has it, or the folder cannot be written to.
     """
-    lock = FileLock(folder / LOCK, blocking=False)
+    lock = FileLock(folder / LOCK, timeout=patience)
     try:
         lock.acquire()
     except Timeout:

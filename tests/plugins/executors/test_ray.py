@@ -18,6 +18,7 @@ import pytest
 
 from batches import FAILING, TINY
 from helpers import Invoke, Outcome, drawn, refused, same_threads
+from impasto.storage.checkpoint import read_checkpoint
 
 TWO = ("--executor", "ray:workers=2")
 SECONDS = 500
@@ -66,10 +67,10 @@ def wait_until(what: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def killing(how: str) -> tuple[str, ...]:
+def killing(how: str, file: str = "bad") -> tuple[str, ...]:
     """Options of a batch whose second job kills its worker at its second step, or is stopped there."""
     Path("bad").touch()
-    Path("jobs.csv").write_text(f'{Path("plain.csv").read_text()}"failing:file=bad,how={how}"')
+    Path("jobs.csv").write_text(f'{Path("plain.csv").read_text()}"failing:file={file},how={how}"')
     return ("--plugin", "failing.py", "--no-recipe", "--checkpoint-every", "0")
 
 
@@ -179,6 +180,64 @@ def test_ctrl_c_stops_after_the_step(invoke: Invoke, plain: str) -> None:
     assert all(path.stat().st_mtime_ns > time for path, time in before.items()), "they were kept"
 
 
+SHIPPED = ("--executor", "ray:workers=2,folder=shipped")
+
+
+@pytest.mark.slow
+def test_pictures_are_shipped_to_workers_elsewhere(invoke: Invoke, plain: str) -> None:
+    drawn(40, 32, seed=4).convert("L").save("mask.png")
+    os.mkdir("log")
+    Path("plain.csv").write_text(
+        "content,style,output,seed,callback,init\n"
+        f"{Path('a.png').resolve()},b.png:content_mask=mask.png,0.png,0,log:file=log/a.csv,\n"
+        "a.png,b.png,1.png,1,log:file=b.csv,./b.png"
+    )
+    done = done_by(batch(plain, "results", "--json", *SHIPPED))
+    assert done.status == 0, done.err
+    assert done.err.count("go through Ray's object store") == 1
+    assert os.listdir("results/.impasto") == ["lock"]
+    logs = [Path(name).read_bytes() for name in ("log/a.csv", "b.csv")]
+    same_as_here(invoke, "--force")
+    assert logs == [Path(name).read_bytes() for name in ("log/a.csv", "b.csv")]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_elsewhere_goes_on_from_the_checkpoint_that_came_back(
+    invoke: Invoke, plain: str
+) -> None:
+    given = killing("once", f"{Path('bad').resolve()},wait=4")
+    done = done_by(batch("jobs.csv", "results", "--json", *given, *SHIPPED))
+    assert done.status == 0, done.err
+    assert [status for name, status in ends_of(done) if name == "1.png"] == ["waiting", "done"]
+    assert Path("bad.steps").read_text().split() == ["1", "2", "2", "3", "4"], "it went on"
+    same_as_here(invoke, "--no-recipe")
+
+
+@pytest.mark.slow
+def test_ctrl_c_brings_checkpoints_back(invoke: Invoke, plain: str) -> None:
+    command = batch(plain, "results", "--steps", "100000", "--checkpoint-every", "1000", *SHIPPED)
+    process = started(command)
+    wait_until(lambda: len(list(Path("results/.impasto").glob("*/now.json"))) == 2)
+    process.send_signal(signal.SIGINT)
+    done = end_of(process)
+    assert done.status == 130, done.err
+    states = [read_checkpoint(path) for path in Path("results/.impasto").glob("*/")]
+    assert len(states) == 2
+    assert all(state["step"] > 1 for state in states)
+    assert all(Path(f"results/{number}.png").exists() for number in (0, 1)), "pictures so far"
+
+
+@pytest.mark.slow
+def test_what_cannot_be_shipped_is_refused(invoke: Invoke, plain: str, tmp_path: Path) -> None:
+    callback = f"--callback=log:file={tmp_path}/x.csv"
+    done = invoke("batch", plain, "--folder", "r", *TINY, callback, *SHIPPED)
+    assert "x_0.csv' of callback 'log' is outside of the working folder" in refused(done)
+    plugin = f"--plugin={tmp_path}/failing.py"
+    done = invoke("batch", plain, "--folder", "r", *TINY, plugin, *SHIPPED)
+    assert "failing.py' of a plugin is outside of the working folder" in refused(done)
+    assert not list(Path("r").glob("*.png"))
+
+
 CLUSTER = """
 import ray, sys
 ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=10**8,
@@ -188,10 +247,14 @@ sys.stdin.read()
 """
 
 
+BLIND = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none "$0" && exec "$@"')
+"""Runs a command that sees an empty folder in the place of one; root alone may do that."""
+
+
 @contextmanager
-def cluster(folder: Path) -> Iterator[str]:
+def cluster(folder: Path, *before: str) -> Iterator[str]:
     """A cluster of somebody else's: its address."""
-    command = [sys.executable, "-c", CLUSTER, str(folder)]
+    command = [*before, sys.executable, "-c", CLUSTER, str(folder)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -221,6 +284,29 @@ def test_a_cluster_that_is_there(
         stranger = done_by(batch(plain, "stranger", "--executor", f"ray:address={at}"))
         assert "cannot be reached" in stranger.error
         assert not list(Path("stranger").glob("*.png"))
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_see_the_folder(
+    invoke: Invoke, plain: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = [*BLIND, os.getcwd()]
+    if subprocess.run([*blind, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no folder can be hidden from a process here")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "a" * 64)
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    with (
+        tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as folder,
+        cluster(Path(folder), *blind) as at,
+    ):
+        only = done_by(batch(plain, "only", "--executor", f"ray:address={at},folder=shared"))
+        assert "a worker cannot paint: the folder '" in only.error
+        done = done_by(batch(plain, "results", "--json", "--executor", f"ray:address={at}"))
+        assert done.status == 0, done.err
+        assert done.err.count("go through Ray's object store") == 1
+        assert len(ends_of(done)) == 2
+        same_as_here(invoke)
 
 
 def test_a_cluster_that_cannot_be_reached(invoke: Invoke, plain: str) -> None:
