@@ -25,14 +25,20 @@ SMALLEST_VARIANCE = 1e-4
 painting is blown up to colors."""
 
 
-def luminance(image: Tensor) -> Tensor:
-    """(1, 3, H, W) sRGB → (1, 1, H, W), the luminance of YIQ, in [0, 1]."""
-    return (image * image.new_tensor(YIQ).view(1, 3, 1, 1)).sum(1, keepdim=True)
+def luminance(image: Tensor, weights: Tensor | None = None) -> Tensor:
+    """(1, 3, H, W) sRGB → (1, 1, H, W), the luminance of YIQ, in [0, 1].
+
+    Args:
+        image: the picture.
+        weights: those of YIQ, (3,), where they are on the device already; None puts them there.
+    """
+    given = image.new_tensor(YIQ) if weights is None else weights
+    return (image * given.view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
-def gray(image: Tensor) -> Tensor:
+def gray(image: Tensor, weights: Tensor | None = None) -> Tensor:
     """(1, 3, H, W) sRGB → the same size, with its luminance in all three channels."""
-    return luminance(image).expand(-1, 3, -1, -1)
+    return luminance(image, weights).expand(-1, 3, -1, -1)
 
 
 def with_luminance(image: Tensor, wanted: Tensor) -> Tensor:
@@ -51,6 +57,7 @@ class LuminanceCanvas(Canvas):
     """A canvas of which only the luminance is painted; the chroma is that of a picture."""
 
     colored: Tensor
+    weights: Tensor
 
     def __init__(self, canvas: Canvas, colored: Tensor) -> None:
         """Wrap a canvas.
@@ -62,10 +69,11 @@ class LuminanceCanvas(Canvas):
         super().__init__()
         self.canvas = canvas
         self.register_buffer("colored", colored, persistent=False)
+        self.register_buffer("weights", colored.new_tensor(YIQ), persistent=False)
 
     def forward(self) -> Tensor:
         """What the network sees: the luminance, in all three channels."""
-        return gray(self.canvas())
+        return gray(self.canvas(), self.weights)
 
     def project(self) -> None:
         self.canvas.project()

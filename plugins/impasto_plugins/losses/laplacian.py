@@ -29,6 +29,7 @@ class LaplacianLoss(impasto.Loss):
     target = "content"
     layers = ("image",)
     summary = "whole"
+    stencil: Tensor
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class LaplacianLoss(impasto.Loss):
     ) -> None:
         super().__init__(weight)
         self.pool_sizes, self.fade = pool_sizes, fade
+        self.register_buffer("stencil", torch.tensor(STENCIL), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """By size of pool: the Laplacian summed over red, green and blue, (1, 1, h, w).
@@ -54,7 +56,10 @@ class LaplacianLoss(impasto.Loss):
                 f" {3 * max(self.pool_sizes)} pixels each way"
             )
         pooled = {pool: avg_pool2d(self._whole(feature, pool), pool) for pool in self.pool_sizes}
-        return {str(pool): laplacian(self.around(one, 1, 1)) for pool, one in pooled.items()}
+        return {
+            str(pool): laplacian(self.around(one, 1, 1), self.stencil)
+            for pool, one in pooled.items()
+        }
 
     def _whole(self, feature: Tensor, pool: int) -> Tensor:
         """The picture made up to whole pools along the axes that wrap."""
@@ -72,10 +77,9 @@ class LaplacianLoss(impasto.Loss):
         return torch.stack(parts).mean()
 
 
-def laplacian(image: Tensor) -> Tensor:
+def laplacian(image: Tensor, stencil: Tensor) -> Tensor:
     """(1, 3, h, w) → (1, 1, h - 2, w - 2): four times a pixel less its neighbors, colors summed."""
-    kernel = image.new_tensor(STENCIL).expand(1, image.shape[1], 3, 3)
-    return conv2d(image, kernel)
+    return conv2d(image, stencil.to(image).expand(1, image.shape[1], 3, 3))
 
 
 @impasto.hookimpl

@@ -24,7 +24,7 @@ class RangeLoss(impasto.Loss):
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``outside``: sum over pixels and colors; ``pixels``: their number, no dimensions."""
         outside = (feature - feature.clamp(0, 1)).square().sum()
-        return {"outside": outside, "pixels": outside.new_tensor(feature[0, 0].numel())}
+        return {"outside": outside, "pixels": outside.new_full((), feature[0, 0].numel())}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         return summary["outside"] / (3 * summary["pixels"])

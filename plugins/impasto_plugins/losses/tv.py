@@ -52,7 +52,7 @@ class TotalVariation(impasto.Loss):
             variation = down.square().sum() + across.square().sum()
         if self.form == "nine_point":
             variation = (variation + diagonal(near) / 2) / 2
-        return {"variation": variation, "pixels": down.new_tensor(feature[0, 0].numel())}
+        return {"variation": variation, "pixels": down.new_full((), feature[0, 0].numel())}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         return summary["variation"] / summary["pixels"]

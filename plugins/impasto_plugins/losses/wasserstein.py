@@ -104,7 +104,9 @@ def gaussian(summary: impasto.Summary) -> tuple[Tensor, Tensor]:
     """Mean, (C,), and covariance, (C, C), from sums over pixels; its eigenvalues are above zero."""
     mean, square = summary["sum"] / summary["pixels"], summary["product"] / summary["pixels"]
     floor = ROUNDING * torch.finfo(square.dtype).eps * square.trace()
-    return mean, square - mean.outer(mean) + floor * torch.eye(len(mean)).to(square)
+    return mean, square - mean.outer(mean) + floor * torch.eye(
+        len(mean), dtype=square.dtype, device=square.device
+    )
 
 
 def newton_schulz(matrix: Tensor) -> tuple[Tensor, Tensor]:

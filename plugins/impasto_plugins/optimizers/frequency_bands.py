@@ -134,8 +134,9 @@ def _ratio(moves: Tensor, changes: Tensor) -> Tensor:
     ratio = (moves / changes).sqrt()
     measured = ratio.isfinite() & (ratio > 0)
     # A band that no step has moved says nothing, as where all is masked or gray.
-    known = ratio[measured]
-    typical = known.log().mean().exp() if len(known) else ratio.new_ones(())
+    number = measured.sum()
+    mean = torch.where(measured, ratio.log(), 0.0).sum() / number
+    typical = torch.where(number > 0, mean.exp(), 1.0)
     return torch.where(measured, ratio, typical)
 
 

@@ -16,7 +16,7 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -46,6 +46,17 @@ diagonal keeps apart: in a band, a step and its change of gradient have a cosine
 2 to 4 of 40 evaluations on each of two pairs of pictures; 2 threw early steps too far, 3 farther."""
 KEPT = 0.9
 """How much of what older pairs say of the bands' curvature is kept with each new one."""
+
+
+class _Pair(NamedTuple):
+    """A move, and the change of the gradient that it made, (n,) each."""
+
+    move: Tensor
+    change: Tensor
+    curvature: float
+    """Their product."""
+    move_square: float
+    change_square: float
 
 
 class LBFGS(torch.optim.Optimizer):
@@ -105,23 +116,25 @@ class LBFGS(torch.optim.Optimizer):
         """
         with torch.enable_grad():
             loss = closure()
-        value, memory = float(loss.detach()), self._memory()
+        memory = self._memory()
         gradient = self._flat(parameter.grad for parameter in self._parameters)
         point = self._flat(self._parameters)
-        if self._exploded(value, gradient):
+        value, finite, pair = self._told_by_the_device(loss.detach(), point, gradient)
+        if self._exploded(value, finite):
             value, point, gradient = self._back_to_best(value)
         else:
-            self._learn(point, gradient)
+            if pair is not None:
+                self._learn(*pair)
             self._remember_best(value, point, gradient)
         direction = self._direction(gradient)
-        slope = float(gradient @ direction)
-        if slope > 0:
-            memory["pairs"] = 0
-            direction = self._direction(gradient)
-            slope = float(gradient @ direction)
-        length = self._first_length(direction, gradient)
-        if self.line_search_fn is not None and slope < 0:
-            length = self._search(closure, point, direction, value, slope, length)
+        # The host need not know the slope now: uphill the direction is the gradient's, and the next
+        # step forgets the pairs.
+        memory["slope"] = slope = gradient @ direction
+        uphill = slope > 0
+        direction = torch.where(uphill, -gradient, direction)
+        length: Tensor | float = self._first_length(direction, gradient, uphill)
+        if self.line_search_fn is not None:
+            length = self._search(closure, point, direction, value, gradient @ direction, length)
         memory["point"], memory["gradient"] = point, gradient
         self._put(point + length * direction)
         return loss
@@ -147,21 +160,38 @@ class LBFGS(torch.optim.Optimizer):
             memory["curvatures"] = first.new_zeros(self.history_size)
         return memory
 
-    def _learn(self, point: Tensor, gradient: Tensor) -> None:
+    def _told_by_the_device(
+        self, loss: Tensor, point: Tensor, gradient: Tensor
+    ) -> tuple[float, bool, _Pair | None]:
+        """The loss, whether it and the gradient are finite, and the last pair: the one wait of a step."""
+        memory, numbers = self._memory(), [loss, gradient.sum()]
+        known = "point" in memory
+        if known:
+            # From where the canvas is now, not where it was sent: it may have been clipped in between.
+            move, change = point - memory["point"], gradient - memory["gradient"]
+            numbers += [memory["slope"], move @ change, move @ move, change @ change]
+        value, total, *more = torch.stack(numbers).tolist()
+        if known and more[0] > 0:
+            memory["pairs"] = 0
+        pair = _Pair(move, change, *more[1:]) if known else None
+        return value, math.isfinite(value) and math.isfinite(total), pair
+
+    def _learn(
+        self,
+        move: Tensor,
+        change: Tensor,
+        curvature: float,
+        move_square: float,
+        change_square: float,
+    ) -> None:
         """Keep the last move and what it did to the gradient, if its curvature is positive."""
         memory = self._memory()
-        if "point" not in memory:
-            return
-        # From where the canvas is now, not where it was sent: it may have been clipped in between.
-        move, change = point - memory["point"], gradient - memory["gradient"]
-        numbers = torch.stack([move @ change, move @ move, change @ change]).tolist()
-        curvature, move_square, change_square = numbers
         if curvature <= SMALLEST_COSINE * math.sqrt(move_square * change_square):
             return
         slot = memory["newest"] = (memory["newest"] + 1) % self.history_size
         memory["pairs"] = min(memory["pairs"] + 1, self.history_size)
         memory["moves"][slot], memory["changes"][slot] = move, change
-        memory["curvatures"][slot] = curvature
+        memory["curvatures"][slot].fill_(curvature)
         memory["scale"] = curvature / change_square
         if self.bands is not None:
             self._learn_bands(self.bands, move, change, curvature)
@@ -197,35 +227,46 @@ class LBFGS(torch.optim.Optimizer):
             direction.addcmul_(memory["moves"][slot], weights[slot] - weight)
         return direction
 
-    def _first_length(self, direction: Tensor, gradient: Tensor) -> float:
+    def _first_length(self, direction: Tensor, gradient: Tensor, uphill: Tensor) -> Tensor:
+        """Length of the step before a search, no dimensions; in double precision where the device has it."""
         memory = self._memory()
         length = float(self.param_groups[0]["lr"]) * float(memory["shrink"])
-        reach = max(float(direction.norm()) / math.sqrt(direction.numel()), 1e-30)
-        if not memory["pairs"]:
-            # Nothing is known of the curvature. A step that is lost in the rounding teaches nothing.
-            torchs = min(1.0, 1 / max(float(gradient.abs().sum()), 1e-30))
-            length *= self.first_step / reach if self.first_step else torchs
-        return length * min(1.0, self.max_step / max(length * reach, 1e-30))
+        reach = _wide(direction.norm()) / math.sqrt(direction.numel())
+        reach = reach.clamp_min(1e-30)
+        # Nothing is known of the curvature. A step that is lost in the rounding teaches nothing.
+        if self.first_step:
+            first = self.first_step / reach
+        else:
+            first = (1 / _wide(gradient.abs().sum()).clamp_min(1e-30)).clamp_max(1.0)
+        unknown = length * first
+        lengths = unknown if not memory["pairs"] else torch.where(uphill, unknown, length)
+        shorter = self.max_step / (lengths * reach).clamp_min(1e-30)
+        return lengths * shorter.clamp_max(1.0)
 
     def _search(
         self, closure: Callable[[], Any], point: Tensor, direction: Tensor, value: float,
-        slope: float, length: float,
+        first_slope: Tensor, first_length: Tensor,
     ) -> float:  # fmt: skip
+        slope, length = torch.stack([_wide(first_slope), first_length]).tolist()
+        if slope >= 0:
+            return float(length)
+
         def evaluate(length: float) -> tuple[float, float]:
             self._put(point + length * direction)
             with torch.enable_grad():
-                loss = float(closure().detach())
+                loss = closure().detach()
             gradient = self._flat(parameter.grad for parameter in self._parameters)
-            return loss, float(gradient @ direction)
+            told: list[float] = torch.stack([loss, gradient @ direction]).tolist()
+            return told[0], told[1]
 
         found = strong_wolfe(evaluate, value, slope, length)
         if found == 0:
             self._memory()["pairs"] = 0
         return found
 
-    def _exploded(self, value: float, gradient: Tensor) -> bool:
+    def _exploded(self, value: float, finite: bool) -> bool:
         memory = self._memory()
-        if not math.isfinite(value) or not math.isfinite(float(gradient.sum())):
+        if not finite:
             return True
         if math.isnan(memory["first"]):
             memory["first"] = value
@@ -268,6 +309,11 @@ class LBFGS(torch.optim.Optimizer):
     def _flat(self, tensors: Iterable[Tensor | None]) -> Tensor:
         # Always a copy, so that what is kept does not change with the canvas.
         return torch.cat([tensor.reshape(-1) for tensor in tensors if tensor is not None])
+
+
+def _wide(number: Tensor) -> Tensor:
+    """In double precision, which a processor of Apple's for graphics lacks."""
+    return number if number.device.type == "mps" else number.double()
 
 
 def lbfgs(
