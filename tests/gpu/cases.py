@@ -26,7 +26,7 @@ WAITS = {
     "lbfgs:line_search_fn=strong_wolfe": 3,
     "torch.Adafactor": 2, "torch.ASGD": 2, "torch.LBFGS:max_iter=2": 7,  # torch's own
 }  # fmt: skip
-"""Times that a step makes the host wait, by what is tried; 0 for losses with Adam, and for other optimizers."""
+"""Times that a step makes the host wait, by what is tried; 0 for losses with Adam and other optimizers."""
 LAUNCHES = 481
 """Operations of a default step with a full history; a launch takes the host about 5 µs."""
 ROWS_FIRST = {"both": 1}

@@ -36,10 +36,15 @@ WEIGHED = {"convolution": 1, "convolution_backward": 2}
 """Convolutions, and how many of their first arguments are features."""
 
 
+def refused(kind: type, func: Any, *given: Any, **more: Any) -> Any:
+    raise RuntimeError(f"{func} of a tensor on the device, outside of FakeDevice")
+
+
 class OnDevice(torch.Tensor):
     """A tensor that lies on the device; ``memory`` has its numbers."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    __torch_dispatch__ = classmethod(refused)  # type: ignore[assignment]
     memory: Tensor
 
     @staticmethod
@@ -50,16 +55,6 @@ class OnDevice(torch.Tensor):
         )  # fmt: skip
         made.memory = memory
         return made
-
-    @classmethod
-    def __torch_dispatch__(
-        cls,
-        func: Any,
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        raise RuntimeError(f"{func} of a tensor on the device, outside of FakeDevice")
 
     def tolist(self) -> Any:
         # torch's own looks for the numbers at an address.

@@ -132,9 +132,10 @@ class LBFGS(torch.optim.Optimizer):
         memory["slope"] = slope = gradient @ direction
         uphill = slope > 0
         direction = torch.where(uphill, -gradient, direction)
-        length: Tensor | float = self._first_length(direction, gradient, uphill)
+        first = self._first_length(direction, gradient, uphill)
+        length: Tensor | float = first
         if self.line_search_fn is not None:
-            length = self._search(closure, point, direction, value, gradient @ direction, length)
+            length = self._search(closure, point, direction, value, gradient @ direction, first)
         memory["point"], memory["gradient"] = point, gradient
         self._put(point + length * direction)
         return loss
