@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -265,10 +266,13 @@ def test_auto_takes_tiles_where_memory_would_not_suffice(
     monkeypatch.setattr(tiling, "free_bytes", lambda device: 2 * 10**6)
     done = invoke(*given(pair, out))
     assert done.status == 0, done.err
-    assert re.search(r"tile 512: [0-9.]+ \wB for \d+ × \d+ pixels, 2 MB are free", done.err)
-    assert '"tile": 512' in invoke("show", out, "--json").out
+    history = "the optimizer's history in bfloat16"
+    assert re.search(rf"tile 128, {history}: [0-9.]+ \wB for \d+ × \d+ pixels, 2 MB are", done.err)
+    assert "memory may run out" in done.err
+    shown = json.loads(invoke("show", out, "--json").out)["settings"]
+    assert (shown["tile"], shown["optimizer"]["history_precision"]) == (128, "bfloat16")
     monkeypatch.setattr(tiling, "free_bytes", lambda device: 10**12)
-    assert "tile 512" not in invoke(*given(pair, out)).err
+    assert "tile 1" not in invoke(*given(pair, out)).err
     assert '"tile": "off"' in invoke("show", out, "--json").out
 
 
@@ -309,3 +313,31 @@ def test_limits_of_control_groups_are_seen(
 
 def with_folder(files: dict[str, str]) -> dict[str, str]:
     return {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+
+
+def test_a_budget_of_memory_takes_the_largest_tile_that_fits_and_then_half_the_history(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.png"
+    monkeypatch.setattr(tiling, "resident_bytes", lambda: 10**9)
+    needs = {None: 500, 1024: 400, 512: 300, 256: 200, 128: 100, 64: 95}
+    monkeypatch.setattr(tiling, "needed_bytes", lambda objective, stage, tile: needs[tile] * 10**6)
+    monkeypatch.setattr(tiling, "OF_HALF", 3 * 10**4)
+    for memory, tile, half in (
+        ("1.5GB", "off", False),
+        ("1499 mb", 1024, False),
+        ("1.2GB", 256, False),
+        ("1.09GB", 1024, True),
+    ):
+        done = invoke(*given(pair, out, *SHALLOW, "--max-memory", memory))
+        assert done.status == 0, done.err
+        shown = json.loads(invoke("show", out, "--json").out)["settings"]
+        assert shown["tile"] == tile
+        assert shown["optimizer"].get("history_precision") == ("bfloat16" if half else None)
+        said = f"tile {tile}" in done.err and "MB are left of the most" in done.err
+        assert said == (tile != "off")
+    own = (*SHALLOW, "--max-memory", "1.09GB", "--optimizer", "adam", "--tile", "64")
+    assert "memory may run out" in invoke(*given(pair, out, *own)).err
+    error = refused(invoke(*given(pair, out, *SHALLOW, "--max-memory", "lots")))
+    assert "memory" in error
+    assert "8GB" in error

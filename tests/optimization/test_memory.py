@@ -15,7 +15,7 @@ MANY = 10
 PIECE = 16 * 2**20
 PROGRAM = f"""
 import torch
-from impasto.jobs.estimate import resident_bytes
+from impasto.optimization.memory import resident_bytes
 from impasto.optimization.memory import configure_malloc
 
 def piece():

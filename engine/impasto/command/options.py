@@ -31,6 +31,7 @@ METAVARS = {
     "device": "NAME",
     "seed": "N|random",
     "checkpoint": "DIR",
+    "max_memory": "8GB",
 }
 POSITIONAL = ("content",)
 FILES = ("output", "style", "init", "plugin")

@@ -9,11 +9,8 @@ the trial and grows with the canvas. Time is measured, see :mod:`impasto.jobs.tr
 from __future__ import annotations
 
 import copy
-import os
-import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -25,6 +22,7 @@ from impasto.jobs.trial import SIZES, seconds_of_stages, take, trial_stage
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.loop import begin
+from impasto.optimization.memory import resident_bytes
 from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
@@ -197,15 +195,6 @@ def on_meta_device(prepared: Prepared, shapes: Objective) -> Run:
 
 def _on_meta(mask: Tensor | None) -> Tensor | None:
     return None if mask is None else mask.to("meta")
-
-
-def resident_bytes() -> int:
-    """Memory of this process now; where the system does not tell, the most that it had so far."""
-    table = Path("/proc/self/statm")
-    if table.is_file():
-        return int(table.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    most: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most
 
 
 def bytes_of(module: torch.nn.Module) -> int:

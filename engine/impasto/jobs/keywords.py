@@ -80,6 +80,8 @@ class RunKeywords(TypedDict, total=False):
     """Compile the objective with ``torch.compile``."""
     tile: Literal["auto", "off"] | int
     """Side of the tiles that a large picture is computed in, pixels."""
+    max_memory: str | None
+    """Memory that a run may take at its peak, as ``8GB``; None takes what is free."""
     plugin: Texts
     """Plugins to load: files ending in ``.py``, or modules."""
     load: str

@@ -5,14 +5,15 @@ from __future__ import annotations
 from impasto.host.offer import hookimpl
 from impasto.optimization.memory import configure_malloc
 from impasto.optimization.stages import Stage
+from impasto.optimization.state import Run
 
 
 class ConfigureMalloc:
     """Sets the allocator at the beginning of each stage, by the stage's number of pixels."""
 
     @hookimpl
-    def impasto_before_stage(self, stage: Stage) -> None:
-        before_stage(stage)
+    def impasto_before_stage(self, run: Run, stage: Stage) -> None:
+        configure_malloc(stage.width * stage.height, tiled=run.objective.tile is not None)
 
 
 def before_stage(stage: Stage) -> None:

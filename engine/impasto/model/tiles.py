@@ -157,6 +157,8 @@ class TiledSummaries:
                 above = laid_out(output, below, block.stride) if above is None else above
                 inner, outer = band.at(block.stride)
                 above[:, :, outer] = output[:, :, inner]
+            # Not held while the next band is computed.
+            del features, output
         return above
 
     def _hold(self, blocks: Sequence[Block]) -> None:
@@ -218,6 +220,8 @@ class TiledSummaries:
                     torch.autograd.backward(roots, gradients)
                 assert given.grad is not None
                 gradient[:, :, rows] += given.grad
+            # Not held while the next band is computed.
+            del given, features, output, roots, gradients
         return gradient
 
     def _roots(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,35 +22,54 @@ MAPPED_LARGE, MAPPED_SMALL = 8 * 2**20, 32 * 2**20
 """Bytes from which on an allocation is mapped by itself, in a large stage and in a small one."""
 KEPT_LARGE, KEPT_SMALL = 2 * MAPPED_LARGE, 2**30
 """Bytes of free memory at the top of the heap that are kept, in a large stage and in a small one."""
+MAPPED_TILED, KEPT_TILED = 2**20, 2 * 2**20
+"""The same in tiles."""
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 """The parameters of ``mallopt`` in ``malloc.h``."""
 
 
-def configure_malloc(pixels: int) -> None:
+def configure_malloc(pixels: int, tiled: bool = False) -> None:
     """Configure the C library's allocator: a small stage keeps what it frees, a large one returns it.
 
     Memory that goes back to the system is cleared before the process gets it again. Measured at 512 × 384
     pixels, two runs each in turns: steps take 0.97 to 1.00 times as long if nothing goes back, and the
     peak is the same. In a large stage, though, free blocks of sizes that do not fit each other would pile
     up. At 1024 × 768 pixels, in the same way: 2.3 GB at the peak and 3.7 s a step as it is; 2.9 GB and
-    3.3 s with the limits of a small stage; 3.3 GB and 3.1 s if nothing at all went back.
+    3.3 s with the limits of a small stage; 3.3 GB and 3.1 s if nothing at all went back. In tiles of 256
+    smaller blocks pile up, too: 0.07 of 1.9 GB.
 
     It does nothing unless the C library is GNU's, and changes the whole process: a command may call it,
     a library should not.
 
     Args:
         pixels: number of pixels of the stage.
+        tiled: whether it is worked on in tiles.
     """
     if sys.platform != "linux":
         return
     library = ctypes.CDLL(None)
     if not hasattr(library, "malloc_trim"):
         return
-    large = pixels >= LARGE
-    library.mallopt(M_MMAP_THRESHOLD, MAPPED_LARGE if large else MAPPED_SMALL)
-    library.mallopt(M_TRIM_THRESHOLD, KEPT_LARGE if large else KEPT_SMALL)
+    mapped, kept = (
+        (MAPPED_TILED, KEPT_TILED) if tiled
+        else (MAPPED_LARGE, KEPT_LARGE) if pixels >= LARGE
+        else (MAPPED_SMALL, KEPT_SMALL)
+    )  # fmt: skip
+    library.mallopt(M_MMAP_THRESHOLD, mapped)
+    library.mallopt(M_TRIM_THRESHOLD, kept)
     # Free blocks of the last stage do not fit the allocations of this one.
     library.malloc_trim(0)
+
+
+def resident_bytes() -> int:
+    """Memory of this process now; where the system does not tell, the most that it had so far."""
+    table = Path("/proc/self/statm")
+    if table.is_file():
+        return int(table.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    import resource  # Not on Windows.
+
+    most: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most
 
 
 def is_out_of_memory(error: BaseException) -> bool:

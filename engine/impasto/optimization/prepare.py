@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -37,7 +36,7 @@ from impasto.optimization.stages import Stage, plan_stages
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_files import fitting_statistics
 from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture, visible_part
-from impasto.optimization.tiling import choose_tile
+from impasto.optimization.tiling import fit_into_memory
 from impasto.settings.input_files import option_texts
 from impasto.settings.settings import Settings
 
@@ -97,7 +96,7 @@ def prepare(
     stages = plan_stages(settings, *shape, objective.extractor.smallest_side)
     check_pixels(settings, stages, photos, objective.extractor.smallest_side)
     check_sides(settings, stages, photos, objective.extractor.smallest_side)
-    settings = replace(settings, tile=choose_tile(settings, objective, stages[-1], device))
+    settings = fit_into_memory(settings, host, objective, stages[-1], device)
     objective.tile = settings.tile if isinstance(settings.tile, int) else None
     if max(stages[-1].width, stages[-1].height) > max(shape):
         logger.info("the content picture is smaller than the result and is enlarged")

@@ -3,42 +3,56 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from impasto.errors import SettingsError
 from impasto.files.control_groups import group_folders, lines_of
+from impasto.host.host import Host
 from impasto.model.objective import Objective
 from impasto.model.tiles import refuse_tiles
-from impasto.optimization.memory import LARGE
+from impasto.optimization.memory import LARGE, resident_bytes
 from impasto.optimization.stages import Stage
 from impasto.optimization.tensor_memory import LiveTensors
+from impasto.settings.options import options_of
 from impasto.settings.settings import Settings
+from impasto.settings.spec import Spec
 
 logger = logging.getLogger("impasto")
 
-TILE = 512
-"""Side of the tiles that ``auto`` takes, pixels."""
+TILES = (1024, 512, 256, 128)
+"""Sides of the tiles that ``auto`` chooses from, pixels; the largest that fits takes the least time."""
 OVERHEAD = 1.45
 """Beyond the tensors themselves: what the allocator holds back between them, and the workspace of oneDNN.
 Measured at 256, 512 and 1024 pixels on two cores."""
 OF_A_PIXEL = 600
 """Bytes that canvas, L-BFGS with its history of 20 steps, targets and averages keep of a pixel, at most."""
+OF_HALF = 240
+"""Bytes of these that a history in bfloat16 saves."""
+HISTORY = "history_precision"
+"""Option of an optimizer by which its history takes half as much memory, as ``lbfgs`` has it."""
 
 
-def choose_tile(
-    settings: Settings, objective: Objective, stage: Stage, device: torch.device
-) -> int | Literal["auto", "off"]:
-    """The setting ``tile`` that a run has: what was asked for, or what ``auto`` comes to in a large picture.
+def fit_into_memory(
+    settings: Settings, host: Host, objective: Objective, stage: Stage, device: torch.device
+) -> Settings:
+    """The settings with the tile, and the precision of the optimizer's history, that a run gets.
+
+    A tile that was asked for stays. ``auto`` comes to ``off`` where the largest stage fits whole, to the
+    largest tile with which it fits, or to the smallest; and to a history in bfloat16 where it does not
+    fit without.
 
     Args:
         settings: of the run.
+        host: has the optimizer.
         objective: of the run; its losses and extractor have to be able to work in tiles.
         stage: the largest.
         device: of the run.
@@ -46,24 +60,77 @@ def choose_tile(
     Raises:
         SettingsError: tiles were asked for, and a loss or the extractor cannot be computed in tiles.
     """
-    if isinstance(settings.tile, int):
+    asked, budget = settings.tile, settings.max_bytes
+    if isinstance(asked, int):
         refuse(settings, objective)
-        return settings.tile
-    if settings.tile == "off" or stage.width * stage.height < LARGE:
-        return settings.tile
-    needed, free = needed_bytes(objective, stage), free_bytes(device)
-    if free is None or needed <= free:
-        return "off"
-    needs = (
-        f"{megabytes(needed)} for {stage.width} × {stage.height} pixels, {megabytes(free)} are free"
-    )
+    if budget is None and (asked != "auto" or stage.width * stage.height < LARGE):
+        return settings
+    allowed = allowed_bytes(budget, objective, device)
+    if allowed is None:
+        return settings if asked != "auto" else replace(settings, tile="off")
+    sides, reason = sides_to_try(settings, objective)
+    needs = cache(lambda side: needed_bytes(objective, stage, side))
+    halves = [False, True] if has_history(settings, host) else [False]
+    saved = OF_HALF * stage.width * stage.height
+    choices = list(itertools.product(halves, sides))
+    fitting = (one for one in choices if needs(one[1]) - one[0] * saved <= allowed)
+    half, side = chosen = next(fitting, choices[-1])
+    needed = needs(side) - half * saved
+    said = f"{megabytes(needed)} for {stage.width} × {stage.height} pixels, {left(allowed, budget)}"
+    if needed > allowed:
+        logger.warning("memory may run out (%s)%s", said, reason)
+    if chosen != choices[0]:
+        tile = [f"tile {side}"] if side != sides[0] else []
+        history = ["the optimizer's history in bfloat16"] if half else []
+        logger.info("%s: %s", ", ".join([*tile, *history]), said)
+    if half:
+        kept = {**settings.optimizer.options, HISTORY: "bfloat16"}
+        settings = replace(settings, optimizer=Spec(settings.optimizer.name, kept))
+    return replace(settings, tile=side or "off")
+
+
+def sides_to_try(settings: Settings, objective: Objective) -> tuple[list[int | None], str]:
+    """The tiles that a run may have, None for none, in the order of their time; and why there are none."""
+    if settings.tile != "auto":
+        return [None if settings.tile == "off" else settings.tile], ""
     try:
         refuse(settings, objective)
     except SettingsError as error:
-        logger.warning("memory may run out (%s), and not in tiles: %s", needs, error)
-        return "off"
-    logger.info("tile %d: %s", TILE, needs)
-    return TILE
+        return [None], f"; not in tiles: {error}"
+    return [None, *TILES], ""
+
+
+def has_history(settings: Settings, host: Host) -> bool:
+    """Whether the optimizer has a history that can be kept in bfloat16, and nobody chose how it is."""
+    optimizer = settings.optimizer
+    if optimizer.is_object or HISTORY in optimizer.options:
+        return False
+    options = options_of(host.find("optimizer", optimizer.name).offer.factory, given_by_host=1)
+    return HISTORY in [option.name for option in options]
+
+
+def allowed_bytes(budget: int | None, objective: Objective, device: torch.device) -> int | None:
+    """Bytes that a run may take beyond what its process has, or the GPU's memory; None if unknown.
+
+    Args:
+        budget: that the user set; None takes what is free.
+        objective: is run once, since a network may keep its weights in another form, too.
+        device: of the run.
+    """
+    side = max(64, objective.extractor.smallest_side)
+    with torch.no_grad():
+        objective.features(torch.zeros(1, 3, side, side, device=device))
+    if budget is None:
+        return free_bytes(device)
+    taken = resident_bytes()
+    if device.type == "cuda":
+        taken = torch.cuda.memory_reserved(device)
+    return max(0, budget - taken)
+
+
+def left(allowed: int, budget: int | None) -> str:
+    """What may be taken, for a line of text."""
+    return f"{megabytes(allowed)} are {'free' if budget is None else 'left of the most'}"
 
 
 def refuse(settings: Settings, objective: Objective) -> None:
@@ -86,12 +153,18 @@ def refuse(settings: Settings, objective: Objective) -> None:
         )
 
 
-def needed_bytes(objective: Objective, stage: Stage) -> int:
-    """Bytes that a stage takes beyond what the process has, if its features are held whole.
+def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
+    """Bytes that a stage takes beyond what the process has.
 
     The objective is evaluated on torch's ``meta`` device: shapes without values.
+
+    Args:
+        objective: of the run.
+        stage: the largest.
+        tile: side of the tiles; None holds the features of the whole picture.
     """
     shapes = copy.deepcopy(objective).to("meta")
+    shapes.tile = tile
     image = torch.empty(1, 3, stage.height, stage.width, device="meta", requires_grad=True)
     live = LiveTensors()
     with live:

@@ -36,6 +36,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "precision": "auto, float32, bfloat16 or float16.",
         "compile": "",
         "tile": "",
+        "max_memory": "",
     },
     "Saving": {
         "checkpoint": "Folder that impasto resume continues from.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -63,6 +64,13 @@ def _width_and_height(value: object) -> object:
     return value.strip().lower().replace("×", "x") if isinstance(value, str) else value
 
 
+def _memory(value: object) -> object:
+    text = "".join(value.upper().split()) if isinstance(value, str) else ""
+    if value is not None and not re.fullmatch(r"\d{1,6}(\.\d{1,3})?[GM]B", text):
+        raise ValueError("must be a number of GB or MB, as 8GB or 900MB")
+    return text or None
+
+
 def _whole(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 
@@ -91,6 +99,7 @@ Sizes = Annotated[
 WidthAndHeight = Annotated[
     str, Field(title="WxH", pattern=r"^(1[6-9]|[2-9]\d|\d{3,7})x(1[6-9]|[2-9]\d|\d{3,7})$")
 ]
+Memory = Annotated[str, Field(title="8GB"), BeforeValidator(_memory)]
 Size = Annotated[
     Annotated[int, Field(ge=16)] | Literal["original"] | WidthAndHeight,
     BeforeValidator(_width_and_height),
@@ -189,6 +198,9 @@ class Settings:
     ] = "auto"
     """Compute features of a large picture in tiles of about N × N pixels, which takes less memory and more
     time, and gives the same picture but for rounding. auto does so where memory would not suffice."""
+    max_memory: Memory | None = None
+    """Memory that a run may take at its peak, as 8GB or 900MB; on a GPU that of the GPU. Without it, what is
+    free. Where it does not suffice, tile auto takes tiles, and lbfgs keeps its steps in bfloat16."""
     plugin: Texts = ()
     """Plugin to load: a file ending in .py, or a module. May be given several times."""
     load: str = "all"
@@ -211,6 +223,13 @@ class Settings:
             return (self.size, self.size)
         width, times, height = self.size.partition("x")
         return (int(width), int(height)) if times else None
+
+    @property
+    def max_bytes(self) -> int | None:
+        """Bytes of ``max_memory``; None where that is not set."""
+        if self.max_memory is None:
+            return None
+        return round(float(self.max_memory[:-2]) * {"GB": 1e9, "MB": 1e6}[self.max_memory[-2:]])
 
     @property
     def wraps(self) -> tuple[int, ...]:

@@ -29,6 +29,9 @@ from impasto_plugins.optimizers.strong_wolfe import line_search as strong_wolfe
 logger = logging.getLogger("impasto")
 
 LineSearch = Literal["strong_wolfe"]
+HistoryPrecision = Literal["full", "bfloat16"]
+AT_ONCE = 2**20
+"""Numbers of a pair in bfloat16 that are worked on at once."""
 
 SMALLEST_COSINE = 1e-4
 """Smallest cosine between a step and its change of gradient: below it, curvature is rounding error."""
@@ -77,6 +80,7 @@ class LBFGS(torch.optim.Optimizer):
         max_step: float = math.inf,
         first_step: float = 0.0,
         precondition: bool = False,
+        history_precision: HistoryPrecision = "full",
     ) -> None:
         """Take the parameters, which must be contiguous.
 
@@ -92,12 +96,17 @@ class LBFGS(torch.optim.Optimizer):
                 parameters together move by one at most.
             precondition: whether directions start from an inverse Hessian that is diagonal by band of
                 frequency, and not from a multiple of the identity.
+            history_precision: ``full``, that of the parameters, or ``bfloat16``, with which pairs of float32
+                take half as much memory.
         """
         super().__init__(parameters, {"lr": lr})
         if len(self.param_groups) != 1:
             raise ValueError("L-BFGS takes one group of parameters")
         self.history_size, self.line_search_fn = history_size, line_search_fn
         self.max_step, self.first_step = max_step, first_step
+        self.history_precision = (
+            torch.bfloat16 if history_precision == "bfloat16" else self._parameters[0].dtype
+        )
         self.bands = FrequencyBands(self._parameters) if precondition else None
 
     @torch.no_grad()
@@ -156,9 +165,13 @@ class LBFGS(torch.optim.Optimizer):
             size = sum(parameter.numel() for parameter in self._parameters)
             memory.update(pairs=0, newest=-1, returns=0, shrink=1.0, first=math.nan, best=math.inf)
             # One block each, filled in turn: no memory is moved or asked for after the first step.
-            memory["moves"] = first.new_zeros(self.history_size, size)
-            memory["changes"] = first.new_zeros(self.history_size, size)
+            shape, precision = (self.history_size, size), self.history_precision
+            memory["moves"] = first.new_zeros(shape, dtype=precision)
+            memory["changes"] = first.new_zeros(shape, dtype=precision)
             memory["curvatures"] = first.new_zeros(self.history_size)
+        for name in ("moves", "changes"):
+            # torch gives a state that it loads the precision of the parameters.
+            memory[name] = memory[name].to(self.history_precision)
         return memory
 
     def _told_by_the_device(
@@ -170,6 +183,9 @@ class LBFGS(torch.optim.Optimizer):
         if known:
             # From where the canvas is now, not where it was sent: it may have been clipped in between.
             move, change = point - memory["point"], gradient - memory["gradient"]
+            if self.history_precision != point.dtype:
+                # Rounded as they are kept, so that curvatures are those of what is kept.
+                move, change = (one.to(self.history_precision).to(one) for one in (move, change))
             numbers += [memory["slope"], move @ change, move @ move, change @ change]
         value, total, *more = torch.stack(numbers).tolist()
         if known and more[0] > 0:
@@ -217,15 +233,15 @@ class LBFGS(torch.optim.Optimizer):
         slots = [(memory["newest"] - age) % self.history_size for age in range(memory["pairs"])]
         weights = {}
         for slot in slots:
-            weights[slot] = memory["moves"][slot] @ direction / memory["curvatures"][slot]
-            direction.addcmul_(memory["changes"][slot], weights[slot], value=-1)
+            weights[slot] = _dot(memory["moves"][slot], direction) / memory["curvatures"][slot]
+            _add(direction, memory["changes"][slot], -weights[slot])
         if slots and self.bands is not None:
             direction = self.bands.multiplied(direction, memory["factors"])
         elif slots:
             direction.mul_(memory["scale"])
         for slot in reversed(slots):
-            weight = memory["changes"][slot] @ direction / memory["curvatures"][slot]
-            direction.addcmul_(memory["moves"][slot], weights[slot] - weight)
+            weight = _dot(memory["changes"][slot], direction) / memory["curvatures"][slot]
+            _add(direction, memory["moves"][slot], weights[slot] - weight)
         return direction
 
     def _first_length(self, direction: Tensor, gradient: Tensor, uphill: Tensor) -> Tensor:
@@ -317,6 +333,23 @@ def _wide(number: Tensor) -> Tensor:
     return number if number.device.type == "mps" else number.double()
 
 
+def _dot(kept: Tensor, vector: Tensor) -> Tensor:
+    """The product of a vector that is kept, (n,), with another, (n,)."""
+    if kept.dtype == vector.dtype:
+        return kept @ vector
+    parts = zip(torch.split(kept, AT_ONCE), torch.split(vector, AT_ONCE), strict=True)
+    return torch.stack([part.to(vector) @ other for part, other in parts]).sum()
+
+
+def _add(vector: Tensor, kept: Tensor, factor: Tensor) -> None:
+    """Add a multiple of a vector that is kept, (n,), to another, (n,), in place."""
+    if kept.dtype == vector.dtype:
+        vector.addcmul_(kept, factor)
+        return
+    for part, other in zip(torch.split(kept, AT_ONCE), torch.split(vector, AT_ONCE), strict=True):
+        other.addcmul_(part.to(vector), factor)
+
+
 def lbfgs(
     parameters: list[Tensor],
     lr: Annotated[float, Field(gt=0, description="length of a step")] = 1.0,
@@ -337,9 +370,16 @@ def lbfgs(
         bool,
         Field(description="start from curvature by band of frequency, measured from the steps"),
     ] = False,
+    history_precision: Annotated[
+        HistoryPrecision,
+        Field(description="bfloat16 takes half the memory; max_memory chooses it where needed"),
+    ] = "full",
 ) -> torch.optim.Optimizer:
     """L-BFGS, which returns to the best picture should the loss explode."""
-    return LBFGS(parameters, lr, history_size, line_search_fn, max_step, first_step, precondition)
+    return LBFGS(
+        parameters, lr, history_size, line_search_fn, max_step, first_step, precondition,
+        history_precision,
+    )  # fmt: skip
 
 
 @impasto.hookimpl

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import impasto
 from helpers import SHALLOW, Invoke, Pair
@@ -204,3 +206,31 @@ def test_options_from_the_command_line(invoke: Invoke, pair: Pair, tmp_path: Pat
         done = invoke(*base, bad)
         assert done.status == 1
         assert complaint in done.error
+
+
+def test_a_history_in_bfloat16_takes_half_the_memory_and_goes_on_from_a_state() -> None:
+    def run(steps: int, precision: str, state: dict[str, Any] | None = None) -> Any:
+        point = nn.Parameter(torch.linspace(-2, 2, 50))
+        scale = torch.linspace(1, 30, 50)
+        optimizer = LBFGS([point], history_size=5, history_precision=precision)  # type: ignore[arg-type]
+        if state is not None:
+            point.data.copy_(state["point"])
+            optimizer.load_state_dict(state["optimizer"])
+
+        def closure() -> Tensor:
+            optimizer.zero_grad()
+            loss = (scale * point.square()).sum()
+            torch.autograd.backward(loss)
+            return loss
+
+        losses = [optimizer.step(closure).item() for _ in range(steps)]
+        kept = {"point": point.detach().clone(), "optimizer": copy.deepcopy(optimizer.state_dict())}
+        return losses, kept, optimizer.state[point]["moves"]
+
+    full, _, wide = run(30, "full")
+    half, _, narrow = run(30, "bfloat16")
+    assert narrow.nbytes == wide.nbytes / 2
+    assert half[-1] < full[0] / 1e6
+    assert half != full
+    first, state, _ = run(12, "bfloat16")
+    assert first + run(18, "bfloat16", state)[0] == half
