@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attacks import documents, outputs, signals
+from attacks import batches, documents, outputs, signals
 from attacks.attack import Attack, attacked
 from fuzzing import TRIED, many, quiet
 
 __all__ = ["quiet"]
 
-ATTACKS: list[Attack] = [*documents.ATTACKS, *outputs.ATTACKS, *signals.ATTACKS]
+ATTACKS: list[Attack] = [*documents.ATTACKS, *outputs.ATTACKS, *signals.ATTACKS, *batches.ATTACKS]
 """The whole table."""
 
 SAMPLE = int(os.environ.get("ATTACKS", "40"))

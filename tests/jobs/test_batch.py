@@ -146,6 +146,24 @@ ROW = "photos/photos0.png,paintings/paintings0.png"
         (f"content,style,style\n{ROW},b.png", "file 'jobs.csv' has the name 'style' in two columns"),
         (f"content,style,init\n{ROW},none.png", "row 1: picture 'none.png' does not exist"),
         (f"content,style\n{ROW}\nphotos,paintings/paintings0.png", "row 2: picture 'photos' is a folder"),
+        (f"content,style\n{ROW}\nphotos/notes.txt,paintings/paintings0.png",
+         "row 2: 'photos/notes.txt' is not a picture in a format that is read"),
+        (f"content,style\n{ROW}\nphotos/photos0.png,cut.png",
+         "row 2: picture 'cut.png' cannot be read: image file is tr"),
+        (f"content,style\n{ROW}\nphotos/photos0.png,page.jpg",
+         "row 2: 'page.jpg' is not a picture in a format"),
+        (f"content,style\n{ROW}\nphotos/photos0.png,empty.style",
+         "row 2: file 'empty.style' is not a style file"),
+        (f"content,style\n{ROW}\ntiny.tif,paintings/paintings0.png",
+         "row 2: picture 'tiny.tif' is 9 × 8 pixels; each side needs at least 16"),
+        (f"content,style,output,depth\n{ROW},a.png,16\n{ROW},b.jpg,16",
+         "row 2: output 'b.jpg': JPEG has 8 bits"),
+        (f"content,style,output,device\n{ROW},a.png,\n{ROW},b.png,cuda:9",
+         "row 2: device 'cuda:9' cannot be used here"),
+        (f"content,style,output\n{ROW},a.png\n{ROW},a.png/b.png",
+         "row 2: output 'a.png/b.png': 'a.png' is the picture of row 1, no folder"),
+        ("style,output\npaintings/paintings0.png,a.png",
+         "row 1: loss 'content' compares with a content picture"),
     ],
 )  # fmt: skip
 def test_what_is_refused_before_the_first_job(
@@ -153,6 +171,10 @@ def test_what_is_refused_before_the_first_job(
 ) -> None:
     Path("jobs.csv").write_text(text)
     Path("notes.csv").write_text("mine")
+    Path("cut.png").write_bytes(Path("photos/photos0.png").read_bytes()[:-20])
+    Path("page.jpg").write_text("<html><body>Not found</body></html>")
+    Path("empty.style").touch()
+    drawn(9, 8, seed=1).save("tiny.tif")
     done = invoke("batch", "jobs.csv", "--folder", "results", *TINY)
     assert complaint in refused(done)
     assert not list(Path().glob("results/*.png"))

@@ -56,6 +56,26 @@ def xmp_in(data: bytes, name: str, max_pixels: int) -> bytes:
         return upright_xmp(opened.info.get("xmp"))
 
 
+def size_in(data: bytes, name: str, max_pixels: int) -> tuple[int, int]:
+    """Width and height of a picture file, pixels, as far as possible without decoding it.
+
+    What is turned by its orientation may have them the other way around.
+
+    Raises:
+        As :func:`decode` does, for what can be seen without its pixels.
+    """
+    check_jpeg_xl(data, max_pixels)
+    if data.startswith(png.SIGNATURE):
+        return png.png_size(data, max_pixels)
+    if is_tiff(data):
+        try:
+            return tiff.tiff_size(data, max_pixels)
+        except tiff.RawFileError:
+            raise PictureError(f"picture '{name}' {RAW_ADVICE}") from None
+    with open_added(data) or open_known(data, name) as opened:
+        return opened.size
+
+
 def is_tiff(data: bytes) -> bool:
     """Whether a file begins as a TIFF or a BigTIFF does."""
     return data.startswith(tiff.SIGNATURES)

@@ -43,10 +43,7 @@ def decode_png(data: bytes, name: str, max_pixels: int) -> DecodedImage:
         Image.DecompressionBombError: it has more pixels than ``max_pixels``.
         Exception: it is damaged.
     """
-    width, height = struct.unpack_from(">2I", data, 16)
-    if width * height > max_pixels:
-        raise Image.DecompressionBombError
-    chunks = read_chunks(data)
+    chunks = chunks_within(data, max_pixels)
     if any(kind == b"acTL" for kind, _ in chunks):
         logger.info("picture '%s' has several frames; the first one is used", name)
     needed = [written_chunk(kind, body) for kind, body in chunks if kind in PIXELS]
@@ -56,6 +53,26 @@ def decode_png(data: bytes, name: str, max_pixels: int) -> DecodedImage:
     return replace(
         image, exif=_exif(chunks), xmp=png_xmp(data, name), profile=_profile(chunks, name)
     )
+
+
+def png_size(data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Width and height of a PNG, pixels; all of its chunks are looked at.
+
+    Raises:
+        Image.DecompressionBombError: it has more pixels than ``max_pixels``.
+        Exception: it is damaged or cut short.
+    """
+    header = chunks_within(data, max_pixels)[0][1]
+    width, height = struct.unpack_from(">2I", header)
+    return width, height
+
+
+def chunks_within(data: bytes, max_pixels: int) -> Chunks:
+    """The chunks of a PNG that has no more pixels than a number; see :func:`read_chunks`."""
+    width, height = struct.unpack_from(">2I", data, 16)
+    if width * height > max_pixels:
+        raise Image.DecompressionBombError
+    return read_chunks(data)
 
 
 def png_xmp(data: bytes, name: str) -> bytes:

@@ -23,7 +23,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from impasto.errors import PictureError
-from impasto.images.decoding import decode, xmp_in
+from impasto.images.decoding import decode, size_in, xmp_in
 from impasto.images.icc import Samples, embeddable, to_srgb
 from impasto.images.metadata import kept_exif
 from impasto.images.pillow_formats import decode_opened
@@ -95,6 +95,33 @@ def open_picture(
     return replace(photo, checksum=hashlib.sha256(data).hexdigest())
 
 
+def check_picture(
+    path: str | os.PathLike[str],
+    max_megapixels: float = MAX_MEGAPIXELS,
+    smallest_side: int = SMALLEST_SIDE,
+) -> None:
+    """Refuse what :func:`open_picture` would, as far as that is seen without decoding the pixels.
+
+    Raises:
+        PictureError: no such file, not a picture, too small or too large.
+    """
+    data = _contents(path, max_megapixels)
+    with _clear_lines(path, max_megapixels), _pillow_limits(max_megapixels):
+        refuse_small(str(path), *size_in(data, str(path), int(max_megapixels * 1e6)), smallest_side)
+
+
+def refuse_small(name: str, width: int, height: int, smallest_side: int) -> None:
+    """Refuse a picture with a side that is too short.
+
+    Raises:
+        PictureError: with its size.
+    """
+    if min(width, height) < smallest_side:
+        raise PictureError(
+            f"picture '{name}' is {width} × {height} pixels; each side needs at least {smallest_side}"
+        )
+
+
 @contextmanager
 def _clear_lines(path: str | os.PathLike[str], max_megapixels: float) -> Iterator[None]:
     try:
@@ -111,6 +138,11 @@ def _clear_lines(path: str | os.PathLike[str], max_megapixels: float) -> Iterato
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PictureError(f"picture '{path}' cannot be read: {reason}") from None
+
+
+def largest_file(max_megapixels: float) -> float:
+    """Bytes of the largest file that can be a picture within the limit."""
+    return max_megapixels * 1e6 * LARGEST_PIXEL
 
 
 def read_xmp(path: str | os.PathLike[str], max_megapixels: float = MAX_MEGAPIXELS) -> bytes:
@@ -158,7 +190,7 @@ def _contents(path: str | os.PathLike[str], max_megapixels: float) -> bytes:
             raise PictureError(f"picture '{path}' is {what}")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
-            if size > max_megapixels * 1e6 * LARGEST_PIXEL:
+            if size > largest_file(max_megapixels):
                 raise _too_large(path, max_megapixels)
             # Files that the system generates, as in /proc, have no size.
             data = file.read(size)
@@ -177,10 +209,7 @@ def _photo(decoded: DecodedImage, name: str, smallest_side: int = SMALLEST_SIDE)
     turned = decoded.exif.get(ORIENTATION)
     samples = upright(decoded.samples, turned)
     height, width = samples.shape[:2]
-    if min(width, height) < smallest_side:
-        raise PictureError(
-            f"picture '{name}' is {width} × {height} pixels; each side needs at least {smallest_side}"
-        )
+    refuse_small(name, width, height, smallest_side)
     image = _tensor(to_srgb(samples, decoded.color_model, profile, name))
     alpha = None
     if decoded.alpha is not None and not (decoded.alpha == 1).all():

@@ -89,6 +89,19 @@ def decode_tiff(data: bytes, name: str, max_pixels: int) -> DecodedImage | None:
         return replace(image, exif=exif, xmp=_packet(page), profile=_tag(page, ICC_PROFILE))
 
 
+def tiff_size(data: bytes, max_pixels: int) -> tuple[int, int]:
+    """Width and height of the page that :func:`decode_tiff` decodes, pixels.
+
+    Raises:
+        As :func:`decode_tiff` does.
+    """
+    with TiffFile(BytesIO(data)) as file:
+        refuse_raw(file, data)
+        page = picture_page(file, "")
+        check_page(page, data, max_pixels)
+        return page.imagewidth, page.imagelength
+
+
 def tiff_xmp(data: bytes) -> bytes:
     """The XMP packet of a TIFF, or nothing.
 

@@ -63,15 +63,25 @@ def check_format(path: Path, depth: int, width: int, height: int) -> None:
     Raises:
         PictureError: too deep, or too long a side.
     """
+    check_depth(path, depth)
     kind = SUFFIXES[path.suffix.lower()]
-    if depth > 8 and kind not in ("PNG", "TIFF"):
-        raise PictureError(f"output '{path}': {kind} has 8 bits; 16 go into .png and .tiff")
     longest = LONGEST_SIDE.get(kind)
     if longest is not None and max(width, height) > longest:
         raise PictureError(
             f"output '{path}': {kind} holds sides of {longest} pixels at most, not {width} × {height};"
             " .png and .tiff hold more"
         )
+
+
+def check_depth(path: Path, depth: int) -> None:
+    """Refuse a depth that the format of an output cannot hold; an unknown suffix is left to others.
+
+    Raises:
+        PictureError: with the formats that can.
+    """
+    kind = SUFFIXES.get(path.suffix.lower(), "PNG")
+    if depth > 8 and kind not in ("PNG", "TIFF"):
+        raise PictureError(f"output '{path}': {kind} has 8 bits; 16 go into .png and .tiff")
 
 
 def write_picture(

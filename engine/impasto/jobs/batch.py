@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import time
@@ -14,19 +15,21 @@ from pathlib import Path
 from impasto.errors import ImpastoError, OutputError, PictureError, SettingsError, counted
 from impasto.files.outputs import Outputs
 from impasto.host.host import Host
-from impasto.images.writing import SUFFIXES
+from impasto.images.writing import SUFFIXES, check_depth
 from impasto.jobs.job import Job, at, refuse_same_outputs
 from impasto.jobs.manifest import Manifest, opened
 from impasto.jobs.own_files import claim_files
 from impasto.jobs.run import observed_host
 from impasto.jobs.signals import StopSignals
 from impasto.jobs.worker import Ended, Executor, Task
-from impasto.optimization.checks import check_specs
+from impasto.optimization.checks import check_content, check_specs
+from impasto.optimization.hardware import choose_device
 from impasto.optimization.initial_image import INITIAL_IMAGES
 from impasto.optimization.inputs import InputFiles
 from impasto.settings.input_files import files_of, picture_files
 from impasto.settings.settings import Settings
 from impasto.settings.spec import Spec
+from impasto.settings.style import STYLE_FILE
 from impasto.settings.trust import refuse_unnamed, refuse_writes_outside
 
 logger = logging.getLogger("impasto")
@@ -95,7 +98,7 @@ def paint_batch(
         ImpastoError: what is wrong, with the place of the job; several are logged, a line each.
         KeyboardInterrupt: it was stopped; what is done is in the manifest.
     """
-    hosts = check_jobs(jobs, observers)
+    hosts = check_jobs(jobs, observers, executor.same_machine)
     outputs = outputs or Outputs(force=force)
     outputs.reads(documents)
     with opened(folder) as manifest:
@@ -223,12 +226,15 @@ Hosts = dict[tuple[str, tuple[str, ...]], Host]
 """The hosts of jobs, by the settings ``load`` and ``plugin``."""
 
 
-def check_jobs(jobs: Sequence[Job], observers: Sequence[object] = ()) -> Hosts:
+def check_jobs(
+    jobs: Sequence[Job], observers: Sequence[object] = (), same_machine: bool = False
+) -> Hosts:
     """Refuse jobs with inputs that are not there, plugins or options that are not, or one output.
 
     Args:
         jobs: of a batch.
         observers: objects with hooks, for each run.
+        same_machine: whether the jobs are done on this machine, so that its devices have to do.
 
     Raises:
         ImpastoError: the first; see :func:`refuse`.
@@ -237,32 +243,58 @@ def check_jobs(jobs: Sequence[Job], observers: Sequence[object] = ()) -> Hosts:
         raise SettingsError("there are no jobs")
     errors: list[ImpastoError] = [*refuse_same_outputs(jobs)]
     hosts: Hosts = {}
+    checked = Checked()
     for job in jobs:
         one = job.settings
         try:
             key = (one.load, one.plugin)
             hosts[key] = hosts.get(key) or observed_host(*key, observers)
             check_specs(hosts[key], one)
-            check_pictures(one)
+            check_content(one, hosts[key])
+            check_depth(Path(job.output), one.depth)
+            if same_machine:
+                checked.device(one.device)
+            checked.pictures(one)
         except ImpastoError as error:
             errors.append(at(job.place, error))
     refuse(errors)
     return hosts
 
 
-def check_pictures(settings: Settings) -> None:
-    """Refuse pictures that are not there, the one to start from included, and folders.
+class Checked:
+    """Inputs and devices that were looked at: many jobs have the same, and each is looked at once."""
 
-    Raises:
-        PictureError: with the first.
-    """
-    names = picture_files(settings)
-    if settings.init.partition(":")[0].strip() not in INITIAL_IMAGES:
-        names.append(settings.init)
-    InputFiles(settings.max_megapixels).check_that_they_exist(names)
-    for name in names:
-        if os.path.isdir(name):
-            raise PictureError(f"picture '{name}' is a folder")
+    def __init__(self) -> None:
+        """Start with none."""
+        self.device = functools.cache(choose_device)
+        self._file = functools.cache(check_input)
+
+    def pictures(self, settings: Settings) -> None:
+        """Refuse inputs that are not there or no pictures, the one to start from included.
+
+        Raises:
+            PictureError: with the first.
+        """
+        names = picture_files(settings)
+        if settings.init.partition(":")[0].strip() not in INITIAL_IMAGES:
+            names.append(settings.init)
+        for name in names:
+            if error := self._file(name, settings.max_megapixels):
+                raise PictureError(str(error), settings=error.settings)
+
+
+def check_input(name: str, max_megapixels: float) -> ImpastoError | None:
+    """What is wrong with a picture or style file; None if nothing is."""
+    files = InputFiles(max_megapixels)
+    try:
+        files.check_that_they_exist([name])
+        if name.lower().endswith(STYLE_FILE):
+            files.style_file(name)
+        else:
+            files.check(name)
+    except ImpastoError as error:
+        return error
+    return None
 
 
 def claim_outputs(jobs: Sequence[Job], manifest: Manifest, outputs: Outputs, hosts: Hosts) -> None:
@@ -325,7 +357,7 @@ def retry_batch(
         jobs = {key: job_of(manifest, key, plugins) for key in before}
         if not jobs:
             return Progress([], folder)
-        hosts = check_jobs(list(jobs.values()))
+        hosts = check_jobs(list(jobs.values()), same_machine=executor.same_machine)
         claim_outputs(list(jobs.values()), manifest, Outputs(), hosts)
         keys = [jobs[key].key if key in jobs else key for key in manifest.keys]
         manifest.plan(manifest.batch, list(jobs.values()), keys)

@@ -14,9 +14,10 @@ from typing import Any
 from impasto.errors import ImpastoError, SettingsError
 from impasto.files.names import default_output
 from impasto.files.urls import fetched, is_url
+from impasto.images.reading import largest_file
 from impasto.optimization.inputs import sha256
 from impasto.optimization.provenance import versions
-from impasto.settings.input_files import files_of
+from impasto.settings.input_files import files_of, picture_files
 from impasto.settings.plain_json import to_json
 from impasto.settings.settings import Settings, validate
 
@@ -87,8 +88,18 @@ def key_of(settings: Settings, output: str) -> str:
     """
     table = settings.as_table()
     chosen = {name: table[name] for name in table if name not in NOT_IN_KEYS}
-    files = {name: fetched(name) if is_url(name) else name for name in files_of(settings)}
-    inputs = {name: checksum(file) for name, file in files.items() if os.path.isfile(file)}
+    pictures = {*picture_files(settings), settings.init}
+    files = {
+        name: fetched(name) if name in pictures and is_url(name) else name
+        for name in files_of(settings)
+    }
+    largest = largest_file(settings.max_megapixels)
+    inputs = {
+        name: checksum(file)
+        for name, file in files.items()
+        # What is larger is refused before the first job, and would take long to read.
+        if os.path.isfile(file) and (name not in pictures or os.path.getsize(file) <= largest)
+    }
     # What is in an object of Python is not known: such a job is never one that was done before.
     once = secrets.token_hex(16) if settings.objects() else ""
     text = to_json([sorted(chosen.items()), sorted(inputs.items()), output, versions(), once])
@@ -119,4 +130,11 @@ def refuse_same_outputs(jobs: Sequence[Job]) -> list[SettingsError]:
         if before is not job:
             line = f"output '{job.output}' is that of {before.place}, too: give one another name"
             errors.append(at(job.place, SettingsError(line)))
+    for job in jobs:
+        for folder in PurePath(job.output).parents:
+            if (other := first.get(str(folder))) is not None:
+                line = (
+                    f"output '{job.output}': '{folder}' is the picture of {other.place}, no folder"
+                )
+                errors.append(at(job.place, SettingsError(line)))
     return errors

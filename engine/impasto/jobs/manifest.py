@@ -87,6 +87,10 @@ class Manifest:
             data = read_document(self.path, f"manifest '{self.path}'", LARGEST, OutputError)
             for line in self._lines(data):
                 self._take(line)
+            if unknown := [key for key in self.keys if key not in self.tables]:
+                raise OutputError(
+                    f"manifest '{self.path}' is damaged: it does not say what job '{unknown[0]}' is"
+                )
 
     def status(self, key: str) -> str:
         """What became of a job: ``waiting``, ``done``, ``failed`` or ``set aside``.
@@ -205,6 +209,8 @@ class Manifest:
                 raise self._damaged(number, complaint(error, "entry")) from None
             except ValueError as error:
                 raise self._damaged(number, str(error)) from None
+            if "settings" in line and (missing := {"job", "output", "place"} - line.keys()):
+                raise self._damaged(number, f"the entry '{min(missing)}' must be given")
             if line.get("format", FORMAT) != FORMAT:
                 raise OutputError(f"manifest '{self.path}' is of another version of Impasto")
             yield line

@@ -118,6 +118,9 @@ class Worker:
 class Executor(ABC):
     """Does the tasks of a batch: in this process, in others, or on other machines."""
 
+    same_machine = False
+    """Whether all workers are on this machine, so that a device that is missing here is refused at once."""
+
     @abstractmethod
     def run(
         self, tasks: Sequence[Task], began: Callable[[Task], None]

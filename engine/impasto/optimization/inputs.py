@@ -11,7 +11,7 @@ from pathlib import Path
 from impasto.errors import PictureError, RecipeError
 from impasto.files.sent import SENT
 from impasto.files.urls import fetched, is_url
-from impasto.images.reading import Photo, open_picture
+from impasto.images.reading import Photo, check_picture, open_picture
 from impasto.storage.style_file import StyleFile, read_style_file
 
 Stamp = tuple[int, int, int]
@@ -65,14 +65,19 @@ class InputFiles:
             PictureError: it cannot be read.
         """
         if name not in self._photos:
-            path = self.path(name)
-            try:
+            with self._called(name) as path:
                 photo = open_picture(path, self.max_megapixels)
-            except PictureError as error:
-                called = str(error).replace(path, os.path.join(self.folder, name))
-                raise PictureError(called, settings=error.settings) from None
             self._photos[name], self.checksums[name] = photo, photo.checksum
         return self._photos[name]
+
+    def check(self, name: str) -> None:
+        """Refuse a file that :meth:`picture` would, as far as that is seen without decoding it.
+
+        Raises:
+            PictureError: no such file, not a picture, too small or too large.
+        """
+        with self._called(name) as path:
+            check_picture(path, self.max_megapixels)
 
     def style_file(self, name: str) -> StyleFile:
         """Read a style file.
@@ -107,6 +112,16 @@ class InputFiles:
         """
         there = [name for name in names if os.path.isfile(self.path(name))]
         return {name: sha256(self.path(name)) for name in there}
+
+    @contextmanager
+    def _called(self, name: str) -> Iterator[str]:
+        """The path of a file; errors about it have the name that the settings have."""
+        path = self.path(name)
+        try:
+            yield path
+        except PictureError as error:
+            called = str(error).replace(path, os.path.join(self.folder, name))
+            raise PictureError(called, settings=error.settings) from None
 
     def _stamp(self, name: str) -> Stamp | None:
         with suppress(OSError, ValueError):

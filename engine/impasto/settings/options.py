@@ -6,17 +6,18 @@ into one line for the user.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from impasto.errors import PluginError, SettingsError, defined_at, unknown, with_place
@@ -76,22 +77,32 @@ def check_options(
     Raises:
         SettingsError: an unknown option, or a value that does not fit, with what is allowed.
     """
-    fields = _fields(factory, given_by_host)
+    # A batch of many jobs asks for the same ones again and again.
+    made = _schema if isinstance(factory, Hashable) else _schema.__wrapped__
+    annotations, model = made(factory, given_by_host)
     for name in values:
-        if name not in fields:
-            raise SettingsError(f"{what}: {unknown('option', name, fields)}")
-    given = {name: annotation for name, (annotation, _) in fields.items() if name in values}
+        if name not in annotations:
+            raise SettingsError(f"{what}: {unknown('option', name, annotations)}")
+    given = {name: annotation for name, annotation in annotations.items() if name in values}
     refuse_flags(values, given, f"{what}: option")
-    definitions: dict[str, Any] = {
-        name: (_readable(annotation), default) for name, (annotation, default) in fields.items()
-    }
-    model = create_model("Options", __config__=_STRICT, **definitions)
-    annotations = {name: annotation for name, (annotation, _) in fields.items()}
     try:
         checked = model.model_validate(dict(values))
     except ValidationError as error:
         raise SettingsError(f"{what}: {complaint(error, 'option', annotations)}") from None
     return {name: getattr(checked, name) for name in checked.model_fields_set}
+
+
+@functools.lru_cache(maxsize=256)
+def _schema(
+    factory: Callable[..., object], given_by_host: int
+) -> tuple[Mapping[str, Any], type[BaseModel]]:
+    """The types of a factory's options by name, and the model that checks values of them."""
+    fields = _fields(factory, given_by_host)
+    definitions: dict[str, Any] = {
+        name: (_readable(annotation), default) for name, (annotation, default) in fields.items()
+    }
+    model = create_model("Options", __config__=_STRICT, **definitions)
+    return {name: annotation for name, (annotation, _) in fields.items()}, model
 
 
 def refuse_flags(values: Mapping[str, object], annotations: Mapping[str, Any], noun: str) -> None:

@@ -10,6 +10,8 @@ import impasto
 class Local(impasto.Executor):
     """One after another in this process."""
 
+    same_machine = True
+
     def __init__(self) -> None:
         self.worker = impasto.Worker()
 

@@ -28,6 +28,8 @@ PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE"}
 class Processes(impasto.Executor):
     """In several processes of this machine; one that is killed takes none of the others with it."""
 
+    same_machine = True
+
     def __init__(
         self,
         workers: Annotated[int, Field(ge=1, description="processes at once")] = 2,

@@ -32,6 +32,9 @@ from impasto_plugins.executors.ray_cluster import Cluster, check_reachable
 
 logger = logging.getLogger("impasto")
 
+SIGN = "seen-"
+"""How files begin by which a worker shows that it sees the folder of results."""
+
 NEWS = 1.0
 """Seconds between looks at what workers made so far that do not see the folders."""
 
@@ -57,7 +60,7 @@ class Ray(impasto.Executor):
         require("ray", "ray", "executor 'ray'")
         check_reachable(address)
         self.address, self.cpus, self.gpus, self.workers = address, cpus, gpus, workers
-        self.folder = folder
+        self.folder, self.same_machine = folder, not address
         self.cluster: Cluster | None = None
         self.seats: list[Seat] = []
         self.ships = False
@@ -109,6 +112,9 @@ class Ray(impasto.Executor):
         if not self.address:
             wanted = wanted or max(1, torch.get_num_threads() // self.cpus)
         if self.cluster is None:
+            for sign in Path(tasks[0].folder, ".impasto").glob(f"{SIGN}*"):
+                # Of a call that was killed.
+                sign.unlink(missing_ok=True)
             self.cluster = Cluster(self.address, (wanted or 1) * self.cpus, self.gpus)
         room = self.cluster.room(self.cpus, self.gpus)
         if not room:
@@ -209,7 +215,7 @@ class Seat:
             concurrency_groups={"besides": 2}, runtime_env={"env_vars": variables},
         )(Painter)  # fmt: skip
         self.actor = made.remote(os.getcwd(), cpus)
-        self.sign = Path(folder, ".impasto", f"seen-{secrets.token_hex(8)}")
+        self.sign = Path(folder, ".impasto", f"{SIGN}{secrets.token_hex(8)}")
         self.task: impasto.Task | None = None
         self.ships, self.is_ready = ships, False
         self.news: Any = None

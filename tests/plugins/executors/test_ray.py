@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from helpers import Invoke, Outcome, drawn, refused, same_threads
 from impasto.storage.checkpoint import read_checkpoint
 
 TWO = ("--executor", "ray:workers=2")
+SHIPPED = ("--executor", "ray:workers=2,folder=shipped")
 SECONDS = 500
 """Of the clock: what takes longer hangs, on a busy machine, too."""
 
@@ -48,16 +50,21 @@ def plain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     assert not [path for number in STARTED for path in Path("/tmp").glob(f"impasto-*-{number}-*")]
 
 
-def processes() -> list[str]:
-    """Those that this test started, and their children."""
-    found = []
+def processes() -> dict[int, str]:
+    """Those that this test started, and their children: their commands by their numbers."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             if f"{MARK}={os.getcwd()}\0".encode() in (path / "environ").read_bytes():
-                found.append((path / "cmdline").read_text())
+                found[int(path.name)] = (path / "cmdline").read_text()
         except OSError:
             continue
     return found
+
+
+def painters() -> list[int]:
+    """The numbers of workers that do a job."""
+    return [number for number, command in processes().items() if "ray::Painter.do" in command]
 
 
 def wait_until(what: Callable[[], object]) -> None:
@@ -99,11 +106,11 @@ def done_by(command: list[str]) -> Outcome:
     return end_of(started(command))
 
 
-def same_as_here(invoke: Invoke, *more: str) -> None:
+def same_as_here(invoke: Invoke, *more: str, names: Iterable[str] = ("0.png", "1.png")) -> None:
     """The pictures in the folder are those of the same jobs in this process."""
     done = invoke("batch", "plain.csv", "--folder", "here", *TINY, *more)
     assert done.status == 0, done.err
-    for name in ("0.png", "1.png"):
+    for name in names:
         assert Path(f"here/{name}").read_bytes() == Path(f"results/{name}").read_bytes()
 
 
@@ -164,6 +171,44 @@ def test_the_whole_is_killed_and_called_again(invoke: Invoke, plain: str) -> Non
     assert [line.get("status") for line in lines].count("done") == 3
 
 
+def kill_one(process: subprocess.Popen[str], chance: random.Random) -> bool:
+    """Kill a worker of a command at a random moment; whether there is one."""
+    wait_until(lambda: painters() or process.poll() is not None)
+    time.sleep(chance.uniform(0, 0.5))
+    for number in painters()[:1]:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+            return True
+    return False
+
+
+@pytest.mark.slow
+def test_forty_kills_lose_nothing(invoke: Invoke, plain: str) -> None:
+    rows = "\n".join(f"a.png,b.png,{number}.png,{number}" for number in range(24))
+    Path(plain).write_text(f"content,style,output,seed\n{rows}")
+    many = ("--steps", "60")
+    more = (*many, "--checkpoint-every", "0")
+    chance = random.Random(0)
+    killed = 0
+    for kills, executor in ((12, TWO), (13, SHIPPED), (12, SHIPPED)):
+        process = started(batch(plain, "results", *more, *executor))
+        killed += sum(kill_one(process, chance) for _ in range(kills)) + 1
+        process.kill()
+        end_of(process)
+    assert killed >= 30, "some may be done before they are killed"
+    done = done_by(batch(plain, "results", *more, *TWO))
+    if done.status:
+        assert "not painted" in done.error, done.err
+        retry = [sys.executable, "-m", "impasto", "batch", "retry", "results", "--plugin"]
+        done = done_by([*retry, "impasto.testing", *TWO])
+    assert done.status == 0, done.err
+    lines = list(map(json.loads, Path("results/manifest.jsonl").read_text().splitlines()))
+    ended = [line["output"] for line in lines if line.get("status") == "done"]
+    assert sorted(ended) == sorted(f"{number}.png" for number in range(24)), "each once"
+    assert os.listdir("results/.impasto") == ["lock"]
+    same_as_here(invoke, *many, names=ended)
+
+
 @pytest.mark.slow
 def test_ctrl_c_stops_after_the_step(invoke: Invoke, plain: str) -> None:
     # Many steps, so that it has to be stopped; no checkpoint in between.
@@ -178,9 +223,6 @@ def test_ctrl_c_stops_after_the_step(invoke: Invoke, plain: str) -> None:
     assert done.status == 130, done.err
     assert "0 of 2 jobs are done; the same call goes on with the rest" in done.err
     assert all(path.stat().st_mtime_ns > time for path, time in before.items()), "they were kept"
-
-
-SHIPPED = ("--executor", "ray:workers=2,folder=shipped")
 
 
 @pytest.mark.slow
