@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ def write(
     rotation: int = 0,
     width: int = 48,
     height: int = 36,
+    transfer: int = 0,
+    options: Mapping[str, str] | None = None,
 ) -> Path:
     """A film of the drawn clip.
 
@@ -38,11 +40,15 @@ def write(
         rotation: degrees by which it is shown turned, counterclockwise.
         width: pixels.
         height: pixels.
+        transfer: code point of the transfer characteristics; 0 is none.
+        options: of the container.
     """
-    with av.open(path, "w") as container:
+    with av.open(path, "w", options=dict(options or {})) as container:
         video = container.add_stream("libx264", 24, options={"crf": "4"})
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.time_base = Fraction(1, 24)
+        if transfer:
+            video.codec_context.color_trc = transfer
         if rotation:
             video.set_display_rotation(rotation)
         audio: Any = container.add_stream(sound, rate=16000) if sound else None

@@ -42,6 +42,7 @@ BUILT_IN = (
     "impasto_plugins.executors.processes",
     "impasto_plugins.executors.ray",
     "impasto_plugins.flows.dis",
+    "impasto_plugins.flows.raft",
     "impasto_profiling.profile",
 )
 

@@ -66,7 +66,7 @@ def test_each_frame_is_a_run_from_the_one_before(invoke: Invoke, film: Path) -> 
     held = [names.count("temporal") for names in losses]
     assert held == [0, 1, 2, 0], "the third is held to two; with the fifth a scene begins"
     assert shown[0]["init"] == shown[3]["init"] == "content"
-    assert shown[1]["init"] == shown[1]["loss"][-1]["picture"]
+    assert shown[1]["init"].endswith("-start.png")
     alone = invoke("rerun", "out_frames/frame_000003.png", "-o", "again.png", "--plugin",
                    "impasto.testing")  # fmt: skip
     assert alone.status == 0, alone.err
@@ -215,6 +215,28 @@ def cut_short(name: str) -> None:
     Path(name).write_bytes(data[: len(data) // 2])
 
 
+def cut_at_the_end(name: str) -> None:
+    """FFmpeg reads what is there without a word: the table of frames is at the beginning."""
+    data = films.write(
+        Path(f"whole{Path(name).suffix}"), range(48), options={"movflags": "faststart"}
+    )
+    Path(name).write_bytes(data.read_bytes()[: data.stat().st_size * 2 // 3])
+
+
+def sizes_in_a_film(name: str) -> None:
+    whole = [films.write(Path(f"{width}.h264"), width=width).read_bytes() for width in (48, 64)]
+    Path(name).write_bytes(b"".join(whole))
+
+
+def broken_picture(name: str) -> None:
+    several_sizes(name)
+    Path(f"{name}/1.png").write_bytes(Path(f"{name}/1.png").read_bytes()[:200])
+
+
+def pipe(name: str) -> None:
+    os.mkfifo(name)
+
+
 def several_sizes(name: str) -> None:
     os.mkdir(name)
     for number in range(3):
@@ -235,6 +257,13 @@ def empty_folder(name: str) -> None:
         (None, (), "film 'it.mp4' does not exist"),
         (no_film, (), "film 'it.mp4' cannot be read: Invalid data found"),
         (cut_short, (), "film 'it.mp4' cannot be read: "),
+        (cut_at_the_end, (), "'it.mp4' is cut off: it should have 48 frames, of which "),
+        (cut_at_the_end, ("it.mkv",), "'it.mkv' is cut off: it should last 2 s, of which "),
+        (sizes_in_a_film, ("it.h264",), "frame 7 has 64 × 36 pixels and the first 48 × 36"),
+        (broken_picture, ("it",), "picture 'it/1.png' cannot be read"),
+        (pipe, (), "film 'it.mp4' is no file"),
+        (films.write, ("it.mp4", "--size", "18"), "frames would have 18 × 14 pixels; each side needs"),
+        (films.write, ("it.mp4", "--fps", "1e9"), "fps must be above 0 and 1000 at most"),
         (sound_alone, ("it.wav",), "'it.wav' has no moving pictures"),
         (playlist, ("it.m3u8",), "'it.m3u8' is no film, but of the format hls"),
         (several_sizes, ("it",), "picture 'it/2.png' has 49 × 36 pixels and the first 48 × 36"),
@@ -267,6 +296,44 @@ def test_what_is_refused_before_painting(
     done = invoke("video", name, "painting.png", *given)
     assert complaint in refused(done)
     assert not list(Path().glob("*/frame*.png"))
+
+
+def test_a_film_that_is_cut_off_is_painted_up_to_there(invoke: Invoke, film: Path) -> None:
+    cut_at_the_end("it.mp4")
+    done = invoke("video", "it.mp4", "painting.png", "-o", "out.mp4", *TINY)
+    end = refused(done).partition("end at ")[2].partition(" s ")[0]
+    video(invoke, "it.mp4", "painting.png", "-o", "out.mp4", "--to", end, "--frame-steps", 1)
+    assert films.read(Path("out.mp4"))[0][-1] == pytest.approx(float(end) - 1 / 24, abs=0.002)
+
+
+def test_what_is_left_out_is_said(invoke: Invoke, film: Path) -> None:
+    one = ("painting.png", "-o", "out", "--to", "0.01", "--force")
+    films.write(film, transfer=16)
+    said = video(invoke, film, *one).err
+    assert "film 'in.mp4' has a high dynamic range (PQ): its colors are taken as sRGB" in said
+    films.write(film, rotation=45)
+    assert (
+        "film 'in.mp4' is shown turned by 45°, which is left out" in video(invoke, film, *one).err
+    )
+    os.mkdir("seq")
+    for number in (2, 4, 6, 12, 14):
+        drawn(48, 36, seed=number).save(f"seq/take2_{number:02}.png")
+    said = video(invoke, "seq", *one).err
+    assert "numbers are missing between 'seq/take2_06.png' and 'seq/take2_12.png'" in said
+    os.unlink("seq/take2_12.png")
+    os.unlink("seq/take2_14.png")
+    assert "missing" not in video(invoke, "seq", *one).err
+
+
+def test_films_of_one_frame_and_of_one_pixel(invoke: Invoke, film: Path) -> None:
+    films.write(film, [0])
+    video(invoke, film, "painting.png", "-o", "out.mp4")
+    assert len(films.read(Path("out.mp4"))[0]) == 1
+    os.mkdir("dots")
+    for number in range(2):
+        Image.new("RGB", (1, 1), (90 * number, 50, 0)).save(f"dots/{number}.png")
+    done = invoke("video", "dots", "painting.png", "-o", "dots.mp4", *TINY)
+    assert "picture 'dots/0.png' is 1 × 1 pixels; each side needs at least 16" in refused(done)
 
 
 def test_sound_that_the_format_cannot_hold(invoke: Invoke, film: Path) -> None:

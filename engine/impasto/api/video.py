@@ -24,7 +24,7 @@ def video(
     end: float | None = None,
     every: int = 1,
     preview: int = 0,
-    temporal_weight: float = 200.0,
+    temporal_weight: float = 1000.0,
     long_term: Sequence[int] = (),
     frame_steps: int | None = None,
     cut: float = 0.3,
@@ -49,8 +49,8 @@ def video(
         preview: paint only so many frames, spread over the film, each by itself; 0 paints the film.
         temporal_weight: of the loss ``temporal``, which holds a frame to the one before; 0 leaves it out.
         long_term: how many frames back there are others that it is held to, 2 or more each.
-        frame_steps: optimizer steps of a frame that starts from the one before; None is those of the last
-            stage.
+        frame_steps: optimizer steps of a frame that starts from the one before; None is half of those
+            of the last stage.
         cut: a new scene begins where less than this part of a frame was in the one before, 0 to 1.
         flow: SPEC of the optical flow.
         fps: frames a second of a sequence of pictures.

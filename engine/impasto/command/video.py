@@ -67,15 +67,15 @@ def distances(text: str) -> tuple[int, ...]:
               help="Paint the first of every N frames; each is then shown longer. [1]")  # fmt: skip
 @click.option("--preview", default=0, type=click.IntRange(0), metavar="N",
               help="Paint only N frames, spread over the film, each by itself.")  # fmt: skip
-@click.option("--temporal-weight", default=200.0, metavar="X",
-              help="Hold each frame to the one before more (1000) or less (50); 0 does not."
-              " [200]")  # fmt: skip
+@click.option("--temporal-weight", default=1000.0, metavar="X",
+              help="Hold each frame to the one before more (5000) or less (200); 0 does not."
+              " [1000]")  # fmt: skip
 @click.option("--long-term", type=distances, metavar="N,N",
               help="Hold it to frames further back, too, as 2,4,8: for what is hidden for a"
               " while.")  # fmt: skip
 @click.option("--frame-steps", type=click.IntRange(1), metavar="N",
-              help="Optimizer steps of a frame that starts from the one before, in place of those of the"
-              " last stage.")  # fmt: skip
+              help="Optimizer steps of a frame that starts from the one before, in place of half of those"
+              " of the last stage.")  # fmt: skip
 @click.option("--cut", default=0.3, metavar="X",
               help="A new scene begins where less than this part of a frame was in the one before."
               " [0.3]")  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,12 +18,15 @@ from PIL.Image import Image
 from torch import Tensor
 
 from impasto.errors import OutputError, PictureError
+from impasto.images.code_points import HIGH_DYNAMIC_RANGE
 from impasto.images.reading import open_picture
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+logger = logging.getLogger("impasto")
 
 CODECS = {".mp4": "libx264", ".mov": "libx264", ".mkv": "libx264", ".webm": "libvpx-vp9"}
 """The codec of the pictures by the film's suffix."""
@@ -85,23 +89,40 @@ def film_info(path: str, max_megapixels: float) -> FilmInfo:
         if first is None:
             raise PictureError(f"film '{path}' has no frames")
         height, width = upright(first, stream).shape[2:]
+        say_what_is_left_out(first, path)
         sound = container.streams.best("audio")
         rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         base = stream.time_base or 1 / rate
         return FilmInfo(path, width, height, rate, base, sound.codec.name if sound else None)
 
 
-def frames_of(path: str) -> Iterator[FilmFrame]:
+def say_what_is_left_out(frame: VideoFrame, path: str) -> None:
+    """Log what a film has that its painted one will not show."""
+    if kind := HIGH_DYNAMIC_RANGE.get(int(frame.color_trc)):
+        logger.warning(
+            "film '%s' has a high dynamic range (%s): its colors are taken as sRGB and look pale",
+            *(path, kind),
+        )
+    if frame.rotation % 90:
+        logger.warning("film '%s' is shown turned by %d°, which is left out", path, frame.rotation)
+
+
+def frames_of(path: str, end: float | None = None) -> Iterator[FilmFrame]:
     """The frames of a film in the order in which they are shown.
 
+    Args:
+        path: of the film.
+        end: seconds that are wanted; None is all. A film that is cut off after that is not refused.
+
     Raises:
-        PictureError: it cannot be read, or its frames differ in size.
+        PictureError: it cannot be read, its frames differ in size, or it ends before it should.
     """
     with opened(path) as container:
         stream = pictures_in(container, path)
         rate = stream.average_rate or Fraction(25)
         start: Fraction | None = None
         size: tuple[int, ...] | None = None
+        ends, number = Fraction(0), 0
         for number, frame in zip(count(1), container.decode(stream), strict=False):
             image = upright(frame, stream)
             size = size or image.shape
@@ -114,7 +135,42 @@ def frames_of(path: str) -> Iterator[FilmFrame]:
             if frame.pts is not None and frame.time_base is not None:
                 time = frame.pts * frame.time_base
             start = time if start is None else start
+            ends = time - start + (frame.duration or 0) * (frame.time_base or 1 / rate)
             yield FilmFrame(number, time - start, image)
+        if end is None or end > ends + Fraction(1, 1000):
+            refuse_cut_off(container, stream, number, ends)
+
+
+def refuse_cut_off(
+    container: InputContainer, stream: VideoStream, frames: int, ends: Fraction
+) -> None:
+    """Refuse a film that has less than it says: FFmpeg reads the rest without a word.
+
+    A tenth, and half a second, are allowed: cuts without encoding leave out frames.
+
+    Args:
+        container: of the film.
+        stream: of its pictures.
+        frames: that were read.
+        ends: seconds of the last one's end.
+
+    Raises:
+        PictureError: it was cut off.
+    """
+    # The length of the whole may be that of the sound.
+    whole = Fraction(container.duration or 0, 1_000_000) if not container.streams.audio else 0
+    if stream.frames:
+        short = frames < 0.9 * stream.frames - 1
+        what = f"have {stream.frames} frames, of which {frames} can be read"
+    else:
+        short = ends < Fraction(9, 10) * whole - Fraction(1, 2)
+        what = f"last {float(whole):.3g} s, of which {float(ends):.3g} s can be read"
+    if short:
+        raise PictureError(
+            f"film '{container.name}' is cut off: it should {what}; end at {float(ends):.3f} s to"
+            " paint what is there",
+            settings=("to",),
+        )
 
 
 @contextmanager
@@ -127,7 +183,8 @@ def opened(path: str) -> Iterator[InputContainer]:
     import av  # Takes a while, and only films need it.
 
     if not os.path.isfile(path):
-        raise PictureError(f"film '{path}' does not exist")
+        what = "is no file" if os.path.lexists(path) else "does not exist"
+        raise PictureError(f"film '{path}' {what}")
     try:
         with av.open(path, options={"protocol_whitelist": "file"}) as container:
             names = container.format.name.split(",")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from torch import Tensor
@@ -16,13 +18,15 @@ from torch import Tensor
 from impasto.errors import OutputError, PictureError, SettingsError
 from impasto.files.whole import written_whole
 from impasto.images.films import FilmFrame, FilmInfo, even_side, film_info, frames_of
-from impasto.images.reading import open_picture
+from impasto.images.reading import SMALLEST_SIDE, open_picture
 from impasto.images.tensors import fitted, resized
 from impasto.images.writing import PictureMetadata, write_picture
 from impasto.jobs.job import checksum
 from impasto.jobs.rows import files_in, picture_suffixes
 from impasto.optimization.shared import checksum_of
 from impasto.settings.settings import Settings
+
+logger = logging.getLogger("impasto")
 
 NUMBERED = re.compile(r"%0?(\d*)d")
 """Stands for the number of a frame in the name of a sequence, as FFmpeg has it: ``frame_%04d.png``."""
@@ -89,14 +93,15 @@ class Source:
         if not os.path.isdir(name) and not NUMBERED.search(name) and not is_pattern(name):
             return cls(film_info(name, max_megapixels))
         files = sequence(name)
+        say_gap(files)
         width, height = open_picture(files[0], max_megapixels).size
         rate = Fraction(fps).limit_denominator(1001)
         return cls(FilmInfo(name, width, height, rate, 1 / rate, None), tuple(files))
 
-    def frames(self, max_megapixels: float) -> Iterator[FilmFrame]:
+    def frames(self, max_megapixels: float, end: float | None = None) -> Iterator[FilmFrame]:
         """The frames in order; see :func:`impasto.images.films.frames_of`."""
         if not self.files:
-            yield from frames_of(self.info.path)
+            yield from frames_of(self.info.path, end)
             return
         for number, file in enumerate(self.files, 1):
             photo = open_picture(file, max_megapixels)
@@ -134,6 +139,19 @@ def sequence(name: str) -> list[str]:
     return sorted(files, key=natural)
 
 
+def say_gap(files: Sequence[str]) -> None:
+    """Log the first place where numbers are missing in a sequence that is otherwise even."""
+    numbers = [int((re.findall(r"\d+", Path(file).stem) or ["0"])[-1]) for file in files]
+    steps = [after - before for before, after in pairwise(numbers)]
+    usual = min(steps, default=1)
+    place = next((at for at, step in enumerate(steps) if usual > 0 and step > usual), None)
+    if place is not None:
+        logger.warning(
+            "numbers are missing between '%s' and '%s': the pictures follow each other as if none were",
+            *(files[place], files[place + 1]),
+        )
+
+
 def natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts ``2.png`` before ``10.png``.
 
@@ -152,7 +170,7 @@ def size_of(source: Source, settings: Settings, even: bool) -> tuple[int, int]:
         even: whether the sides have to be even, as films want it.
 
     Raises:
-        SettingsError: a width and a height, where the film gives the shape.
+        SettingsError: a width and a height, where the film gives the shape; or frames that are too small.
     """
     if settings.size != "original" and not isinstance(settings.size, int):
         raise SettingsError(
@@ -162,7 +180,14 @@ def size_of(source: Source, settings: Settings, even: bool) -> tuple[int, int]:
     width, height = source.info.width, source.info.height
     if isinstance(settings.size, int):
         width, height = fitted(width, height, settings.size, settings.side)
-    return (even_side(width), even_side(height)) if even else (width, height)
+    if even:
+        width, height = even_side(width), even_side(height)
+    if min(width, height) < SMALLEST_SIDE:
+        raise SettingsError(
+            f"frames would have {width} × {height} pixels; each side needs at least {SMALLEST_SIDE}",
+            settings=("size",),
+        )
+    return width, height
 
 
 def extracted(
@@ -186,7 +211,7 @@ def extracted(
     place.mkdir(parents=True, exist_ok=True)
     frames: list[Frame] = []
     index, last = 0, Fraction(0)
-    for one in source.frames(max_megapixels):
+    for one in source.frames(max_megapixels, chosen.end):
         last = one.time
         if chosen.is_over(one.time):
             break

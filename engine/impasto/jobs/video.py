@@ -47,12 +47,12 @@ class VideoOptions:
     """Frames a second of a sequence of pictures."""
     flow: str = "dis"
     """SPEC of the optical flow."""
-    temporal_weight: float = 200.0
+    temporal_weight: float = 1000.0
     """Weight of the loss ``temporal``; 0 leaves it out."""
     long_term: tuple[int, ...] = ()
     """How many frames back there are others that a frame is held to, besides the one before."""
     frame_steps: int | None = None
-    """Optimizer steps of a frame that starts from the one before; None is those of the last stage."""
+    """Optimizer steps of a frame that starts from the one before; None is half of those of the last stage."""
     cut: float = 0.3
     """Part of a frame that must be found in the one before; where less is, a new scene begins."""
     sound: bool = True
@@ -261,10 +261,10 @@ class Painting:
         try:
             for frame in frames:
                 carried = carrying.to(frame, scene)
-                if not carried:
+                if carried is None:
                     scene.clear()
                 jobs.append(self._job(frame, carried, numbered(self.places.name, frame.number)))
-                painted.append(self._done(frame, jobs[-1], not carried))
+                painted.append(self._done(frame, jobs[-1], carried is None))
                 scene.append((frame, painted[-1].file))
         except KeyboardInterrupt:
             logger.info(
@@ -284,7 +284,7 @@ class Painting:
         self._claim(names)
         self._begin(len(chosen))
         painted = [
-            self._done(frame, self._job(frame, [], name), True)
+            self._done(frame, self._job(frame, None, name), True)
             for frame, name in zip(chosen, names, strict=True)
         ]
         return Video(os.fspath(self.places.folder), tuple(painted))
@@ -305,21 +305,21 @@ class Painting:
             path = self.places.folder / name
             self.register.claim(path, suffixes=SUFFIXES, replace=name in self.manifest.written)
 
-    def _job(self, frame: Frame, carried: Sequence[Carried], output: str) -> Job:
+    def _job(self, frame: Frame, carried: Carried | None, output: str) -> Job:
         """The run that paints a frame: the settings of the film, and what is carried over to it."""
         one = replace(
             self.settings, content=frame.file, output=output, size="original", side="longer",
             callback=self._own_files(Path(output).stem),
         )  # fmt: skip
-        if carried:
-            held = carried if self.options.temporal_weight else ()
+        if carried is not None:
+            held = carried.held if self.options.temporal_weight else ()
             losses = [
                 Spec("temporal", {**each.files, "weight": self.options.temporal_weight})
                 for each in held
             ]
             one = replace(
-                one, init=carried[0].picture, scales="single", loss=(*one.loss, *losses),
-                steps=(self.options.frame_steps or self.last_steps,),
+                one, init=carried.start, scales="single", loss=(*one.loss, *losses),
+                steps=(self.frame_steps,),
             )  # fmt: skip
         return Job.of(one, f"frame {frame.number}")
 
@@ -335,9 +335,10 @@ class Painting:
         )  # fmt: skip
 
     @cached_property
-    def last_steps(self) -> int:
-        """Steps of the last stage, which are those of a frame that starts from the one before."""
-        return plan_stages(replace(self.settings, size="original"), *self.size)[-1].steps
+    def frame_steps(self) -> int:
+        """Steps of a frame that starts from the one before: half of those of the last stage, rounded up."""
+        last = plan_stages(replace(self.settings, size="original"), *self.size)[-1]
+        return self.options.frame_steps or -(-last.steps // 2)
 
     def _done(self, frame: Frame, job: Job, begins: bool) -> PaintedFrame:
         """Paint a frame unless it is done.

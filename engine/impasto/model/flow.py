@@ -59,16 +59,27 @@ def targets(flow: Tensor) -> tuple[Tensor, Tensor]:
 def agreement(forward: Tensor, backward: Tensor) -> Tensor:
     """Where a frame can be compared with the one before: 1 there, and 0 elsewhere, (1, 1, H, W).
 
-    It is 0 where forward and backward flow disagree, as where something comes into view; at the boundaries of
-    what moves; and where the backward flow leads out of the picture (Ruder et al. 2016, section 4.1; the
-    last is ours).
+    It is 0 where nothing of it was in view (see :func:`in_view`), and at the boundaries of what moves (Ruder
+    et al. 2016, section 4.1).
 
     Args:
         forward: (1, 2, H, W), from the frame before to this one, in pixels.
         backward: (1, 2, H, W), from this frame to the one before.
     """
-    inside = in_picture(backward)
-    return (inside & ~disoccluded(forward, backward) & ~motion_boundary(backward)).to(backward)
+    return in_view(forward, backward) * (~motion_boundary(backward)).to(backward)
+
+
+def in_view(forward: Tensor, backward: Tensor) -> Tensor:
+    """What was in the frame before: 1 there, and 0 elsewhere, (1, 1, H, W).
+
+    It is 0 where forward and backward flow disagree, as where something comes into view, and where the
+    backward flow leads out of the picture, which is ours.
+
+    Args:
+        forward: (1, 2, H, W), from the frame before to this one, in pixels.
+        backward: (1, 2, H, W), from this frame to the one before.
+    """
+    return (in_picture(backward) & ~disoccluded(forward, backward)).to(backward)
 
 
 def disoccluded(forward: Tensor, backward: Tensor) -> Tensor:

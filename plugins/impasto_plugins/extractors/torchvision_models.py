@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import urllib.error
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +60,8 @@ class TorchvisionModel(impasto.Extractor):
             made = models.get_model(model, weights=None, **_quiet(model))
         self.model: nn.Module = made.eval()
         if weights != "random":
-            self.model.load_state_dict(_state(model, weights, self.model.state_dict()))
+            wanted = self.model.state_dict()
+            self.model.load_state_dict(state_of(model, weights, wanted, ["random"]))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -119,7 +120,20 @@ def _quiet(model: str) -> dict[str, bool]:
     return {"init_weights": False} if model in ("googlenet", "inception_v3") else {}
 
 
-def _state(model: str, weights: str, wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+def state_of(
+    model: str, weights: str, wanted: dict[str, Tensor], others: Sequence[str] = ()
+) -> dict[str, Tensor]:
+    """The weights of a model of torchvision, from a file or from its hub.
+
+    Args:
+        model: name in torchvision.models.
+        weights: a file, ``DEFAULT``, or another name of the model's weights.
+        wanted: state of the model, with the shapes that they have to have.
+        others: names that are allowed besides, for the line that says so.
+
+    Raises:
+        SettingsError: no such weights, or those of another model; or they cannot be fetched.
+    """
     if Path(weights).is_file():
         try:
             state = torch.load(weights, weights_only=True, map_location="cpu")
@@ -136,13 +150,14 @@ def _state(model: str, weights: str, wanted: dict[str, Tensor]) -> dict[str, Ten
     kinds = get_model_weights(model)
     names = [*kinds.__members__, "DEFAULT"]
     if weights not in names:
-        raise impasto.SettingsError(unknown("weights", weights, [*names, "random"]) + ", or a file")
+        raise impasto.SettingsError(unknown("weights", weights, [*names, *others]) + ", or a file")
     try:
         fetched: dict[str, Tensor] = kinds[weights].get_state_dict(progress=False, check_hash=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
+        allowed = ", or ".join(f"weights={one}" for one in ("FILE", *others))
         raise impasto.SettingsError(
             f"weights '{weights}' of {model} cannot be fetched from torchvision's hub ({error});"
-            " otherwise: weights=FILE, or weights=random"
+            f" otherwise: {allowed}"
         ) from None
     return fetched
 

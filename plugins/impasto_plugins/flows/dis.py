@@ -29,6 +29,14 @@ class DenseInverseSearch(impasto.Flow):
             Literal["ultrafast", "fast", "medium"],
             Field(description="how much time it takes; medium is the most exact"),
         ] = "medium",
+        finest_scale: Annotated[
+            int,
+            Field(
+                ge=0,
+                le=6,
+                description="halvings of the size that are left out at the end; 1, OpenCV's own, is quicker",
+            ),
+        ] = 0,
     ) -> None:
         require("cv2", "video", "flow 'dis'")
         import cv2
@@ -39,6 +47,7 @@ class DenseInverseSearch(impasto.Flow):
             "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
         }
         self.search = cv2.DISOpticalFlow.create(presets[preset])
+        self.search.setFinestScale(finest_scale)
 
     def between(self, before: Tensor, after: Tensor) -> Tensor:
         """See :meth:`impasto.Flow.between`.

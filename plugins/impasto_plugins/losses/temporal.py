@@ -31,7 +31,7 @@ class TemporalLoss(impasto.Loss):
         mask: Annotated[
             str, Field(description="a picture, white where the frame counts; empty is everywhere")
         ] = "",
-        weight: impasto.Weight = 200.0,
+        weight: impasto.Weight = 1000.0,
     ) -> None:
         super().__init__(weight)
         warped = open_picture(picture, smallest_side=1).image

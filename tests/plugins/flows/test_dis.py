@@ -56,6 +56,21 @@ def test_without_the_package_the_line_says_how_to_get_it(monkeypatch: pytest.Mon
 
 def test_it_is_listed(invoke: Invoke) -> None:
     records = json.loads(invoke("plugins", "--json").out)
-    (one,) = [record for record in records if record["kind"] == "flow"]
-    assert one["name"] == "dis"
-    assert [option["name"] for option in one["options"]] == ["preset"]
+    flows = {one["name"]: one for one in records if one["kind"] == "flow"}
+    assert set(flows) == {"dis", "raft"}
+    assert [option["name"] for option in flows["dis"]["options"]] == ["preset", "finest_scale"]
+
+
+def test_the_finest_scale_finds_parts_of_a_pixel() -> None:
+    """Half a pixel, which a search that ends at half the size sees worse."""
+    picture = texture(192, 256)
+    before, after = (
+        interpolate(one, (64, 96), mode="area")
+        for one in (picture[..., 10:138, 10:202], picture[..., 10:138, 9:201])
+    )
+    errors = []
+    for scale in (0, 1):
+        found = made(f"dis:finest_scale={scale}").between(before, after)[0, :, 8:-8, 8:-8]
+        errors.append(float((found - torch.tensor([0.5, 0]).view(2, 1, 1)).norm(dim=0).mean()))
+    assert errors[0] < 0.1
+    assert errors[0] < errors[1] / 1.3
