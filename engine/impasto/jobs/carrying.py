@@ -164,4 +164,5 @@ def recolored(image: Tensor, before: Tensor, painted: Tensor) -> Tensor:
     known, others = (torch.nn.functional.pad(one, (0, 1), value=1.0) for one in rows[1::-1])
     # A frame of one color has no unique map.
     solution = torch.linalg.lstsq(known, rows[2], driver="gelsd").solution
-    return (others @ solution).clamp(0, 1).T.reshape(image.shape).to(image)
+    made: Tensor = (others @ solution).clamp(0, 1).T.reshape(image.shape).to(image)
+    return made
