@@ -77,6 +77,15 @@ def output_options(command: Command) -> Command:
     return command
 
 
+def processes_option(command: Command) -> Command:
+    """Add the option for how many processes paint a picture together."""
+    option: Callable[[Command], Command] = click.option(
+        "--processes", type=click.IntRange(1, 1024), default=1, metavar="N",
+        help="Paint one picture by N processes, each some of its rows; see also torchrun. [1]",
+    )  # fmt: skip
+    return option(command)
+
+
 def complete_file(
     ctx: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:

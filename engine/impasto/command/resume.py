@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
-from impasto.command.options import complete_file, complete_folder, output_options
+from impasto.command.options import complete_file, complete_folder, output_options, processes_option
 from impasto.command.run import report
 from impasto.settings.settings import Settings
 
@@ -19,9 +21,16 @@ from impasto.settings.settings import Settings
 @click.option("--trust", is_flag=True,
               help="Write all that the run wrote, wherever that is.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
+@processes_option
 @output_options
 def resume(
-    folder: str, plugins: tuple[str, ...], force: bool, trust: bool, as_json: bool, quiet: bool
+    folder: str,
+    plugins: tuple[str, ...],
+    force: bool,
+    trust: bool,
+    as_json: bool,
+    processes: int,
+    quiet: bool,
 ) -> None:
     """Go on with the run that has its checkpoint in DIR.
 
@@ -29,19 +38,26 @@ def resume(
     machine, and writes it to the run's output. Code comes from --plugin alone, never from the checkpoint.
     """
     from impasto.jobs.malloc import ConfigureMalloc
+    from impasto.jobs.processes import InStep, connected
+    from impasto.jobs.resume import follow
     from impasto.jobs.resume import resume as resume_run
 
     def with_progress(settings: Settings) -> Settings:
         return watched(settings, quiet)
 
-    result = resume_run(
-        folder,
-        with_progress,
-        plugins=plugins,
-        force=force,
-        trust=trust,
-        observers=[ConfigureMalloc()],
-    )
+    with connected(processes, sys.argv[1:], "auto") as ranks:
+        observers = [ConfigureMalloc(), *([InStep(ranks)] if ranks else [])]
+        if ranks is not None and not ranks.is_first:
+            follow(folder, plugins, observers)
+            return
+        result = resume_run(
+            folder,
+            with_progress,
+            plugins=plugins,
+            force=force,
+            trust=trust,
+            observers=observers,
+        )
     report(result, as_json, quiet)
 
 

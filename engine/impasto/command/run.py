@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from impasto.command.help import GroupedCommand
-from impasto.command.options import output_options, run_options
+from impasto.command.options import output_options, processes_option, run_options
 from impasto.command.printing import say, say_json
 from impasto.errors import counted
 from impasto.files.names import default_output
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True,
               help="Paint nothing; say what the run takes in memory and time.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON record on standard output.")
+@processes_option
 @output_options
 def run(
     content: str | None,
@@ -33,17 +35,23 @@ def run(
     config: str | None,
     dry_run: bool,
     as_json: bool,
+    processes: int,
     quiet: bool,
     **given: Any,
 ) -> None:
     """Paint the picture CONTENT in the style of the picture STYLE, or of several."""
     settings = gather(given_on_the_line(content, styles, given), preset, config)
     settings = settings.with_output(default_output(settings.content, settings.style))
-    paint_one(settings, documents_of(preset, config), dry_run, as_json, quiet)
+    paint_one(settings, documents_of(preset, config), dry_run, as_json, quiet, processes)
 
 
 def paint_one(
-    settings: Settings, documents: Sequence[str], dry_run: bool, as_json: bool, quiet: bool
+    settings: Settings,
+    documents: Sequence[str],
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    processes: int = 1,
 ) -> None:
     """Paint one picture and report it, or say what it would take.
 
@@ -53,6 +61,7 @@ def paint_one(
         dry_run: paint nothing.
         as_json: print one JSON record.
         quiet: print no progress and no line for people.
+        processes: that paint it together.
 
     Raises:
         ImpastoError, RunFailed, Interrupted: see :func:`impasto.run`.
@@ -64,14 +73,17 @@ def paint_one(
         foretell(settings, as_json)
         return
     from impasto.jobs.malloc import ConfigureMalloc
+    from impasto.jobs.processes import InStep, connected, of_rank
     from impasto.jobs.run import run_settings
 
-    result = run_settings(
-        settings if quiet else settings.observed_by("progress"),
-        observers=[ConfigureMalloc()],
-        documents=documents,
-    )
-    report(result, as_json, quiet)
+    with connected(processes, sys.argv[1:], settings.device) as ranks:
+        result = run_settings(
+            of_rank(settings if quiet else settings.observed_by("progress"), ranks),
+            observers=[ConfigureMalloc(), *([InStep(ranks)] if ranks else [])],
+            documents=documents,
+        )
+    if ranks is None or ranks.is_first:
+        report(result, as_json, quiet)
 
 
 def report(result: Result, as_json: bool, quiet: bool) -> None:

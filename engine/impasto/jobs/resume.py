@@ -84,6 +84,30 @@ def resume(
         return _resume(folder, state, settings, started_in, watched, plugins, observers, shared)
 
 
+def follow(
+    folder: str | os.PathLike[str], plugins: Sequence[str] = (), observers: Sequence[object] = ()
+) -> None:
+    """Go on as one of several processes of a run, of which the first writes; see :func:`resume`.
+
+    Raises:
+        ImpastoError: see there.
+    """
+    folder = Path(folder).resolve()
+    state, _ = open_checkpoint(folder)
+    refuse_other_types(state, folder)
+    started_in = folder_of(state, folder)
+    settings = settings_of(state, started_in)
+    refuse_unnamed(f"the checkpoint in '{folder}'", settings.plugin, plugins)
+    host = observed_host(settings.load, plugins, observers)
+    settings = replace(
+        settings, plugin=where_they_are(settings.plugin, plugins, started_in),
+        output=None, checkpoint=None, callback=(),
+    )  # fmt: skip
+    run = prepare(settings, host, folder=str(started_in))
+    run.load_state_dict(state)
+    paint_and_save(run)
+
+
 def resume_as(
     settings: Settings, observers: Sequence[object] = (), shared: Shared | None = None
 ) -> Result:

@@ -19,6 +19,7 @@ from impasto.model.inputs import (
 )
 from impasto.model.loss import Loss, Summary, mix
 from impasto.model.masks import Region, at_layers, takes_masks
+from impasto.model.ranks import Ranks
 from impasto.model.returned import (
     refuse_changed_features,
     refuse_other_features,
@@ -99,6 +100,8 @@ class Objective(nn.Module):
         self.tile: int | None = None
         """Work on as many pixels at once as a square of this side has; None works on all. See
         :mod:`impasto.model.tiles`."""
+        self.ranks: Ranks | None = None
+        """The processes that work on one picture, in tiles; None is this one alone."""
 
     @torch.no_grad()
     def style_statistics(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
@@ -155,7 +158,7 @@ class Objective(nn.Module):
             masks = at_layers(mask, layer_sizes(self.extractor, *image.shape[2:]))
         readings = [Reading(self.loss(name), masks) for name in names]
         assert self.tile is not None
-        tiled = TiledSummaries(self.extractor, image, readings, self.tile)
+        tiled = TiledSummaries(self.extractor, image, readings, self.tile, self.ranks)
         for reading, found in zip(readings, tiled.found, strict=True):
             refuse_other_summaries(reading.loss, found)
         return dict(zip(names, tiled.found, strict=True))
@@ -372,7 +375,7 @@ class Objective(nn.Module):
             Reading(self.loss(name), None if place is None else self.masks[place])
             for name, place in places
         ]
-        tiled = TiledSummaries(self.extractor, image, readings, self.tile)
+        tiled = TiledSummaries(self.extractor, image, readings, self.tile, self.ranks)
         found: dict[str, dict[int | None, dict[str, Summary]]] = {name: {} for name in self.names}
         for (name, place), summaries in zip(places, tiled.found, strict=True):
             found[name][place] = summaries

@@ -5,8 +5,9 @@ its input. A band takes in the rows around it that its features depend on, its h
 that it owns: the summaries, added up over the bands, and the input of the next block. Then the comparisons
 are differentiated once, at the summaries, and the blocks are walked back: each band's features are computed
 again, and what arrives in its halo is added to what its neighbors give. The result is the gradient of the
-whole picture, without seams. From the first block that fits into one tile on, features are computed
-once and held.
+whole picture, without seams. Features of a block that fits into one tile are computed once and held.
+
+Several processes each take a strip of the rows through all blocks; see :mod:`impasto.model.ranks`.
 
 Galerne, Raad, Lezama and Morel, "Scaling Painting Style Transfer" (2023) sum up statistics over blocks of the
 picture in the same way, through the whole network at once. Walked block by block of the network, the halo is
@@ -27,6 +28,7 @@ from torch import Tensor
 from impasto.errors import PluginError, SettingsError
 from impasto.model.extractor import IMAGE, Block, Extractor, Features
 from impasto.model.loss import Loss, Summary
+from impasto.model.ranks import Ranks, Rows
 from impasto.model.scopes import part
 
 Masks = Mapping[str, Tensor]
@@ -65,7 +67,9 @@ class Band(NamedTuple):
         return slice(first - outer, end - outer), slice(first, end)
 
 
-def bands_of(block: Block, height: int, width: int, pixels: int) -> list[Band]:
+def bands_of(
+    block: Block, height: int, width: int, pixels: int, strip: Rows | None = None
+) -> list[Band]:
     """The bands of a block: of equal height, and of as many pixels of its input as are asked for at most.
 
     Args:
@@ -73,15 +77,16 @@ def bands_of(block: Block, height: int, width: int, pixels: int) -> list[Band]:
         height: of its input, in rows.
         width: the same in columns.
         pixels: of its input that a band may have; a band has as many rows as the block's stride at least.
+        strip: rows to be divided, beginning at a multiple of the stride; None divides all.
     """
-    stride = block.stride
-    count = math.ceil(height / max(stride, pixels // width))
-    rows = math.ceil(math.ceil(height / count) / stride) * stride
-    firsts = list(range(0, height, rows))
+    stride, (top, bottom) = block.stride, strip or (0, height)
+    count = math.ceil((bottom - top) / max(stride, pixels // width))
+    rows = math.ceil(math.ceil((bottom - top) / count) / stride) * stride
+    firsts = list(range(top, bottom, rows))
     # A row that the pooling would leave out by itself belongs to the band before.
-    if len(firsts) > 1 and height - firsts[-1] < stride:
+    if len(firsts) > 1 and bottom - firsts[-1] < stride:
         firsts.pop()
-    ends = [*firsts[1:], height]
+    ends = [*firsts[1:], bottom]
     return [
         Band(first, end, max(0, first - block.halo), min(height, end + block.halo), end == height)
         for first, end in zip(firsts, ends, strict=True)
@@ -97,6 +102,39 @@ def layer_sizes(extractor: Extractor, height: int, width: int) -> dict[str, tupl
     return sizes
 
 
+class Found(NamedTuple):
+    """What one loss summarized of one layer of a band."""
+
+    reading: Reading
+    whole: dict[str, Summary]
+    """The summaries of the whole picture by layer."""
+    layer: str
+    summary: Summary
+    rows: slice
+    """Of the layer."""
+
+
+class Walked(NamedTuple):
+    """A band after the walk up: its input, what was summarized of it, and its output, with a gradient."""
+
+    given: Tensor
+    found: list[Found]
+    output: Tensor
+
+
+class Level(NamedTuple):
+    """A block on the way back."""
+
+    block: Block
+    bands: list[Band]
+    below: Tensor
+    """Its input: of several ranks the rows of this one, with the halo."""
+    strip: Rows
+    """Rows of the input that this rank owns."""
+    held: Walked | None
+    """Its only band, where that is held."""
+
+
 @dataclass
 class TiledSummaries:
     """The summaries of one picture in tiles, and the backward pass from them to the picture."""
@@ -107,139 +145,165 @@ class TiledSummaries:
     readings: Sequence[Reading]
     tile: int
     """As many pixels of the picture are worked on at once as a square of this side has."""
+    ranks: Ranks | None = None
+    """The processes that work on the picture; None is this one alone."""
     found: list[dict[str, Summary]] = field(default_factory=list)
     """What was asked for: summaries by layer, one for each reading."""
-    _tiled: list[tuple[Block, list[Band], Tensor]] = field(default_factory=list)
-    """The blocks that are worked on in bands, and their inputs."""
-    _held: Tensor | None = None
-    """Input of the first block that is held, if one is."""
+    _levels: list[Level] = field(default_factory=list)
+    """The blocks from the first on."""
+    _strip: Rows | None = None
+    """Rows of the picture that this rank owns; None where each works on all, since they are few."""
 
     def __post_init__(self) -> None:
         wants_gradient = torch.is_grad_enabled() and self.image.requires_grad
         self.image = self.image.detach()
         self.found = [{} for _ in self.readings]
-        blocks = list(self.extractor.blocks())
-        feature: Tensor | None = self.image
         with torch.no_grad():
-            while blocks and feature is not None:
-                bands = self._bands_of(blocks[0], feature)
-                if len(bands) == 1:
-                    break
-                block = blocks.pop(0)
-                self._tiled.append((block, bands, feature))
-                feature = self._walk_up(block, bands, feature, bool(blocks))
+            self._walk_up(list(self.extractor.blocks()), wants_gradient)
+        if self.ranks is not None:
+            mine = self._strip is not None or self.ranks.is_first
+            self.ranks.add(list(all_of(self.found)), mine)
         for value in values_of(self.found):
             value.requires_grad_(wants_gradient)
         self.image.requires_grad_(wants_gradient)
-        if feature is not None:
-            self._held = feature.detach().requires_grad_(wants_gradient)
         with torch.set_grad_enabled(wants_gradient):
-            self._hold(blocks)
+            self._of_the_image()
 
-    def _bands_of(self, block: Block, feature: Tensor) -> list[Band]:
-        height, width = feature.shape[2:]
-        # Channels double where sides halve: the bands of all blocks hold about as many numbers.
-        return bands_of(block, height, width, self.tile**2 // (self.image.shape[2] // height))
+    def _walk_up(self, blocks: Sequence[Block], wants_gradient: bool) -> None:
+        """Go through the network, and add up the summaries of this rank's rows."""
+        height = self.image.shape[2]
+        if self.ranks is not None:
+            self._strip = self.ranks.rows_of(height, blocks)
+        strip, below = self._strip or (0, height), self.image
+        for number, block in enumerate(blocks):
+            if self._strip is not None and self.ranks is not None and number:
+                self.ranks.fill_halo(below, strip, block.halo)
+            # Channels double where sides halve: the bands of all blocks hold about as many numbers.
+            pixels = self.tile**2 // (self.image.shape[2] // below.shape[2])
+            bands = bands_of(block, below.shape[2], below.shape[3], pixels, strip)
+            hold, more = wants_gradient and len(bands) == 1, number + 1 < len(blocks)
+            held, above = self._walk(block, bands, below, hold, more)
+            self._levels.append(Level(block, bands, below, strip, held))
+            if above is not None:
+                is_last = strip[1] == below.shape[2]
+                end = above.shape[2] if is_last else strip[1] // block.stride
+                strip, below = (strip[0] // block.stride, end), above
 
-    def _walk_up(
-        self, block: Block, bands: Sequence[Band], below: Tensor, more: bool
-    ) -> Tensor | None:
-        """Add up the summaries of a block; its output, if more blocks follow."""
-        above: Tensor | None = None
-        for band in bands:
-            with part("tile/forward"):
-                features, output = block.run(below[:, :, band.outer_first : band.outer_end])
-            for reading, whole in zip(self.readings, self.found, strict=True):
-                for layer, summary, rows in summaries_of(reading, block, band, features):
-                    height = below.shape[2] // block.strides[layer]
-                    add_up(reading.loss, whole.setdefault(layer, {}), summary, rows, height)
-            if more:
-                above = laid_out(output, below, block.stride) if above is None else above
-                inner, outer = band.at(block.stride)
-                above[:, :, outer] = output[:, :, inner]
-            # Not held while the next band is computed.
-            del features, output
-        return above
-
-    def _hold(self, blocks: Sequence[Block]) -> None:
-        """Go through the blocks that fit into one tile, and keep what their backward pass needs."""
-        features: Features = {IMAGE: self.image}
-        feature = self._held
-        for block in blocks:
-            assert feature is not None
-            with part("extractor/forward"):
-                found, feature = block.run(feature)
-            features |= found
-        for (loss, masks), whole in zip(self.readings, self.found, strict=True):
-            there = {layer: features[layer] for layer in loss.layers if layer in features}
-            with part(f"loss/{type(loss).__name__}"):
-                if len(there) == len(loss.layers):
-                    whole |= (
-                        loss.summarize(there)
-                        if masks is None
-                        else loss.summarize_masked(there, masks)
-                    )
-                    continue
-                for layer, of_layer in there.items():
-                    mask = None if masks is None else masks[layer]
-                    whole[layer] = loss.summary_of(of_layer, mask)
-
-    def gradient(self) -> Tensor:
-        """The gradient of the picture, after a backward pass down to the summaries: (1, 3, H, W)."""
-        gradient = None if self._held is None else self._held.grad
-        self._held = None
-        while self._tiled:
-            gradient = self._walk_back(*self._tiled.pop(), gradient)
-        parts = [one for one in (self.image.grad, gradient) if one is not None]
-        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
-
-    def _walk_back(
-        self, block: Block, bands: Sequence[Band], below: Tensor, above: Tensor | None
-    ) -> Tensor:
-        """The gradient of a block's input, (1, C, h, w).
+    def _walk(
+        self, block: Block, bands: Sequence[Band], below: Tensor, hold: bool, more: bool
+    ) -> tuple[Walked | None, Tensor | None]:
+        """Add up the summaries of a block.
 
         Args:
             block: of the network.
             bands: of the block.
             below: its input.
+            hold: keep what the backward pass of the only band needs.
+            more: whether more blocks follow.
+
+        Returns:
+            What is held, and the block's output if more blocks follow.
+        """
+        walked: Walked | None = None
+        above: Tensor | None = None
+        for band in bands:
+            with torch.set_grad_enabled(hold):
+                walked = self._run(block, band, below, hold)
+            for (loss, _), whole, layer, summary, rows in walked.found:
+                height = below.shape[2] // block.strides[layer]
+                add_up(loss, whole.setdefault(layer, {}), summary, rows, height)
+            if more:
+                output = walked.output.detach()
+                above = laid_out(output, below, block.stride) if above is None else above
+                inner, outer = band.at(block.stride)
+                above[:, :, outer] = output[:, :, inner]
+            if not hold:
+                # Not held while the next band is computed.
+                walked = output = summary = None  # type: ignore[assignment]
+        return walked, above
+
+    def _run(self, block: Block, band: Band, below: Tensor, wants_gradient: bool) -> Walked:
+        """Compute a band, and summarize the rows that it owns."""
+        given = below[:, :, band.outer_first : band.outer_end].detach()
+        given.requires_grad_(wants_gradient)
+        with part("tile/forward"):
+            features, output = block.run(given)
+        found = [
+            Found(reading, whole, *summarized)
+            for reading, whole in zip(self.readings, self.found, strict=True)
+            for summarized in summaries_of(reading, block, band, features)
+        ]
+        return Walked(given, found, output)
+
+    def _of_the_image(self) -> None:
+        """Summarize the picture itself, which is there as a whole."""
+        for (loss, masks), whole in zip(self.readings, self.found, strict=True):
+            if IMAGE not in loss.layers:
+                continue
+            with part(f"loss/{type(loss).__name__}"):
+                if len(loss.layers) > 1:
+                    mask = None if masks is None else masks[IMAGE]
+                    whole[IMAGE] = loss.summary_of(self.image, mask)
+                elif masks is None:
+                    whole |= loss.summarize({IMAGE: self.image})
+                else:
+                    whole |= loss.summarize_masked({IMAGE: self.image}, masks)
+
+    def gradient(self) -> Tensor:
+        """The gradient of the picture, after a backward pass down to the summaries: (1, 3, H, W)."""
+        gradient: Tensor | None = None
+        while self._levels:
+            level = self._levels.pop()
+            gradient = self._walk_back(level, gradient)
+            if self.ranks is not None and self._strip is not None:
+                self.ranks.add_halo(gradient, level.strip, level.block.halo)
+            del level
+        if gradient is not None and self.ranks is not None:
+            first, end = self._strip or (0, gradient.shape[2])
+            gradient[:, :, :first] = gradient[:, :, end:] = 0
+            self.ranks.add([gradient], mine=self._strip is not None or self.ranks.is_first)
+        parts = [one for one in (self.image.grad, gradient) if one is not None]
+        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+
+    def _walk_back(self, level: Level, above: Tensor | None) -> Tensor:
+        """The gradient of a block's input, (1, C, h, w): of several ranks in this one's rows and the halo.
+
+        Args:
+            level: the block.
             above: gradient of its output; None where nothing depends on that.
         """
-        gradient = torch.zeros_like(below, requires_grad=False)
+        block, bands, below, _, held = level
+        gradient = torch.empty_like(below, requires_grad=False)
+        gradient[:, :, bands[0].outer_first : bands[-1].outer_end] = 0
         for band in bands:
-            rows = slice(band.outer_first, band.outer_end)
-            given = below[:, :, rows].detach().requires_grad_()
-            with torch.enable_grad(), part("tile/forward"):
-                features, output = block.run(given)
-            roots, gradients = self._roots(block, band, features)
+            with torch.enable_grad():
+                walked = held or self._run(block, band, below, wants_gradient=True)
+            roots, gradients = roots_of(walked.found)
             if above is not None:
                 inner, outer = band.at(block.stride)
-                roots.append(output[:, :, inner])
+                with torch.enable_grad():
+                    roots.append(walked.output[:, :, inner])
                 gradients.append(above[:, :, outer])
             if roots:
                 with part("tile/backward"):
                     torch.autograd.backward(roots, gradients)
-                assert given.grad is not None
-                gradient[:, :, rows] += given.grad
+                assert walked.given.grad is not None
+                gradient[:, :, band.outer_first : band.outer_end] += walked.given.grad
             # Not held while the next band is computed.
-            del given, features, output, roots, gradients
+            del walked, roots, gradients
         return gradient
 
-    def _roots(
-        self, block: Block, band: Band, features: Features
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """The summaries of a band, and the gradient that arrived at each."""
-        roots, gradients = list[Tensor](), list[Tensor]()
-        for reading, whole in zip(self.readings, self.found, strict=True):
-            with torch.enable_grad():
-                found = list(summaries_of(reading, block, band, features))
-            for layer, summary, rows in found:
-                for name, value in summary.items():
-                    gradient = whole[layer][name].grad
-                    if gradient is not None and value.requires_grad:
-                        is_map = reading.loss.summary == "map"
-                        roots.append(value)
-                        gradients.append(gradient[..., rows, :] if is_map else gradient)
-        return roots, gradients
+
+def roots_of(found: Sequence[Found]) -> tuple[list[Tensor], list[Tensor]]:
+    """The summaries of a band, and the gradient that arrived at each."""
+    roots, gradients = list[Tensor](), list[Tensor]()
+    for (loss, _), whole, layer, summary, rows in found:
+        for name, value in summary.items():
+            gradient = whole[layer][name].grad
+            if gradient is not None and value.requires_grad:
+                roots.append(value)
+                gradients.append(gradient[..., rows, :] if loss.summary == "map" else gradient)
+    return roots, gradients
 
 
 def summaries_of(
@@ -269,12 +333,14 @@ def add_up(loss: Loss, whole: Summary, of_band: Summary, rows: slice, height: in
     Raises:
         PluginError: it is a map and has not one value for each pixel.
     """
-    for name, value in of_band.items():
+    for name, given in of_band.items():
+        value = given.detach()
         if loss.summary == "sum":
-            whole[name] = whole[name] + value if name in whole else value
+            # A copy, since the one of a band that is held has no gradient of its own.
+            whole[name] = whole[name] + value if name in whole else value.clone()
             continue
         if name not in whole:
-            whole[name] = value.new_empty((*value.shape[:-2], height, value.shape[-1]))
+            whole[name] = value.new_zeros((*value.shape[:-2], height, value.shape[-1]))
         if whole[name][..., rows, :].shape != value.shape:
             raise PluginError(
                 f"{type(loss).__name__} has summary = 'map' and returned a tensor of shape"
@@ -286,9 +352,14 @@ def add_up(loss: Loss, whole: Summary, of_band: Summary, rows: slice, height: in
 
 def values_of(found: Sequence[Mapping[str, Summary]]) -> Iterator[Tensor]:
     """The tensors of summaries that can have a gradient."""
+    yield from (value for value in all_of(found) if value.is_floating_point())
+
+
+def all_of(found: Sequence[Mapping[str, Summary]]) -> Iterator[Tensor]:
+    """The tensors of summaries."""
     for summaries in found:
         for summary in summaries.values():
-            yield from (value for value in summary.values() if value.is_floating_point())
+            yield from summary.values()
 
 
 def laid_out(output: Tensor, below: Tensor, stride: int) -> Tensor:
