@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
@@ -117,6 +118,57 @@ def test_the_example_of_optical_flow_finds_how_far_the_camera_went(tmp_path: Pat
     found = flow.between(picture[..., 4:44, 4:60], picture[..., 6:46, 1:57])
     assert found.shape == (1, 2, 40, 56)
     assert found[0, :, 5, 9].tolist() == [3, -2]
+
+
+SUBMITIT = """
+import pickle, types
+
+class UncompletedJobError(RuntimeError):
+    pass
+
+core = types.SimpleNamespace(utils=types.SimpleNamespace(UncompletedJobError=UncompletedJobError))
+lost = ["the first job is lost"]
+
+class Job:
+    def __init__(self, function, task):
+        self.function, self.task, self.cancelled = function, pickle.dumps(task), False
+    def result(self):
+        if lost:
+            raise UncompletedJobError(f"{lost.pop()}\\nand more about it")
+        return pickle.loads(pickle.dumps(self.function(pickle.loads(self.task))))
+    def cancel(self):
+        self.cancelled = True
+
+class AutoExecutor:
+    def __init__(self, folder): ...
+    def update_parameters(self, slurm_partition, timeout_min): ...
+    def submit(self, function, *arguments):
+        return Job(function, *arguments)
+"""
+"""What of submitit 1.5 the example uses, in this process."""
+
+
+def test_the_example_of_slurm_paints_a_batch(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "submitit", raising=False)
+    Path("submitit.py").write_text(SUBMITIT, encoding="utf-8")
+    Path("slurm.py").write_text(EXAMPLES["slurm"][1], encoding="utf-8")
+    Path("jobs.csv").write_text("".join(
+        f"{row}\n" for row in ("content,style,output", f"{pair.content},{pair.style},0.png",
+                               f"{pair.content},{pair.style},1.png")
+    ))  # fmt: skip
+    given = ("batch", "jobs.csv", "--folder", "r", "--plugin", "slurm.py", "--executor",
+             "slurm:minutes=5", "--size", 32, "--steps", 2, "--loss", "tv", "--json")  # fmt: skip
+    done = invoke(*given)
+    assert done.status == 0, done.err
+    assert "0.png (row 1): the first job is lost" in done.err
+    ends = [json.loads(line) for line in done.out.splitlines()]
+    assert [(one["output"], one["status"]) for one in ends] == [
+        ("0.png", "waiting"), ("1.png", "done"), ("0.png", "done"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TESTS)

@@ -7,12 +7,23 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from impasto.errors import ImpastoError, OutputError, PictureError, SettingsError, counted
+from impasto.errors import (
+    ImpastoError,
+    OutputError,
+    PictureError,
+    PluginError,
+    SettingsError,
+    counted,
+    defined_at,
+    one_line,
+    raised_at,
+    with_place,
+)
 from impasto.files.outputs import Outputs
 from impasto.host.host import Host
 from impasto.images.writing import SUFFIXES, check_depth
@@ -149,13 +160,29 @@ class Painting:
             raise
 
     def _round(self, wanted: Sequence[Job], tries: Counter[str]) -> None:
-        with closing(self.executor.run(self._tasks(wanted), self._began)) as ends:
+        with closing(self._ends(wanted)) as ends:
             for task, ended in ends:
                 tries[task.job.key] += ended.status == "failed"
                 signals = StopSignals(hold=True)
                 with signals.watched():
                     self._ended(task.job, ended)
                 signals.stop_if_asked()
+
+    def _ends(self, wanted: Sequence[Job]) -> Generator[tuple[Task, Ended], None, None]:
+        """What the executor gives.
+
+        Raises:
+            PluginError: it failed.
+        """
+        try:
+            yield from self.executor.run(self._tasks(wanted), self._began)
+        except ImpastoError:
+            raise
+        except Exception as error:
+            kind = type(self.executor)
+            what = one_line(f"executor {kind.__name__} failed: {type(error).__name__}: {error}")
+            place = raised_at(error, defined_at(kind).rpartition(":")[0])
+            raise PluginError(with_place(what, place)) from error
 
     def _comes_again(self, job: Job, failures: int) -> bool:
         state = self.progress.states[job.key]

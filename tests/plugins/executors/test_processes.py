@@ -81,6 +81,25 @@ def test_a_job_that_kills_its_worker_twice_is_set_aside(invoke: Invoke, rows: st
     same_as_plain(invoke)
 
 
+def test_an_executor_that_fails_is_named_with_its_line(invoke: Invoke, rows: str) -> None:
+    Path("poor.py").write_text(
+        "import impasto\n"
+        "class Poor(impasto.Executor):\n"
+        "    def run(self, tasks, began):\n"
+        "        yield tasks[0], impasto.Worker().do(tasks[0])\n"
+        "        raise OSError('no queue')\n"
+        "@impasto.hookimpl\n"
+        "def impasto_executors():\n"
+        "    return [impasto.Offer('poor', Poor)]\n"
+    )
+    done = invoke(
+        "batch", rows, "--folder", "r", "--plugin", "poor.py", "--executor", "poor", *TINY
+    )
+    assert done.status == 1
+    assert "executor Poor failed: OSError: no queue (poor.py:5)" in done.error
+    assert Path("r/0.png").exists()
+
+
 def test_an_executor_that_is_not_there(invoke: Invoke, rows: str) -> None:
     done = invoke("batch", rows, "--folder", "results", *TINY, "--executor", "proceses")
     assert "unknown executor 'proceses'; did you mean 'processes'?" in refused(done)
