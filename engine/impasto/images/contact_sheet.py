@@ -51,7 +51,7 @@ def contact_sheet(
             left = GAP + column * (cell + GAP)
             for number, text in enumerate(lines):
                 draw.text((left, top + number * line), text, fill="black", font=font)
-            sheet.paste(picture, (left + (cell - picture.width) // 2, top + over))
+            sheet.paste(picture, (left, top + over))
         top += over + under + GAP
     return sheet
 

@@ -22,10 +22,10 @@ def painted(invoke: Invoke, pair: Pair, sheet: Path, *more: object, options: str
 
 
 def bottom_of_cell(sheet: Path, column: int, size: tuple[int, int]) -> numpy.ndarray:
-    """Pixels of a cell's picture in a sheet of one row: it ends above the gap, between two others."""
+    """Pixels of a cell's picture in a sheet of one row: it ends above the gap."""
     with Image.open(sheet) as opened:
         picture = opened.convert("RGB")
-    left = GAP + column * (CELL + GAP) + (CELL - size[0]) // 2
+    left = GAP + column * (CELL + GAP)
     # The row is as tall as its tallest picture, the style's of 32.
     top = picture.height - GAP - CELL
     return numpy.asarray(picture.crop((left, top, left + size[0], top + size[1])))
