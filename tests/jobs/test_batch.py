@@ -53,6 +53,7 @@ def statuses(invoke: Invoke, folder: str) -> dict[str, str]:
 def test_each_picture_is_that_of_run(invoke: Invoke, rows: str) -> None:
     done = invoke("batch", rows, "--folder", "results", "--json", *TINY)
     assert done.status == 0, done.err
+    assert done.err.count("computing on") == 1, "said once for all jobs"
     records = [json.loads(line) for line in done.out.splitlines()]
     assert [(one["output"], one["place"], one["status"]) for one in records] == [
         (f"{i}.png", f"row {i + 1}", "done") for i in range(3)

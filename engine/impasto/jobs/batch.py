@@ -32,7 +32,7 @@ from impasto.jobs.manifest import Manifest, opened
 from impasto.jobs.own_files import claim_files
 from impasto.jobs.run import observed_host
 from impasto.jobs.signals import StopSignals
-from impasto.jobs.worker import Ended, Executor, Task
+from impasto.jobs.worker import Ended, Executor, Task, this_process
 from impasto.optimization.checks import check_content, check_specs
 from impasto.optimization.hardware import choose_device
 from impasto.optimization.initial_image import INITIAL_IMAGES
@@ -193,7 +193,13 @@ class Painting:
         # Files of a job that this batch began before are its own.
         written, observers = self.manifest.written, tuple(self.observers)
         return [
-            Task(job, os.fspath(folder), self.force or job.output in written, observers)
+            Task(
+                job,
+                os.fspath(folder),
+                self.force or job.output in written,
+                observers,
+                this_process(),
+            )
             for job in jobs
         ]
 
@@ -203,6 +209,8 @@ class Painting:
         self._tell(task.job)
 
     def _ended(self, job: Job, ended: Ended) -> None:
+        for warning in ended.warnings:
+            logger.warning("%s (%s): %s", job.output, job.place, warning)
         error = self._said(job, ended.error)
         line = self.manifest.end(job.key, job.output, ended.status, error, ended.record)
         state = self.manifest.status(job.key)

@@ -278,6 +278,8 @@ def opened(folder: Path) -> Iterator[Manifest]:
         (folder / WORK).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"folder '{folder}' cannot be made: {error.strerror or error}") from None
+    if not os.access(folder / WORK, os.W_OK | os.X_OK):
+        raise OutputError(f"folder '{folder}' cannot be written to")
     try:
         with locked(folder / WORK, "paints a batch"):
             manifest = Manifest(folder)

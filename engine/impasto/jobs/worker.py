@@ -6,12 +6,14 @@ import logging
 import os
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from impasto.errors import CheckpointError, ImpastoError, one_line
+from impasto.files.whole import machine
 from impasto.jobs.job import Job
 from impasto.jobs.live import Live
 from impasto.jobs.manifest import work_of
@@ -41,6 +43,8 @@ class Task:
     """Whether a picture that is there is replaced."""
     observers: tuple[object, ...] = ()
     """Objects with life-cycle hooks; they are pickled, too, where the worker is another process."""
+    process: str = ""
+    """The process that gave it; a worker in another one gives back its warnings."""
 
     @property
     def output(self) -> str:
@@ -66,6 +70,8 @@ class Ended:
     """One line; empty if it is done."""
     record: Mapping[str, object] = field(default_factory=dict)
     """Size, steps, seconds and losses of the run."""
+    warnings: tuple[str, ...] = ()
+    """What was warned of in another process, a line each; in that of the batch it has been said."""
 
 
 class Worker:
@@ -85,6 +91,13 @@ class Worker:
         Raises:
             KeyboardInterrupt: the worker was stopped; the checkpoint says how far it came.
         """
+        if task.process == this_process():
+            return self._done(task)
+        with warnings_kept() as kept:
+            ended = self._done(task)
+        return replace(ended, warnings=tuple(kept))
+
+    def _done(self, task: Task) -> Ended:
         try:
             result = self._painted(task)
         except ImpastoError as error:
@@ -113,6 +126,24 @@ class Worker:
                 logger.warning("%s: %s; it is painted from the start", task, error)
                 shutil.rmtree(folder, ignore_errors=True)
         return run_settings(settings, observers=observers, shared=self.shared)
+
+
+def this_process() -> str:
+    """A name for this process among those of all machines."""
+    return f"{machine()}-{os.getpid()}"
+
+
+@contextmanager
+def warnings_kept() -> Iterator[list[str]]:
+    """The warnings of the engine meanwhile, which are said nowhere else."""
+    kept: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: kept.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        yield kept
+    finally:
+        logger.removeHandler(handler)
 
 
 class Executor(ABC):

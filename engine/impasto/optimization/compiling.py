@@ -19,6 +19,7 @@ from torch import Tensor
 
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
+from impasto.optimization.shared import Shared
 
 logger = logging.getLogger("impasto")
 
@@ -26,7 +27,11 @@ Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def choose_compile(
-    asked: str, device: torch.device, precision: torch.dtype, objective: Objective
+    asked: str,
+    device: torch.device,
+    precision: torch.dtype,
+    objective: Objective,
+    shared: Shared | None = None,
 ) -> Evaluate:
     """The objective as it is, or compiled; says in a line on what the run computes, and how.
 
@@ -35,13 +40,15 @@ def choose_compile(
         device: where the objective is to run.
         precision: the precision of the network.
         objective: the objective of the run.
+        shared: of runs that need not all say the same.
     """
     if asked == "auto":
         logger.debug("compile off: %s", reason_against(device))
     how = ["compiled" if asked == "on" else "not compiled", objective.extractor.said()]
-    logger.info(
-        "computing on %s in %s, %s", device, precision_name(precision), ", ".join(filter(None, how))
-    )
+    said = ", ".join(filter(None, how))
+    line = f"computing on {device} in {precision_name(precision)}, {said}"
+    if shared is None or shared.is_news(line):
+        logger.info("%s", line)
     return compiled(objective) if asked == "on" else objective
 
 

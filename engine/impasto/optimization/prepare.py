@@ -120,7 +120,7 @@ def prepare(
             initial_image=initial_image_of(settings, photo, sources[0], stages[0], files),
             stages=stages,
             objective=objective,
-            evaluate=choose_compile(settings.compile, device, precision, objective),
+            evaluate=choose_compile(settings.compile, device, precision, objective, shared),
             generator=generator,
             checksums=checksums_of(settings, files, host),
             folder=folder,

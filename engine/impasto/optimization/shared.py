@@ -36,6 +36,15 @@ class Shared:
     """Its key, the extractor, and the state that making it left the run's generator in."""
     statistics: OrderedDict[str, StyleStatistics] = field(default_factory=OrderedDict)
 
+    said: set[str] = field(default_factory=set)
+    """What runs have said about themselves."""
+
+    def is_news(self, line: str) -> bool:
+        """Whether no run before has said it; it counts as said from now on."""
+        news = line not in self.said
+        self.said.add(line)
+        return news
+
     def keep(self, key: str, statistics: StyleStatistics) -> None:
         """Keep statistics, and let go those that do not fit any more."""
         self.statistics[key] = statistics

@@ -46,7 +46,8 @@ class Processes(impasto.Executor):
         waiting, workers = deque(tasks), list[Process]()
         try:
             while waiting or any(worker.task for worker in workers):
-                while waiting and len(workers) < self.workers:
+                idle = sum(worker.task is None for worker in workers)
+                for _ in range(min(self.workers - len(workers), len(waiting) - idle)):
                     workers.append(Process(self.threads))
                 for worker in workers:
                     if worker.task is None and waiting:

@@ -10,6 +10,7 @@ import pytest
 
 from batches import FAILING, TINY
 from helpers import Install, Invoke, drawn, refused
+from impasto_plugins.executors.processes import Process
 
 TWO = ("--executor", "processes:workers=2,threads=1")
 
@@ -63,6 +64,50 @@ def test_a_killed_worker_is_noticed_and_its_job_goes_on(invoke: Invoke, rows: st
     steps = Path("bad.steps").read_text().split()
     assert steps in (["1", "2", "3", "4"], ["1", "2", "2", "3", "4"]), "it went on"
     same_as_plain(invoke)
+
+
+WARNING = """
+import logging
+import impasto
+
+class Warning:
+    @impasto.hookimpl
+    def impasto_before_run(self, run):
+        logging.getLogger("impasto").warning("the paint is wet")
+
+@impasto.hookimpl
+def impasto_callbacks():
+    return [impasto.Offer("warning", Warning)]
+"""
+
+
+@pytest.mark.parametrize("executor", ["local", "processes:workers=2,threads=1"])
+def test_warnings_of_workers_are_said_once_a_job(invoke: Invoke, rows: str, executor: str) -> None:
+    Path("warning.py").write_text(WARNING)
+    done = invoke("batch", rows, "--folder", "r", *TINY, "--plugin", "warning.py", "--callback",
+                  "warning", "--executor", executor)  # fmt: skip
+    assert done.status == 0, done.err
+    said = [line for line in done.err.splitlines() if "the paint is wet" in line]
+    assert len(said) == 2
+    assert all(line.startswith("impasto: warning: ") for line in said)
+    if executor != "local":
+        assert sorted(said)[0] == "impasto: warning: 0.png (row 1): the paint is wet"
+
+
+def test_no_more_processes_than_jobs(
+    invoke: Invoke, rows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+    begin = Process.__init__
+
+    def counted(process: Process, threads: int) -> None:
+        begun.append(threads)
+        begin(process, threads)
+
+    monkeypatch.setattr(Process, "__init__", counted)
+    done = invoke("batch", rows, "--folder", "r", *TINY, "--executor", "processes:workers=9")
+    assert done.status == 0, done.err
+    assert len(begun) == 2
 
 
 def test_a_job_that_kills_its_worker_twice_is_set_aside(invoke: Invoke, rows: str) -> None:
