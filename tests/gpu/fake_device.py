@@ -44,7 +44,7 @@ class OnDevice(torch.Tensor):
     """A tensor that lies on the device; ``memory`` has its numbers."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
-    __torch_dispatch__ = classmethod(refused)  # type: ignore[assignment]
+    __torch_dispatch__ = classmethod(refused)  # type: ignore[assignment, var-annotated]
     memory: Tensor
 
     @staticmethod
