@@ -32,7 +32,8 @@ from impasto.jobs.staging import (
     take_files,
     take_result,
 )
-from impasto.model.loss import STYLE_LAYERS, full
+from impasto.model.gpu import sum_of_outer_products
+from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
 from impasto.model.torus import around, inside
@@ -48,6 +49,7 @@ __all__ = [
     "StagedWorker",
     "around",
     "check_staging",
+    "constant",
     "contact_sheet",
     "even_side",
     "film_frame",
@@ -64,6 +66,7 @@ __all__ = [
     "save",
     "scratch_folder",
     "staged_task",
+    "sum_of_outer_products",
     "take_files",
     "take_result",
     "to_picture",

@@ -32,6 +32,14 @@ READS = (
 )  # fmt: skip
 """Operations after which the host knows something about the numbers, for which it has to wait."""
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm")
+
+
+def wide_product(one: Tensor, other: Tensor, out_dtype: torch.dtype) -> Tensor:
+    return one.to(out_dtype) @ other.to(out_dtype)
+
+
+ONLY_THERE = {torch.ops.aten.mm.dtype: wide_product}
+"""Operations that CUDA has and a processor lacks, as others."""
 WEIGHED = {"convolution": 1, "convolution_backward": 2}
 """Convolutions, and how many of their first arguments are features."""
 
@@ -44,7 +52,7 @@ class OnDevice(torch.Tensor):
     """A tensor that lies on the device; ``memory`` has its numbers."""
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
-    __torch_dispatch__ = classmethod(refused)  # type: ignore[assignment, var-annotated]
+    __torch_dispatch__: Any = classmethod(refused)
     memory: Tensor
 
     @staticmethod
@@ -133,7 +141,7 @@ class FakeDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._refuse_mixed(func, name, tensors)
         in_memory = {id(one.memory): one for one in here}
         plain, plain_given = tree_map_only(OnDevice, lambda one: one.memory, (args, given))
-        found = func(*plain, **plain_given)
+        found = ONLY_THERE.get(func, func)(*plain, **plain_given)
         if here or to_device:
             crosses = bool(here) != to_device or 0 < len(here) < len(tensors)
             self._write_down(func, name, tensors, name in COPIES and crosses, found)
@@ -162,7 +170,7 @@ class FakeDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         by_mask = looks and any(one.dtype == torch.bool for one in tensors[1:])
         features = [one for one in tensors[: WEIGHED.get(name, 0)] if one.shape[1] > 3]
         laid = [one.is_contiguous(memory_format=torch.channels_last) for one in features]
-        launches = not (func.is_view or name == "detach")
+        launches = not (func.is_view or name in ("detach", "empty", "empty_like", "new_empty"))
         made = [leaf for leaf in tree_leaves(found) if torch.is_tensor(leaf)]
         self.calls.append(
             Call(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -44,6 +45,23 @@ def test_other_sizes_do_not_pay_again(pair: Pair) -> None:
     counters.clear()
     assert losses("on") == pytest.approx(plain, rel=1e-3)
     assert counters["stats"]["unique_graphs"] == 2
+
+
+@pytest.mark.slow
+def test_every_loss_compiles_whole_with_a_style_file(
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = ["gram", "wasserstein", "sliced", "histogram", "moments", "nearest", "relaxed_emd", "laplacian",
+            "tv", "range", "self_similarity", "content"]  # fmt: skip
+    options: dict[str, Any] = {"size": 64, "scales": "single", "steps": 3, "precision": "float32"}
+    style = tmp_path / "painting.style"
+    impasto.learn(pair.style, style, loss=loss, **options)
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+
+    def losses(compile_: Literal["on", "off"]) -> list[float]:
+        return impasto.run(pair.content, style, loss=loss, compile=compile_, **options).losses
+
+    assert losses("on") == pytest.approx(losses("off"), rel=1e-3)
 
 
 @pytest.mark.slow

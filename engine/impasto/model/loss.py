@@ -184,8 +184,8 @@ class Loss(nn.Module):
         for layer, weight in zip(self.layers, self.layer_weights, strict=True):
             part = self.compare_layer(summary[layer], target.get(layer, {}))
             refuse_other_value(self, part)
-            parts.append(weight * part)
-        return torch.stack(parts).sum()
+            parts.append(part if weight == 1 else weight * part)
+        return summed(parts)
 
     def summarize_layer(self, feature: Tensor) -> Summary:
         """What the term keeps of one layer.
@@ -304,6 +304,30 @@ def mix(summaries: Sequence[Mapping[str, Summary]], weights: Sequence[float]) ->
             for key in first
         }
     return mixed
+
+
+def constant(value: float, like: Tensor) -> Tensor:
+    """A number as a tensor of no dimensions, with the precision of a tensor, where that lies.
+
+    For what a summary counts, as pixels. The same numbers are the same tensors: they must not be changed.
+    """
+    if torch.compiler.is_compiling() or like.device.type == "meta":
+        return like.new_full((), value)
+    key = (value, like.dtype, like.device)
+    if key not in _constants:
+        if len(_constants) >= MOST_CONSTANTS:
+            _constants.clear()
+        _constants[key] = like.new_full((), value)
+    return _constants[key]
+
+
+MOST_CONSTANTS = 1000
+_constants: dict[tuple[float, torch.dtype, torch.device], Tensor] = {}
+
+
+def summed(parts: Sequence[Tensor]) -> Tensor:
+    """The sum of tensors of no dimensions. Each operation costs, on a GPU as much as a large one."""
+    return torch.stack(list(parts)).sum() if len(parts) > 1 else parts[0]
 
 
 def full(feature: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from impasto.model.inputs import (
     refuse_other_shapes,
     refuse_other_wraps,
 )
-from impasto.model.loss import Loss, Summary, mix
+from impasto.model.loss import Loss, Summary, mix, summed
 from impasto.model.masks import Region, at_layers, takes_masks
 from impasto.model.ranks import Ranks
 from impasto.model.returned import (
@@ -87,6 +87,8 @@ class Objective(nn.Module):
         self.targets: dict[str, list[Target]] = {}
         self.scales: dict[str, Tensor] = {}
         """Factor of each term at this size, no dimensions; a tensor, so that compiled code serves all."""
+        self.fades: dict[str, float] = {}
+        """The same factors, for code that is not compiled."""
         self.masks: list[dict[str, Tensor]] = []
         """Mask of each region that has one, by layer."""
         self.size: tuple[int, int] | None = None
@@ -210,7 +212,8 @@ class Objective(nn.Module):
         ]
         for name in self.names:
             loss = self.loss(name)
-            self.scales[name] = content.new_tensor(loss.scale_at(max(content.shape[2:])))
+            self.fades[name] = loss.scale_at(max(content.shape[2:]))
+            self.scales[name] = content.new_tensor(self.fades[name])
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [Target(1.0, of_content[name])]
@@ -267,12 +270,13 @@ class Objective(nn.Module):
         if self.extractor.selected:
             with part("extractor/forward"):
                 found = self.extractor(image)
-                if self._is_new():
+                if self.is_new:
                     refuse_other_features(self.extractor, self.selected, found)
                 features |= found
         return features
 
-    def _is_new(self) -> bool:
+    @property
+    def is_new(self) -> bool:
         """Whether what the plugins return is to be checked; never in code that is compiled."""
         return not torch.compiler.is_compiling() and not self._checked
 
@@ -296,7 +300,7 @@ class Objective(nn.Module):
         if self.tile is not None:
             return with_gradient(self._in_tiles, image)
         features = self.features(image)
-        if self._is_new():
+        if self.is_new:
             with scope("extractor/forward"):
                 refuse_changed_features(self.extractor, image, features, self._shapes)
         terms = []
@@ -328,7 +332,10 @@ class Objective(nn.Module):
 
     def _term(self, name: str, parts: Sequence[Tensor]) -> Tensor:
         """The weighted term, from what it is the sum of."""
-        return self.loss(name).weight * self.scales[name] * torch.stack(list(parts)).sum()
+        weight, part = self.loss(name).weight, summed(parts)
+        if not torch.compiler.is_compiling() and self.fades[name] == 1:
+            return weight * part
+        return weight * self.scales[name] * part
 
     def parts(self, name: str, features: Features) -> list[Tensor]:
         """What a term is the sum of, before its weight: one comparison for each target."""
@@ -338,7 +345,7 @@ class Objective(nn.Module):
             for place in self.places(name)
         }
         parts = self._compared(name, summaries)
-        if self._is_new():
+        if self.is_new:
             for value in parts:
                 refuse_without_gradient(loss, value, features[IMAGE])
         return parts
@@ -354,9 +361,9 @@ class Objective(nn.Module):
         loss, parts = self.loss(name), []
         for target in self.targets[name]:
             value = loss.compare(summaries[target.region], target.summaries)
-            if self._is_new():
+            if self.is_new:
                 refuse_other_value(loss, value)
-            parts.append(target.weight * value)
+            parts.append(value if target.weight == 1 else target.weight * value)
         return parts
 
     def _in_tiles(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:

@@ -64,6 +64,9 @@ def compiled(objective: Objective) -> Evaluate:
     made: Evaluate = torch.compile(objective, fullgraph=True)
 
     def evaluate(image: Tensor) -> tuple[Tensor, Tensor]:
+        if objective.is_new:
+            # Once for each stage as it is: what plugins return is checked, and losses make what they keep.
+            objective(image)
         # Otherwise the size of a parameter, or of a module's buffer, is taken for one that never changes.
         sizes = torch._dynamo.config.patch(
             force_parameter_static_shapes=False, force_nn_module_property_static_shapes=False

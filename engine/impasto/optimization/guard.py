@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,7 +52,9 @@ class Guard:
         self.worst = self._number(-torch.inf)
         """The highest loss since the last check; infinity stands for NaN."""
         self.gained = self._number(0)
-        """1 if a better picture was found since the canvas last went back."""
+        """How often a better picture was found since the canvas last went back."""
+        self.begun = False
+        """Whether a check has found that the first loss is known."""
         self.returns = 0
         self.told = False
 
@@ -67,7 +70,7 @@ class Guard:
         """
         better = loss.detach() < self.best_loss
         self.best_loss = torch.where(better, loss.detach().float(), self.best_loss)
-        self.gained = torch.where(better, 1.0, self.gained)
+        self.gained = self.gained + better
         for best, parameter in zip(self.best, self.parameters, strict=True):
             torch.where(better, parameter, best, out=best)
 
@@ -76,9 +79,13 @@ class Guard:
 
         The first evaluation of the step counts: a line search may look further than it goes.
         """
+        if self.recovers:
+            return
         loss = loss.detach().float()
-        self.first = torch.where(self.first.isnan(), loss, self.first)
-        self.worst = torch.maximum(self.worst, torch.where(loss.isfinite(), loss, torch.inf))
+        if not self.begun:
+            self.first = torch.where(self.first.isnan(), loss, self.first)
+        inf = torch.inf
+        self.worst = torch.maximum(self.worst, loss.nan_to_num(nan=inf, posinf=inf, neginf=inf))
 
     @without_compiler()
     def check(self, optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
@@ -147,6 +154,7 @@ class Guard:
     def _told_by_the_device(self) -> list[float]:
         numbers = [self.worst, self.first, self.best_loss, self.gained]
         told: list[float] = torch.stack(numbers).tolist()
+        self.begun = not math.isnan(told[1])
         return told
 
 

@@ -20,9 +20,14 @@ TWO, NONE, ONE = [2, 2], [0, 0], [1, 1]
 
 def max_pooled(feature: Tensor) -> Tensor:
     """The largest of each 2 × 2: (1, C, h, w) → (1, C, h // 2, w // 2)."""
+    if feature.device.type not in ("cpu", "meta"):
+        # Two more operations each way cost more there than the memory is worth.
+        found: Tensor = max_pool2d(feature, 2)
+        return found
     if torch.compiler.is_compiling():
         # On processors what the compiler makes of it takes longer, forward and backward.
-        return _compiled(feature)[0] if feature.device.type == "cpu" else max_pool2d(feature, 2)
+        compiled: Tensor = _compiled(feature)[0]
+        return compiled
     pooled: Tensor = _MaxPooled.apply(feature)
     return pooled
 

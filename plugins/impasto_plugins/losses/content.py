@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 import impasto
 
@@ -44,8 +45,9 @@ class ContentLoss(impasto.Loss):
         return {"feature": feature}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
-        square = (summary["feature"] - target["feature"]).square()
-        return square.mean() if self.normalization == "mean" else square.sum() / 2
+        feature = summary["feature"]
+        square: Tensor = mse_loss(feature, target["feature"], reduction="sum")
+        return square / (feature.numel() if self.normalization == "mean" else 2)
 
 
 @impasto.hookimpl

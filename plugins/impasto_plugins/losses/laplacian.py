@@ -12,7 +12,7 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, conv2d
+from torch.nn.functional import avg_pool2d, conv2d, mse_loss
 
 import impasto
 from impasto.plugin import around
@@ -70,11 +70,12 @@ class LaplacianLoss(impasto.Loss):
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """Mean squared difference over the content's mean square: 0 or more, mean over the pools."""
         parts = [
-            (summary[pool] - target[pool]).square().mean()
+            mse_loss(summary[pool], target[pool], reduction="sum")
+            / target[pool].numel()
             / target[pool].square().mean().clamp_min(LEAST)
             for pool in target
         ]
-        return torch.stack(parts).mean()
+        return torch.stack(parts).mean() if len(parts) > 1 else parts[0]
 
 
 def laplacian(image: Tensor, stencil: Tensor) -> Tensor:

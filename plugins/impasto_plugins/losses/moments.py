@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 import impasto
-from impasto.plugin import STYLE_LAYERS
+from impasto.plugin import STYLE_LAYERS, constant
 
 LEAST = 1e-6
 """Added to each variance, for features with a mean near one: a root has no slope at zero."""
@@ -36,7 +36,7 @@ class MomentsLoss(impasto.Loss):
         return {
             "sum": flat.sum(1),
             "square": flat.square().sum(1),
-            "pixels": flat.new_full((), flat.shape[1]),
+            "pixels": constant(flat.shape[1], flat),
         }
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:

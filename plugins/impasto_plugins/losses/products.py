@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.plugin import full
+from impasto.plugin import full, sum_of_outer_products
 
 AT_ONCE = 2**16
 """Pixels that are summed at once: the copy in full precision stays small, and so do rounding errors."""
@@ -50,15 +50,15 @@ class _SumOfProducts(torch.autograd.Function):
 def _summed(feature: Tensor, mask: Tensor | None) -> Tensor:
     flat = torch.split(_by_pixel(feature), AT_ONCE)
     masks = [None] * len(flat) if mask is None else torch.split(_by_pixel(mask), AT_ONCE)
-    products = [
-        _products(full(part), part_mask) for part, part_mask in zip(flat, masks, strict=True)
-    ]
-    return torch.stack(products).sum(0)
+    products = [_products(part, part_mask) for part, part_mask in zip(flat, masks, strict=True)]
+    return torch.stack(products).sum(0) if len(products) > 1 else products[0]
 
 
 def _passed_back(gradient: Tensor, feature: Tensor, mask: Tensor | None) -> Tensor:
     _, channels, height, width = feature.shape
-    both = (gradient + gradient.T).to(feature.dtype)
+    # Added and rounded to the precision of the features in one go.
+    both = torch.empty_like(gradient, dtype=feature.dtype)
+    torch.add(gradient, gradient.T, out=both)
     flat = _by_pixel(feature) if mask is None else _by_pixel(feature * mask.to(feature))
     return (flat @ both).view(1, height, width, channels).permute(0, 3, 1, 2)
 
@@ -87,8 +87,9 @@ _compiled.register_autograd(_pass_back, setup_context=_keep)
 
 
 def _products(flat: Tensor, mask: Tensor | None) -> Tensor:
-    weighed = flat if mask is None else flat * mask.to(flat)
-    return weighed.T @ flat
+    if mask is None:
+        return sum_of_outer_products(flat)
+    return (full(flat) * full(mask)).T @ full(flat)
 
 
 def _by_pixel(feature: Tensor) -> Tensor:

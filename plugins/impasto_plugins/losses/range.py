@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from torch import Tensor
 
 import impasto
+from impasto.plugin import constant
 
 
 class RangeLoss(impasto.Loss):
@@ -24,7 +25,7 @@ class RangeLoss(impasto.Loss):
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``outside``: sum over pixels and colors; ``pixels``: their number, no dimensions."""
         outside = (feature - feature.clamp(0, 1)).square().sum()
-        return {"outside": outside, "pixels": outside.new_full((), feature[0, 0].numel())}
+        return {"outside": outside, "pixels": constant(feature[0, 0].numel(), outside)}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         return summary["outside"] / (3 * summary["pixels"])

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.plugin import STYLE_LAYERS, full
+from impasto.plugin import STYLE_LAYERS, constant, full
 from impasto_plugins.losses.products import sum_of_products
 
 BLUR = 1e-3
@@ -71,7 +71,7 @@ class WassersteinLoss(impasto.Loss):
         return {
             "sum": feature.sum((0, 2, 3), dtype=products.dtype),
             "product": products,
-            "pixels": products.new_full((), feature[0, 0].numel()),
+            "pixels": constant(feature[0, 0].numel(), products),
         }
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:

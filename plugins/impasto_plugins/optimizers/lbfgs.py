@@ -158,6 +158,18 @@ class LBFGS(torch.optim.Optimizer):
         parameters: list[Tensor] = self.param_groups[0]["params"]
         return parameters
 
+    @property
+    def _solves(self) -> bool:
+        """Whether both loops of the recursion are solved as triangular systems.
+
+        These are a few large operations in place of many small ones, each of which costs a GPU a launch.
+        """
+        first = self._parameters[0]
+        return first.device.type != "cpu" and self.history_precision == first.dtype
+
+    def _forget_pairs(self) -> None:
+        self._memory().update(pairs=0, newest=-1)
+
     def _memory(self) -> dict[str, Any]:
         memory: dict[str, Any] = self.state[self._parameters[0]]
         if not memory:
@@ -169,6 +181,9 @@ class LBFGS(torch.optim.Optimizer):
             memory["moves"] = first.new_zeros(shape, dtype=precision)
             memory["changes"] = first.new_zeros(shape, dtype=precision)
             memory["curvatures"] = first.new_zeros(self.history_size)
+            if self._solves:
+                # Of each move, down, with each change, across.
+                memory["products"] = first.new_zeros(self.history_size, self.history_size)
         for name in ("moves", "changes"):
             # torch gives a state that it loads the precision of the parameters.
             memory[name] = memory[name].to(self.history_precision)
@@ -189,7 +204,7 @@ class LBFGS(torch.optim.Optimizer):
             numbers += [memory["slope"], move @ change, move @ move, change @ change]
         value, total, *more = torch.stack(numbers).tolist()
         if known and more[0] > 0:
-            memory["pairs"] = 0
+            self._forget_pairs()
         pair = _Pair(move, change, *more[1:]) if known else None
         return value, math.isfinite(value) and math.isfinite(total), pair
 
@@ -209,6 +224,9 @@ class LBFGS(torch.optim.Optimizer):
         memory["pairs"] = min(memory["pairs"] + 1, self.history_size)
         memory["moves"][slot], memory["changes"][slot] = move, change
         memory["curvatures"][slot].fill_(curvature)
+        if self._solves:
+            torch.mv(memory["changes"], move, out=memory["products"][slot])
+            memory["products"][:, slot] = memory["moves"] @ change
         memory["scale"] = curvature / change_square
         if self.bands is not None:
             self._learn_bands(self.bands, move, change, curvature)
@@ -229,23 +247,51 @@ class LBFGS(torch.optim.Optimizer):
     def _direction(self, gradient: Tensor) -> Tensor:
         """The quasi-Newton direction, by the two-loop recursion; minus the gradient without pairs."""
         memory = self._memory()
+        if memory["pairs"] and self._solves:
+            return self._solved_direction(gradient)
         direction = -gradient
         slots = [(memory["newest"] - age) % self.history_size for age in range(memory["pairs"])]
         weights = {}
         for slot in slots:
             weights[slot] = _dot(memory["moves"][slot], direction) / memory["curvatures"][slot]
             _add(direction, memory["changes"][slot], -weights[slot])
-        if slots and self.bands is not None:
-            direction = self.bands.multiplied(direction, memory["factors"])
-        elif slots:
-            direction.mul_(memory["scale"])
+        if slots:
+            direction = self._from_curvature(direction)
         for slot in reversed(slots):
             weight = _dot(memory["changes"][slot], direction) / memory["curvatures"][slot]
             _add(direction, memory["moves"][slot], weights[slot] - weight)
         return direction
 
+    def _solved_direction(self, gradient: Tensor) -> Tensor:
+        """The same direction; each loop is the solution of a triangular system, (pairs,).
+
+        With moves S and changes Y in rows, oldest first, R the upper triangle of S Yᵀ, and D its diagonal,
+        the weights of the first loop solve R a = S g, and what the second one takes off of each move
+        solves Rᵀ c = D a + Y r, for r the first inverse Hessian times Yᵀ a - g.
+        """
+        memory, pairs = self._memory(), self._memory()["pairs"]
+        moves, changes = memory["moves"][:pairs], memory["changes"][:pairs]
+        products, first = memory["products"][:pairs, :pairs], pairs - 1 - memory["newest"]
+        # A full history has its oldest pair behind the newest; positive shifts bring it to the front.
+        products = products.roll((first, first), (0, 1)) if first else products
+        aims = (moves @ gradient).roll(first) if first else moves @ gradient
+        weights = _solve(products, aims, upper=True)
+        back = weights.roll(-first) if first else weights
+        direction = self._from_curvature(torch.addmv(gradient, changes.T, back, beta=-1))
+        aims = (changes @ direction).roll(first) if first else changes @ direction
+        taken = _solve(products.T, aims.addcmul_(products.diagonal(), weights), upper=False)
+        back = taken.roll(-first) if first else taken
+        return torch.addmv(direction, moves.T, back, alpha=-1)
+
+    def _from_curvature(self, vector: Tensor) -> Tensor:
+        """The first inverse Hessian times a vector."""
+        memory = self._memory()
+        if self.bands is not None:
+            return self.bands.multiplied(vector, memory["factors"])
+        return vector.mul_(memory["scale"])
+
     def _first_length(self, direction: Tensor, gradient: Tensor, uphill: Tensor) -> Tensor:
-        """Length of the step before a search, no dimensions; in double precision where the device has it."""
+        """Length of the step before a search, no dimensions."""
         memory = self._memory()
         length = float(self.param_groups[0]["lr"]) * float(memory["shrink"])
         reach = _wide(direction.norm()) / math.sqrt(direction.numel())
@@ -278,7 +324,7 @@ class LBFGS(torch.optim.Optimizer):
 
         found = strong_wolfe(evaluate, value, slope, length)
         if found == 0:
-            self._memory()["pairs"] = 0
+            self._forget_pairs()
         return found
 
     def _exploded(self, value: float, finite: bool) -> bool:
@@ -315,7 +361,8 @@ class LBFGS(torch.optim.Optimizer):
                 "lbfgs: the loss went from %.4g to %.4g; back to the best picture, with half the"
                 " learning rate (said once)", memory["best"], value,
             )  # fmt: skip
-        memory.update(told=True, pairs=0, shrink=memory["shrink"] / 2)
+        memory.update(told=True, shrink=memory["shrink"] / 2)
+        self._forget_pairs()
         return memory["best"], point, gradient
 
     def _put(self, point: Tensor) -> None:
@@ -328,9 +375,14 @@ class LBFGS(torch.optim.Optimizer):
         return torch.cat([tensor.reshape(-1) for tensor in tensors if tensor is not None])
 
 
+def _solve(triangle: Tensor, aims: Tensor, *, upper: bool) -> Tensor:
+    solution: Tensor = torch.linalg.solve_triangular(triangle, aims[:, None], upper=upper)
+    return solution[:, 0]
+
+
 def _wide(number: Tensor) -> Tensor:
-    """In double precision, which a processor of Apple's for graphics lacks."""
-    return number if number.device.type == "mps" else number.double()
+    """In double precision on processors; Apple's GPUs have none, and elsewhere it gains nothing."""
+    return number.double() if number.device.type == "cpu" else number
 
 
 def _dot(kept: Tensor, vector: Tensor) -> Tensor:

@@ -44,8 +44,12 @@ def iterates(
     return path
 
 
+@pytest.mark.parametrize("solves", [False, True])
 @pytest.mark.parametrize("history_size", [3, 20])
-def test_iterates_equal_torchs_on_a_convex_quadratic(history_size: int) -> None:
+def test_iterates_equal_torchs_on_a_convex_quadratic(
+    history_size: int, solves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LBFGS, "_solves", solves)
     start, loss_of = bowl()
     mine, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
     reference = torch.optim.LBFGS(
