@@ -32,7 +32,7 @@ from impasto.jobs.staging import (
     take_files,
     take_result,
 )
-from impasto.model.gpu import sum_of_outer_products
+from impasto.model.gpu import forget_peak, peak_bytes, sum_of_outer_products, synchronize
 from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
@@ -56,10 +56,12 @@ __all__ = [
     "film_stream",
     "fitted",
     "fitting_name",
+    "forget_peak",
     "full",
     "inside",
     "open_picture",
     "part",
+    "peak_bytes",
     "precision_name",
     "require",
     "resized",
@@ -67,6 +69,7 @@ __all__ = [
     "scratch_folder",
     "staged_task",
     "sum_of_outer_products",
+    "synchronize",
     "take_files",
     "take_result",
     "to_picture",

@@ -13,6 +13,8 @@ import time
 import torch
 from torch import Tensor
 
+from impasto.plugin import synchronize
+
 SIZES = {"cpu": (1024, 2048), "cuda": (4096, 8192)}
 """Sides of the square matrices that are tried: large enough that moving them costs little."""
 
@@ -81,9 +83,3 @@ def times(left: Tensor, right: Tensor, product: Tensor) -> list[float]:
         synchronize(left.device)
         taken.append(time.perf_counter() - started)
     return taken[1:]
-
-
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what was asked of it; a CPU always has."""
-    if device.type != "cpu":
-        getattr(torch, device.type).synchronize()

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 import impasto
+from impasto.model import gpu
 from impasto.model.precision import precision_name
 from impasto.optimization.state import Run
 from impasto_plugins.callbacks.statistics import peak_memory
@@ -104,4 +105,4 @@ def stage_reports(run: Run, recordings: Sequence[Recording], machine: Machine) -
 
 def device_name(device: torch.device) -> str:
     """What computed, by name where it has one."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+    return gpu.card(device) or str(device)

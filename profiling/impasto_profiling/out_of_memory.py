@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.files.outputs import Outputs
+from impasto.model import gpu
 from impasto.model.precision import precision_name
 from impasto.model.scopes import scope_of
 from impasto_plugins.callbacks.statistics import peak_memory
@@ -34,7 +35,7 @@ def dump(error: BaseException, device: torch.device, folder: Path, outputs: Outp
         f"tensors alive: {len(tensors)}, {total / MIB:.1f} MiB",
         *map(describe, tensors[:LARGEST]),
     ]
-    if device.type == "cuda":
+    if gpu.is_cuda(device):
         lines.append(torch.cuda.memory_summary(device))
     path = folder / FILE
     with outputs.writing(path) as part:

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from impasto.errors import OutputError
+from impasto.model import gpu
 from impasto.optimization.stages import Stage
 from impasto_profiling.ceiling import synchronize
 from impasto_profiling.standing import Holder
@@ -59,7 +60,7 @@ class Recording:
     def start(self) -> None:
         """Begin before the first step of the stage."""
         plan = self.plan
-        on_gpu = [torch.profiler.ProfilerActivity.CUDA] if self.device.type == "cuda" else []
+        on_gpu = [torch.profiler.ProfilerActivity.CUDA] if gpu.is_cuda(self.device) else []
         with _quiet():
             self.profiler = torch.profiler.profile(
                 activities=[torch.profiler.ProfilerActivity.CPU, *on_gpu],

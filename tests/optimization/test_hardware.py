@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import Invoke, Pair
+import impasto
+from helpers import Invoke, Pair, refused
+from impasto.jobs.trial import Trial, seconds_of_stages
+from impasto.model import gpu
+from impasto.optimization.hardware import choose_device
+from impasto.optimization.memory import is_out_of_memory
+from impasto.optimization.stages import Stage
 
 ABLE = {"avx512_bf16": True, "amx_bf16": False, "avx512_fp16": False, "amx_fp16": False}
 UNABLE = dict.fromkeys(ABLE, False)
@@ -19,7 +25,6 @@ UNABLE = dict.fromkeys(ABLE, False)
         ("auto", ABLE, "bfloat16", "precision bfloat16: this processor multiplies bfloat16"),
         ("auto", UNABLE, "float32",
          "precision float32: this processor has no instructions that multiply bfloat16"),
-        ("float16", ABLE, "float16", "warning: precision float16: this processor has no instructions"),
         ("bfloat16", UNABLE, "bfloat16",
          "warning: precision bfloat16: this processor has no instructions"),
         ("bfloat16", ABLE, "bfloat16", None),
@@ -39,3 +44,80 @@ def test_precision(
     lines = [line for line in done.err.splitlines() if "precision" in line]
     assert len(lines) == (said is not None)
     assert all(line.startswith(f"impasto: {said}") for line in lines)
+
+
+def test_float16_is_refused(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    """It would flush about a third of the gradient to zero."""
+    base = ("run", pair.content, pair.style, "-o", tmp_path / "out.png")
+    assert "'float16'; did you mean 'bfloat16'?" in refused(invoke(*base, "--precision", "float16"))
+    assert "float16 would lose a third" in refused(invoke(*base, "--fp16"))
+
+
+def test_a_device_that_is_none(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+    line = refused(
+        invoke("run", pair.content, pair.style, "-o", tmp_path / "out.png", "--device", "meta")
+    )
+    assert line.startswith("device 'meta' cannot be used here: it has shapes and no numbers")
+
+
+def test_a_card_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(impasto.SettingsError) as caught:
+        choose_device("cuda:7")
+    assert str(caught.value) == (
+        "device 'cuda:7' cannot be used here: there is no such card; there is cuda:0, cuda:1"
+    )
+
+
+def test_a_driver_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init() -> None:
+        raise RuntimeError(
+            "The NVIDIA driver on your system is too old (found version 11040).\nPlease"
+        )
+
+    monkeypatch.setattr(torch.cuda, "init", init)
+    with pytest.raises(impasto.SettingsError, match=r"is too old \(found version 11040\)\.$"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED", "CUFFT_ALLOC_FAILED",
+        "CUSOLVER_STATUS_ALLOC_FAILED", "GET was unable to find an engine to execute this computation",
+    ],
+)  # fmt: skip
+def test_out_of_memory_by_the_libraries_of_cuda(words: str) -> None:
+    assert is_out_of_memory(RuntimeError(f"cuDNN error: {words}"))
+
+
+def test_a_card_is_recorded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "is_cuda", lambda device: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    monkeypatch.setattr(torch._C, "_cuda_getDriverVersion", lambda: 13000, raising=False)
+    monkeypatch.setattr(torch.backends.cudnn, "version", lambda: 91002)
+    device = torch.device("cpu")
+    assert gpu.card(device) == "NVIDIA H100, capability 9.0, driver for CUDA 13000, cuDNN 91002"
+    assert gpu.multiplies_bfloat16(device)
+
+
+def test_on_cuda_float32_is_float32_and_the_same_each_time() -> None:
+    places = [(torch.backends.cuda.matmul, "fp32_precision"), (torch.backends.cudnn.conv, "fp32_precision"),
+              (torch.backends.cudnn, "deterministic")]  # fmt: skip
+    before = [getattr(place, name) for place, name in places]
+    try:
+        gpu.configure(torch.device("cuda"))
+        assert [getattr(place, name) for place, name in places] == ["ieee", "ieee", True]
+    finally:
+        for (place, name), value in zip(places, before, strict=True):
+            setattr(place, name, value)
+
+
+def test_seconds_on_a_card_have_a_part_that_no_pixel_adds_to() -> None:
+    trials = [Trial(Stage(0, 10, 10, 4), 0.0, 2.0), Trial(Stage(0, 20, 10, 4), 0.0, 3.0)]
+    (seconds,) = seconds_of_stages([Stage(0, 40, 10, 1)], trials, launches=True)
+    assert seconds == pytest.approx(5.0)
+    (seconds,) = seconds_of_stages([Stage(0, 40, 10, 1)], trials)
+    assert seconds == pytest.approx(6.0)

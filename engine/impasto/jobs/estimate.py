@@ -19,6 +19,7 @@ from impasto.errors import ImpastoError
 from impasto.images.reading import Photo
 from impasto.jobs.run import prepare_run
 from impasto.jobs.trial import SIZES, seconds_of_stages, take, trial_stage
+from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.loop import begin
@@ -98,15 +99,16 @@ def estimate_settings(
     trials = [take(run, trial_stage(stages[0], SIZES[0], smallest), before_stage)]
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
+    fixed = gpu.CONTEXT if gpu.is_cuda(device) else 0
     larger = trial_stage(last, SIZES[1], smallest)
     if larger.width * larger.height > trials[0].pixels:
         trials.append(take(run, larger, before_stage))
     largest = on_meta_device(run.prepared, shapes)
     return Estimate(
         stages=stages,
-        seconds=seconds_of_stages(stages, trials),
+        seconds=seconds_of_stages(stages, trials, fixed > 0),
         parts={
-            "process": process,
+            "process": process + fixed,
             "optimizer": round(kept * last.width * last.height / trials[0].pixels),
             "evaluation": round(OVERHEAD * bytes_of_evaluation(largest, last)),
         },

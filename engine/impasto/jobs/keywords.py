@@ -74,7 +74,7 @@ class RunKeywords(TypedDict, total=False):
     """Largest picture that is read or painted, millions of pixels."""
     device: str
     """Where to compute: auto, cpu, cuda, cuda:1, mps."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"]
+    precision: Literal["auto", "float32", "bfloat16"]
     """Precision of the network."""
     compile: Literal["auto", "on", "off"]
     """Compile the objective with ``torch.compile``."""

@@ -12,6 +12,7 @@ from impasto import __version__
 from impasto.builtin import build_host
 from impasto.errors import SettingsError
 from impasto.files.outputs import Outputs
+from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.checks import check_masks, check_specs
@@ -54,6 +55,7 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     host = build_host(settings.load, settings.plugin)
     check_specs(host, settings)
     device = choose_device(settings.device)
+    gpu.configure(device)
     precision = choose_precision(settings.precision, device)
     generator = torch.Generator().manual_seed(settings.seed)
     objective = make_objective(host, settings, generator, device, precision)

@@ -73,23 +73,31 @@ def trial_stage(like: Stage, size: int, smallest: float) -> Stage:
     return Stage(0, width, height, STEPS + 1)
 
 
-def seconds_of_stages(stages: Sequence[Stage], trials: Sequence[Trial]) -> tuple[float, ...]:
+def seconds_of_stages(
+    stages: Sequence[Stage], trials: Sequence[Trial], launches: bool = False
+) -> tuple[float, ...]:
     """Seconds of each stage: between two trials on the line through them, beyond them by pixels.
 
     Args:
         stages: of the run.
         trials: one, or a smaller and a larger one.
+        launches: whether each step has a part that no pixel adds to, as on a card: then the line goes on
+            beyond them.
     """
     return tuple(
-        _at(pixels, trials, "beginning") + stage.steps * _at(pixels, trials, "step")
+        _at(pixels, trials, "beginning", launches)
+        + stage.steps * _at(pixels, trials, "step", launches)
         for stage in stages
         for pixels in [stage.width * stage.height]
     )
 
 
-def _at(pixels: int, trials: Sequence[Trial], what: str) -> float:
+def _at(pixels: int, trials: Sequence[Trial], what: str, launches: bool) -> float:
     small, large = trials[0], trials[-1]
     least, most = (float(getattr(trial, what)) for trial in (small, large))
+    if launches and small.pixels < large.pixels:
+        slope = max(0.0, most - least) / (large.pixels - small.pixels)
+        return max(0.0, least + slope * (pixels - small.pixels))
     if pixels >= large.pixels or most <= least:
         return most * pixels / large.pixels
     if pixels <= small.pixels:

@@ -7,6 +7,7 @@ import logging
 import torch
 
 from impasto.errors import SettingsError
+from impasto.model import gpu
 
 logger = logging.getLogger("impasto")
 
@@ -26,6 +27,12 @@ def choose_device(asked: str) -> torch.device:
         return torch.device(found)
     try:
         device = torch.device(asked)
+        if device.type == "meta":
+            raise RuntimeError(
+                "it has shapes and no numbers; 'auto' takes a GPU where there is one"
+            )
+        if gpu.is_cuda(device) and (reason := gpu.refusal(device)):
+            raise RuntimeError(reason)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
@@ -36,12 +43,11 @@ def choose_device(asked: str) -> torch.device:
 def choose_precision(asked: str, device: torch.device) -> torch.dtype:
     """The precision asked for, or with ``auto`` bfloat16 where the hardware multiplies it natively.
 
-    One that is asked for and only emulated here is warned of: on a processor a step in float16 took
-    more than a hundred times as long as one in bfloat16.
+    One that is asked for and only emulated here is warned of.
     """
     kind = "processor" if device.type == "cpu" else "device"
     if asked != "auto":
-        if asked != "float32" and not _multiplies(asked, device):
+        if asked != "float32" and not _multiplies_bfloat16(device):
             logger.warning(
                 "precision %s: this %s has no instructions that multiply it, so steps may take"
                 " many times as long as with 'auto'", asked, kind,
@@ -49,7 +55,7 @@ def choose_precision(asked: str, device: torch.device) -> torch.dtype:
             )  # fmt: skip
         precision: torch.dtype = getattr(torch, asked)
         return precision
-    native = _multiplies("bfloat16", device)
+    native = _multiplies_bfloat16(device)
     logger.debug(
         "precision %s: this %s %s bfloat16",
         "bfloat16" if native else "float32",
@@ -59,11 +65,8 @@ def choose_precision(asked: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def _multiplies(precision: str, device: torch.device) -> bool:
+def _multiplies_bfloat16(device: torch.device) -> bool:
     if device.type == "cpu":
-        short = {"bfloat16": "bf16", "float16": "fp16"}[precision]
         able = torch.cpu.get_capabilities()
-        return bool(able.get(f"avx512_{short}") or able.get(f"amx_{short}"))
-    if precision == "float16":
-        return True
-    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return gpu.multiplies_bfloat16(device)

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from impasto.optimization.state import Run
 
-OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "unable to allocate")
-"""Words in the errors of torch, NumPy and the system that have no type of their own."""
+OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "unable to allocate",
+                 "cudnn_status_alloc_failed", "cublas_status_alloc_failed", "cufft_alloc_failed",
+                 "cusolver_status_alloc_failed", "unable to find an engine")  # fmt: skip
+"""Words in the errors of torch, NumPy, CUDA's libraries and the system that have no type of their own. cuDNN
+finds no engine where none fits in what is left of the card."""
 
 LARGE = 600_000
 """Number of pixels from which on a stage is large: about 1024 on the longer side."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from impasto.host.host import Host
 from impasto.images.reading import Photo
+from impasto.model import gpu
 from impasto.model.color import recolored
 from impasto.model.masks import plan_regions
 from impasto.model.objective import Objective
@@ -67,6 +68,7 @@ def prepare(
     check_specs(host, settings)
     check_content(settings, host)
     device = choose_device(settings.device)
+    gpu.configure(device)
     precision = choose_precision(settings.precision, device)
     given = list(styles) or [None] * len(settings.style)
     files = InputFiles(settings.max_megapixels, folder)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import PIL
 import torch
 
+from impasto.model import gpu
 from impasto.model.precision import precision_name
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def versions() -> dict[str, str]:
 
 def machine_of(prepared: Prepared) -> dict[str, Any]:
     """Where and how a run computes; with the same inputs and the same machine the bytes are the same."""
+    card = gpu.card(prepared.device)
     return {
+        **({"card": card} if card else {}),
         "device": str(prepared.device),
         "precision": precision_name(prepared.precision),
         "compiled": prepared.compiled,

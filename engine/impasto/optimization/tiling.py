@@ -17,6 +17,7 @@ import torch
 from impasto.errors import SettingsError
 from impasto.files.control_groups import group_folders, lines_of
 from impasto.host.host import Host
+from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.tiles import refuse_tiles
 from impasto.optimization.memory import LARGE, resident_bytes
@@ -123,7 +124,7 @@ def allowed_bytes(budget: int | None, objective: Objective, device: torch.device
     if budget is None:
         return free_bytes(device)
     taken = resident_bytes()
-    if device.type == "cuda":
+    if gpu.is_cuda(device):
         taken = torch.cuda.memory_reserved(device)
     return max(0, budget - taken)
 
@@ -175,10 +176,8 @@ def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
 
 def free_bytes(device: torch.device) -> int | None:
     """Memory that is free on a device, within the limits of the process's control groups; None if unknown."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
     if device.type != "cpu":
-        return None
+        return gpu.free_bytes(device)
     known = [available_bytes(), *left_in_groups()]
     return min((one for one in known if one is not None), default=None)
 

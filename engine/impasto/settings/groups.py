@@ -33,7 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
     },
     "Speed": {
         "device": "auto, cpu, cuda, cuda:1 or mps.",
-        "precision": "auto, float32, bfloat16 or float16.",
+        "precision": "auto, float32 or bfloat16.",
         "compile": "",
         "tile": "",
         "max_memory": "",

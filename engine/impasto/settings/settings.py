@@ -189,7 +189,7 @@ class Settings:
     decode into more than memory holds."""
     device: str = "auto"
     """Where to compute: auto, cpu, cuda, cuda:1, mps. auto takes a GPU where there is one."""
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the network. Statistics, losses and the canvas stay in float32."""
     compile: Literal["auto", "on", "off"] = "auto"
     """Compile the objective with torch.compile."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import impasto
-from impasto.plugin import precision_name
+from impasto.plugin import forget_peak, peak_bytes, precision_name, synchronize
 
 MIB = 2**20
 
@@ -61,8 +61,7 @@ class Statistics:
 
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
-        if run.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(run.device)
+        forget_peak(run.device)
         self.stage, self.first_step, self.started = stage, run.step, time.perf_counter()
 
     @impasto.hookimpl
@@ -84,8 +83,7 @@ class Statistics:
         stage, self.stage = self.stage, None
         if stage is None:
             return
-        if run.device.type == "cuda":
-            torch.cuda.synchronize(run.device)
+        synchronize(run.device)
         seconds, steps = time.perf_counter() - self.started, run.step - self.first_step
         memory = peak_memory(run.device)
         self.spent.append(
@@ -111,8 +109,9 @@ class Statistics:
 
 def peak_memory(device: torch.device) -> float:
     """Peak memory in MiB; see :class:`Spent`."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / MIB
+    on_card = peak_bytes(device)
+    if on_card is not None:
+        return on_card / MIB
     import resource  # Not on Windows, where this callback is left out.
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
