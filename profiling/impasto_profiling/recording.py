@@ -13,8 +13,8 @@ import torch
 
 from impasto.errors import OutputError
 from impasto.model import gpu
+from impasto.model.gpu import synchronize
 from impasto.optimization.stages import Stage
-from impasto_profiling.ceiling import synchronize
 from impasto_profiling.standing import Holder
 from impasto_profiling.trace import SUFFIX
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from impasto.jobs.steps import Steps, steps_of_settings
+from impasto.model.gpu import synchronize
 from impasto.settings.settings import Settings
-from impasto_profiling.ceiling import synchronize
 from impasto_profiling.comparison import Turns
 
 WARM = 2

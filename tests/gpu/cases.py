@@ -113,6 +113,10 @@ def check(name: str, **options: Any) -> None:
 def cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the device take what is done for CUDA alone."""
     monkeypatch.setattr(gpu, "is_cuda", lambda device: device.type == NAME)
+    # What asks the driver.
+    monkeypatch.setattr(gpu, "refusal", lambda device: "")
+    monkeypatch.setattr(gpu, "configure", lambda device: None)
+    monkeypatch.setattr(gpu, "multiplies_bfloat16", lambda device: True)
 
 
 @pytest.mark.usefixtures("cuda")

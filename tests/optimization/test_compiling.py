@@ -15,6 +15,7 @@ from torch import Tensor
 
 import impasto
 from helpers import SHALLOW, Invoke, Pair
+from impasto.model import gpu
 from impasto.optimization import compiling
 from impasto.optimization.compiling import reason_against
 from impasto.plugin import open_picture
@@ -64,7 +65,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Callable[[Compiler], None]:
         def mark() -> None:
             compiler.marks += 1
 
-        monkeypatch.setattr(compiling.gpu, "is_cuda", lambda device: True)
+        monkeypatch.setattr(gpu, "is_cuda", lambda device: True)
         monkeypatch.setattr(torch, "compile", compiler)
         monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", mark)
 

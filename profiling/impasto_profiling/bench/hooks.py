@@ -10,6 +10,7 @@ from functools import partial
 
 import impasto
 from impasto.jobs.run import prepare_run
+from impasto.model.gpu import synchronize
 from impasto.optimization.loop import begin, take_step
 from impasto.optimization.result import Step
 from impasto.optimization.state import Run
@@ -17,7 +18,6 @@ from impasto.settings.settings import gather
 from impasto_profiling.bench.clock import timed
 from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.record import Comparison, compared, figure
-from impasto_profiling.ceiling import synchronize
 
 SIZE, CALLBACKS, BLOCK = 128, 20, 8
 """Steps of a block: enough that one that was disturbed does not make a sample by itself."""

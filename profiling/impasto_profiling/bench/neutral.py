@@ -27,20 +27,22 @@ PASTICHE_STYLE_WEIGHT = 10.0
 class PlainVGG:
     """VGG-19 as torchvision shapes it: sixteen convolutions with ReLU, five poolings; NCHW, eager."""
 
-    def __init__(self, scaled: bool) -> None:
+    def __init__(self, scaled: bool, device: torch.device | None = None) -> None:
         """Load the bundled weights.
 
         Args:
             scaled: divide each layer by its mean activation, as the engine does by default.
+            device: where to; None is the CPU.
         """
         weights = load_weights("oxford")
         factors = scales_for(weights, "max") if scaled else dict.fromkeys(weights.kernels, 1.0)
-        self.mean = torch.tensor(weights.mean).view(1, 3, 1, 1)
+        self.mean = torch.tensor(weights.mean, device=device).view(1, 3, 1, 1)
         self.convolutions: dict[str, tuple[Tensor, Tensor]] = {}
         before = 1.0
         for layer, kernel in weights.kernels.items():
             bias = weights.biases[layer] / factors[layer]
-            self.convolutions[layer] = (kernel * (before / factors[layer]), bias)
+            weight = kernel * (before / factors[layer])
+            self.convolutions[layer] = (weight.to(device), bias.to(device))
             before = factors[layer]
 
     def features(self, image: Tensor, layers: Collection[str] = LAYERS) -> dict[str, Tensor]:
@@ -70,7 +72,7 @@ class NotebookObjective:
             content: (1, 3, H, W) sRGB in [0, 1].
             style: the same, of the same size.
         """
-        self.network = PlainVGG(scaled=True)
+        self.network = PlainVGG(True, content.device)
         with torch.no_grad():
             self.content = self.network.features(content)[CONTENT_LAYER]
             features = self.network.features(style)

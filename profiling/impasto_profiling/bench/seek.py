@@ -10,12 +10,12 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.jobs.run import prepare_run
+from impasto.model.gpu import synchronize
 from impasto.optimization.loop import begin, take_step
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings
 from impasto_profiling.bench.clock import StopWatch
 from impasto_profiling.bench.record import Comparison, Figure, compared, figure
-from impasto_profiling.ceiling import synchronize
 
 CHECKED = 20
 """The loss is looked at after each 20th part of the steps so far, so that the time is at most a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from helpers import Invoke, Pair
+from helpers import Invoke, Pair, refused
 from impasto_profiling.bench import equal
+from impasto_profiling.bench import gpu as gpu_suite
 from impasto_profiling.bench.clock import take_turns
 from impasto_profiling.bench.command import SUITES, say_progress
 from impasto_profiling.bench.conditions import instructions
@@ -90,9 +92,9 @@ def test_hooks_record_and_table(invoke: Invoke, pair: Pair, tmp_path: Path) -> N
     assert len(fraction.impasto.samples) == 2
     assert fraction.impasto.lowest <= fraction.impasto.median <= fraction.impasto.highest
     assert calls.impasto.lowest > 0
-    refused = invoke("bench", "hooks", "-o", record)
-    assert refused.status == 2
-    assert refused.error == f"impasto: error: '{record}' exists; --force overwrites it"
+    again = invoke("bench", "hooks", "-o", record)
+    assert again.status == 2
+    assert again.error == f"impasto: error: '{record}' exists; --force overwrites it"
 
 
 def test_evaluation_has_the_ceiling_and_the_plain_loop(invoke: Invoke, pair: Pair) -> None:
@@ -251,3 +253,29 @@ def test_beside_the_real_program(invoke: Invoke, pair: Pair, tmp_path: Path, sui
     assert first.rival.name == "pastiche"
     assert first.rival.median > 0
     assert first.impasto.median > 0
+
+
+def test_a_card_is_wanted(invoke: Invoke) -> None:
+    done = invoke("bench", "gpu", "--quick")
+    assert "suite gpu: an NVIDIA card is wanted, and 'auto' takes cpu here" in refused(done)
+    assert "run it alone" in invoke("bench", "gpu", "hooks").error
+
+
+@pytest.mark.slow
+def test_what_only_a_card_can_tell(
+    invoke: Invoke, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here the CPU stands in for it: the script itself is tried, its figures mean nothing."""
+    monkeypatch.setattr(gpu_suite, "card", lambda: torch.device("cpu"))
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    done = invoke("bench", "gpu", "--size", 48, "--rounds", 1, "--steps", 30, "--json",
+                  "--pair", f"{pair.content},{pair.style}")  # fmt: skip
+    assert done.status == 0, done.err
+    found = {
+        one.case.partition(", ")[2]: one for one in Report.model_validate_json(done.out).comparisons
+    }
+    for case in ("a second run: values that differ", "killed and resumed: values that differ"):
+        assert found[case].impasto.median == 0
+    loss = found["float32, compile on: third loss"]
+    assert loss.rival is not None
+    assert loss.impasto.median == pytest.approx(loss.rival.median, rel=1e-2)
