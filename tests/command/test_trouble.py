@@ -11,6 +11,7 @@ from PIL import Image
 
 import impasto
 from helpers import Invoke, Pair, drawn, refused
+from impasto.optimization import tiling
 from impasto.optimization.inputs import sha256
 from impasto.optimization.memory import is_out_of_memory
 from impasto.storage.recipe import read_recipe
@@ -127,7 +128,8 @@ def test_memory_that_is_really_short(pair: Pair, tmp_path: Path) -> None:
     last = done.error
     assert done.status == 1
     assert last.startswith(
-        "impasto: error: out of memory at 1024 × 768 pixels in float32: size 724"
+        "impasto: error: out of memory at 1024 × 768 pixels in float32: tile 512 needs less at the same"
+        " size, size 724"
     )
     assert "size 32 did fit" in last
     assert f"the picture after 1 step is in '{tmp_path / 'out.png'}'" in last
@@ -399,3 +401,16 @@ def test_python_gets_the_picture_that_could_not_be_written(
                     plugin=str(file))  # fmt: skip
     assert caught.value.result.steps == 4
     assert json.dumps(caught.value.result.as_record())
+
+
+def test_out_of_memory_in_a_large_picture_names_tiles_first(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tiling, "TILES", (32, 16))
+    line = short(invoke, pair, tmp_path, "torch", 3)
+    assert (
+        "in float32: tile 32 needs less at the same size, size 45 needs about half as much" in line
+    )
+    assert "(--tile, --size, --precision)" in line
+    whole = short(invoke, pair, tmp_path, "torch", 3, "--seamless", "x", "--force")
+    assert "in float32: size 45 needs" in whole

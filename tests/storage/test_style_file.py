@@ -13,7 +13,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import impasto
-from helpers import Invoke, Outcome, Pair, drawn
+from helpers import Invoke, Outcome, Pair, drawn, refused
+from impasto.optimization import tiling
 
 LOSSES = ("--loss", "content:layers=conv2_1", "--loss", "gram:layers=conv1_1,conv2_1,weight=10",
           "--loss", "nearest:layers=conv2_1")  # fmt: skip
@@ -185,3 +186,33 @@ def test_learned_sums_are_those_of_the_painting(learned: Path) -> None:
     with safe_open(learned, "pt") as file:
         assert file.get_tensor("48/gram/conv2_1/gram").shape == (128, 128)
         assert file.get_tensor("48/gram/conv2_1/pixels") == 24 * 24
+
+
+def test_a_style_is_learned_in_tiles(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = ("--loss", "gram:layers=conv1_1,conv2_1", "--loss", "moments:layers=conv3_1")
+    line = ("style", "learn", pair.style, "--size", 200, *losses, "--precision", "float32", "-o")
+    found = []
+    monkeypatch.setattr(
+        tiling, "learned_bytes", lambda *given: 10**9 if given[-1] is None else 10**7
+    )
+    monkeypatch.setattr(tiling, "free_bytes", lambda device: 10**8)
+    monkeypatch.setattr(tiling, "LARGE", 100)
+    monkeypatch.setattr(tiling, "TILES", (64,))
+    for name, tile in (("whole", "off"), ("tiled", 64), ("auto", "auto")):
+        done = invoke(*line, tmp_path / f"{name}.style", "--tile", tile)
+        assert done.status == 0, done.err
+        assert ("tile 64: 10 MB for" in done.err) == (tile == "auto")
+        with safe_open(tmp_path / f"{name}.style", "pt") as file:
+            found.append({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+    whole, tiled, automatic = found
+    grams = [key for key in whole if key.endswith("/gram")]
+    assert grams
+    for key in whole:
+        torch.testing.assert_close(whole[key], tiled[key])
+        assert torch.equal(tiled[key], automatic[key])
+    # As sums in another order are.
+    assert any(not torch.equal(whole[key], tiled[key]) for key in grams)
+    error = refused(invoke(*line, tmp_path / "no.style", "--tile", 64, "--loss", "nearest"))
+    assert "loss 'nearest' needs the features of the whole picture" in error

@@ -112,18 +112,11 @@ def encoded(kind: str, image: Tensor, metadata: PictureMetadata, depth: int, qua
     height, width = image.shape[2:]
     exif, xmp = exif_for(metadata.exif, width, height), metadata.xmp
     profile = metadata.profile or srgb()
-    samples = _samples(image)
-    alpha = None if metadata.alpha is None else _samples(metadata.alpha)
     if kind == "JPEG":
         exif, xmp = _fitting_jpeg(exif, "EXIF"), _fitting_jpeg(xmp, "XMP")
-        if alpha is not None:
+        if metadata.alpha is not None:
             logger.info("JPEG has no transparency: the picture is laid on white")
-            samples, alpha = samples * alpha + 1 - alpha, None
-    samples = from_srgb(samples, profile)
-    if alpha is not None:
-        samples = numpy.concatenate([samples, alpha], axis=2)
-    wide = numpy.uint8 if depth == 8 else numpy.uint16
-    levels = numpy.round(samples.clip(0, 1) * (2**depth - 1)).astype(wide)
+    levels = _levels(image, metadata.alpha, profile, depth, on_white=kind == "JPEG")
     if kind == "PNG":
         return _png(levels, profile, exif, xmp)
     if kind == "TIFF":
@@ -134,6 +127,26 @@ def encoded(kind: str, image: Tensor, metadata: PictureMetadata, depth: int, qua
         file, kind, quality=quality, icc_profile=profile, exif=exif, xmp=xmp, **more
     )
     return file.getvalue()
+
+
+def _levels(
+    image: Tensor, alpha: Tensor | None, profile: bytes, depth: int, on_white: bool
+) -> Samples:
+    """(H, W, C) whole numbers of a depth, in the colors of a profile; some rows at once, to save memory."""
+    channels = 3 if alpha is None or on_white else 4
+    kind = numpy.uint8 if depth == 8 else numpy.uint16
+    levels = numpy.empty((*image.shape[2:], channels), kind)
+    for row in range(0, len(levels), ROWS):
+        rows = slice(row, row + ROWS)
+        samples = _samples(image[:, :, rows])
+        share = None if alpha is None else _samples(alpha[:, :, rows])
+        if share is not None and on_white:
+            samples, share = samples * share + 1 - share, None
+        samples = from_srgb(samples, profile)
+        if share is not None:
+            samples = numpy.concatenate([samples, share], axis=2)
+        levels[rows] = numpy.round(samples.clip(0, 1) * (2**depth - 1))
+    return levels
 
 
 def _samples(image: Tensor) -> Samples:

@@ -28,6 +28,7 @@ from impasto.optimization.style_files import (
     style_losses,
 )
 from impasto.optimization.style_statistics import StylePicture, visible_part
+from impasto.optimization.tiling import tile_to_learn
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings
 from impasto.settings.style import STYLE_FILE
@@ -67,8 +68,15 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     picture = StylePicture(photo.image, style, mask, objective.extractor.smallest_side)
     assert settings.shape is not None
     sizes = stage_sizes(settings, max(settings.shape))
+    stages = [
+        Stage(number, length, length, 1, length / sizes[-1]) for number, length in enumerate(sizes)
+    ]
     with failures_named(host, settings, objective):
-        tensors = tensors_of(picture, sizes, settings.style_fit, objective, device)
+        stage = stages[-1]
+        shape = picture.image.shape[3], picture.image.shape[2]
+        width, height = stage.style_size(*shape, settings.style_fit, style, picture.smallest)
+        objective.tile = tile_to_learn(settings, objective, height, width, device)
+        tensors = tensors_of(picture, stages, settings.style_fit, objective, device)
     losses = style_losses(host, objective)
     if not losses:
         raise SettingsError("none of the losses compares with a style; there is nothing to learn")
@@ -91,18 +99,19 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
 
 def tensors_of(
     picture: StylePicture,
-    sizes: Sequence[int],
+    stages: Sequence[Stage],
     fit: str,
     objective: Objective,
     device: torch.device,
 ) -> dict[str, Tensor]:
-    """The statistics of a picture at each size, pixels, by their names in the file; on the CPU."""
+    """The statistics of a picture at each size, by their names in the file; on the CPU."""
     tensors: dict[str, Tensor] = {}
-    for number, length in enumerate(sizes):
-        stage = Stage(number, length, length, 1, length / sizes[-1])
+    for stage in stages:
         for term, layers in picture.statistics(stage, fit, objective, device).items():
             for layer, summary in layers.items():
                 for key, value in summary.items():
                     # Cloned: safetensors refuses tensors that share memory.
-                    tensors[f"{length}/{term}/{layer}/{key}"] = value.cpu().contiguous().clone()
+                    tensors[f"{stage.width}/{term}/{layer}/{key}"] = (
+                        value.cpu().contiguous().clone()
+                    )
     return tensors

@@ -114,7 +114,9 @@ def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
     line = f"{reason}; {_keep(run, so_far, output)}"
     if interrupted:
         return Interrupted(line, so_far, getattr(error, "number", signal.SIGINT))
-    less = ("size", "precision") if isinstance(error, Exception) and is_out_of_memory(error) else ()
+    less: tuple[str, ...] = ()
+    if isinstance(error, Exception) and is_out_of_memory(error):
+        less = (*(["tile"] if ": tile " in reason else []), "size", "precision")
     return RunFailed(line, so_far, getattr(error, "settings", less))
 
 

@@ -174,6 +174,62 @@ def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
     return round(OVERHEAD * live.peak) + OF_A_PIXEL * stage.width * stage.height
 
 
+def tile_to_learn(
+    settings: Settings, objective: Objective, height: int, width: int, device: torch.device
+) -> int | None:
+    """Side of the tiles in which a style picture is summarized; None for all of it at once.
+
+    Args:
+        settings: of what is learned.
+        objective: its losses and extractor have to be able to work in tiles.
+        height: of the picture, pixels.
+        width: the same.
+        device: of the objective.
+
+    Raises:
+        SettingsError: tiles were asked for, and a loss or the extractor cannot be computed in tiles.
+    """
+    if isinstance(settings.tile, int):
+        refuse(settings, objective)
+        return settings.tile
+    if settings.tile == "off" or (settings.max_bytes is None and height * width < LARGE):
+        return None
+    allowed = allowed_bytes(settings.max_bytes, objective, device)
+    sides, reason = sides_to_try(settings, objective)
+    if allowed is None:
+        return None
+    for side in sides:
+        needed = learned_bytes(objective, height, width, side)
+        if needed <= allowed:
+            break
+    said = f"{megabytes(needed)} for {width} × {height} pixels, {left(allowed, settings.max_bytes)}"
+    if needed > allowed:
+        logger.warning("memory may run out (%s)%s", said, reason)
+    if side is not None:
+        logger.info("tile %d: %s", side, said)
+    return side
+
+
+def learned_bytes(objective: Objective, height: int, width: int, tile: int | None) -> int:
+    """Bytes that a style picture takes beyond what the process has; see :func:`needed_bytes`."""
+    shapes = copy.deepcopy(objective).to("meta")
+    shapes.tile = tile
+    live = LiveTensors()
+    with live:
+        shapes.style_statistics(torch.empty(1, 3, height, width, device="meta"))
+    return round(OVERHEAD * live.peak)
+
+
+def smaller_tile(settings: Settings, objective: Objective, stage: Stage) -> int | None:
+    """The largest tile that takes clearly less than a stage did; None if there is none."""
+    now = objective.tile**2 if objective.tile else stage.width * stage.height
+    try:
+        refuse(settings, objective)
+    except SettingsError:
+        return None
+    return next((side for side in TILES if 2 * side**2 <= now), None)
+
+
 def free_bytes(device: torch.device) -> int | None:
     """Memory that is free on a device, within the limits of the process's control groups; None if unknown."""
     if device.type != "cpu":
