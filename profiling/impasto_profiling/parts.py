@@ -11,7 +11,7 @@ from impasto_profiling.cost import Cost
 from impasto_profiling.operators import Operator
 from impasto_profiling.trace import LAUNCHING, STEP, Piece, Span, Trace
 
-KINDS = ("extractor", "loss", "canvas", "optimizer", "plugin", "objective", "backward")
+KINDS = ("extractor", "loss", "canvas", "optimizer", "plugin", "objective", "backward", "tile")
 """What the names of our scopes begin with; scopes of others count to the part that they lie in."""
 
 ELSEWHERE = "elsewhere"

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 import impasto
-from helpers import SHALLOW, Invoke, Pair, refused
+from helpers import SHALLOW, Invoke, Pair, drawn, refused
 from impasto.model.masks import Region
 from impasto.model.objective import Objective
 from impasto.model.tiles import bands_of
@@ -301,3 +301,61 @@ def test_a_budget_of_memory_takes_the_largest_tile_that_fits_and_then_half_the_h
     error = refused(invoke(*given(pair, out, *SHALLOW, "--max-memory", "lots")))
     assert "memory" in error
     assert "8GB" in error
+
+
+@pytest.mark.slow
+def test_tiles_paint_the_same_picture_in_50_steps_without_seams(
+    invoke: Invoke, tmp_path: Path
+) -> None:
+    content, style = tmp_path / "content.png", tmp_path / "style.png"
+    drawn(160, 124, 1).save(content)
+    drawn(120, 90, 2).save(style)
+    found = {}
+    for tile in ("off", 128, 64):
+        out = tmp_path / f"{tile}.png"
+        done = invoke(
+            "run", content, style, "-o", out, "--size", 160, "--scales", "single", "--steps", 50,
+            "--tile", tile, "--precision", "float32", "--loss", "content:layers=conv2_2",
+            "--loss", "gram:layers=conv1_1,conv2_1,weight=10",
+        )  # fmt: skip
+        assert done.status == 0, done.err
+        found[tile] = pixels(out)
+    for tile in (128, 64):
+        difference = numpy.abs(found[tile] - found["off"]).mean((1, 2))
+        assert difference.mean() < 1
+        # Rows at which bands of the first block meet, and all others.
+        block = impasto.Block(lambda feature: ({}, feature), halo=2, stride=2, strides={})
+        height, width = found[tile].shape[:2]
+        bands = bands_of(block, height, width, tile**2)
+        assert len(bands) >= 2
+        borders = [row for band in bands[1:] for row in (band.first - 1, band.first)]
+        elsewhere = numpy.delete(difference, borders)
+        assert (
+            difference[borders].mean()
+            <= elsewhere.mean() + 3 * elsewhere.std() / len(borders) ** 0.5
+        )
+
+
+def test_a_picture_in_its_own_style_stays_put_in_tiles(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    done = invoke(
+        "run", pair.content, pair.content, "-o", out, "--size", 96, "--scales", "single",
+        "--steps", 8, "--tile", 64, "--precision", "float32", *SHALLOW,
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    with Image.open(pair.content) as picture:
+        own = picture.convert("RGB").resize((96, round(96 * picture.height / picture.width)))
+    assert numpy.abs(pixels(out) - numpy.asarray(own, dtype=float)).mean() < 2
+
+
+def test_the_profile_has_tiles_as_scopes(pair: Pair, tmp_path: Path) -> None:
+    _, report = impasto.profile(
+        pair.content, pair.style, tmp_path / "log", wait=0, warmup=1, active=1,
+        size=120, scales="single", steps=2, tile=64, loss=["content:layers=conv2_1", "gram:layers=conv1_1"],
+    )  # fmt: skip
+    text = (tmp_path / "log" / "report.json").read_text(encoding="utf-8")
+    assert report.name == "log"
+    assert "tile/forward" in text
+    assert "tile/backward" in text

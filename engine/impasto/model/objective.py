@@ -158,7 +158,7 @@ class Objective(nn.Module):
         masks = None
         if mask is not None:
             masks = at_layers(mask, layer_sizes(self.extractor, *image.shape[2:]))
-        readings = [Reading(self.loss(name), masks) for name in names]
+        readings = [Reading(name, self.loss(name), masks) for name in names]
         assert self.tile is not None
         tiled = TiledSummaries(self.extractor, image, readings, self.tile, self.ranks)
         for reading, found in zip(readings, tiled.found, strict=True):
@@ -379,7 +379,7 @@ class Objective(nn.Module):
         assert self.tile is not None
         places = [(name, place) for name in self.names for place in self.places(name)]
         readings = [
-            Reading(self.loss(name), None if place is None else self.masks[place])
+            Reading(name, self.loss(name), None if place is None else self.masks[place])
             for name, place in places
         ]
         tiled = TiledSummaries(self.extractor, image, readings, self.tile, self.ranks)

@@ -38,6 +38,8 @@ Masks = Mapping[str, Tensor]
 class Reading(NamedTuple):
     """What one loss summarizes: the whole picture, or what a mask leaves."""
 
+    name: str
+    """Of its term."""
     loss: Loss
     masks: Masks | None
 
@@ -209,7 +211,7 @@ class TiledSummaries:
         for band in bands:
             with torch.set_grad_enabled(hold):
                 walked = self._run(block, band, below, hold)
-            for (loss, _), whole, layer, summary, rows in walked.found:
+            for (_, loss, _), whole, layer, summary, rows in walked.found:
                 height = below.shape[2] // block.strides[layer]
                 add_up(loss, whole.setdefault(layer, {}), summary, rows, height)
             if more:
@@ -237,10 +239,10 @@ class TiledSummaries:
 
     def _of_the_image(self) -> None:
         """Summarize the picture itself, which is there as a whole."""
-        for (loss, masks), whole in zip(self.readings, self.found, strict=True):
+        for (name, loss, masks), whole in zip(self.readings, self.found, strict=True):
             if IMAGE not in loss.layers:
                 continue
-            with part(f"loss/{type(loss).__name__}"):
+            with part(f"loss/{name}"):
                 if len(loss.layers) > 1:
                     mask = None if masks is None else masks[IMAGE]
                     whole[IMAGE] = loss.summary_of(self.image, mask)
@@ -297,7 +299,7 @@ class TiledSummaries:
 def roots_of(found: Sequence[Found]) -> tuple[list[Tensor], list[Tensor]]:
     """The summaries of a band, and the gradient that arrived at each."""
     roots, gradients = list[Tensor](), list[Tensor]()
-    for (loss, _), whole, layer, summary, rows in found:
+    for (_, loss, _), whole, layer, summary, rows in found:
         for name, value in summary.items():
             gradient = whole[layer][name].grad
             if gradient is not None and value.requires_grad:
@@ -310,12 +312,12 @@ def summaries_of(
     reading: Reading, block: Block, band: Band, features: Features
 ) -> Iterator[tuple[str, Summary, slice]]:
     """What one loss summarizes of the rows that a band owns, by layer, with these rows of the layer."""
-    loss, masks = reading
+    name, loss, masks = reading
     for layer, stride in block.strides.items():
         if layer not in loss.layers:
             continue
         inner, outer = band.at(stride)
-        with part(f"loss/{type(loss).__name__}"):
+        with part(f"loss/{name}"):
             mask = None if masks is None else masks[layer][:, :, outer]
             yield layer, loss.summary_of(features[layer][:, :, inner], mask), outer
 
