@@ -98,6 +98,32 @@ def test_formats_of_the_sheet(invoke: Invoke, suffix: str) -> None:
     assert len(list(Path("results").glob("*.png"))) == 4
 
 
+def test_a_result_that_somebody_damaged_keeps_no_other_from_the_sheet(invoke: Invoke) -> None:
+    given = (
+        "grid",
+        "photos",
+        "paintings",
+        "-o",
+        "sheet.png",
+        "--folder",
+        "results",
+        "--cell",
+        32,
+        *TINY,
+    )
+    assert invoke(*given).status == 0
+    kept = {name: f"results/{name[0]}_as_{name[1]}.png" for name in ("ba", "ab", "bb")}
+    Path("results/a_as_a.png").write_text("no picture")
+    os.unlink(kept["bb"])
+    done = invoke(*given)
+    assert done.status == 0, done.err
+    assert done.err.count("sheet: 'results/a_as_a.png' is not a picture") == 1
+    assert same(opened("sheet.png"), expected({"aa": None, **kept}))
+    os.unlink("results/a_as_a.png")
+    assert invoke(*given).status == 0
+    assert same(opened("sheet.png"), expected({"aa": "results/a_as_a.png", **kept}))
+
+
 def test_a_failed_pair_says_so_and_the_others_are_there(invoke: Invoke, install: Install) -> None:
     install("failing", FAILING)
     Path("bad").touch()

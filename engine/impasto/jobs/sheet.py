@@ -128,7 +128,13 @@ class Sheet(ABC):
     def _take(self, progress: Progress, job: Job) -> None:
         state, path = progress.states[job.key], progress.folder / job.output
         if state == "done" or (state in UNFINISHED and path.is_file()):
-            self.pictures[job.key] = self.small(path)
+            try:
+                self.pictures[job.key] = self.small(path)
+            except PictureError as error:
+                # Somebody else has written there; the other pictures are wanted all the same.
+                logger.warning(
+                    "sheet: %s; once it is removed, the same call paints it again", error
+                )
 
     def _look_at_those_that_run(self, progress: Progress) -> None:
         for job in progress.jobs:
