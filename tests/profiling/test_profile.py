@@ -7,16 +7,20 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
+from matplotlib.text import Text
 
 import impasto
 from helpers import Pair, drawn
 from impasto.host.host import Host
 from impasto_profiling import ceiling
+from impasto_profiling.plots import roof, roofline
 from impasto_profiling.report import Report, read_report
 
 TIMER = """
@@ -171,6 +175,22 @@ def test_plots_are_pictures_also_for_tensorboard(profiled: Profiled) -> None:
             assert plot.width > 400
             assert len(plot.convert("RGB").getcolors(2**24) or []) > 20
         assert log.Images(f"profile/{name}")[0].width > 400
+
+
+def test_in_the_roofline_no_name_covers_another_and_no_point_lies_above(profiled: Profiled) -> None:
+    report = read_report(profiled.folder)
+    for stage in report.stages:
+        for one in stage.layers:
+            most = roof(report.ceiling, report.cache_bandwidth, numpy.array([one.intensity]))[0]
+            assert one.done_rate <= most * 1.001
+    figure = roofline(report)
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    # Of the words alone, without the lines to the points.
+    boxes = [Text.get_window_extent(name) for name in axes.texts]
+    assert len(boxes) == len(report.stages[-1].layers)
+    rows = sorted((box.y0, box.y1) for box in boxes)
+    assert all(below[1] <= above[0] + 1 for below, above in pairwise(rows))
 
 
 def test_example_in_the_readme_runs(
