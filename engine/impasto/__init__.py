@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from impasto.jobs.pieces import features, make, read_image
     from impasto.jobs.rerun import rerun
     from impasto.jobs.resume import resume
+    from impasto.jobs.staging import StagedTask, StagedWorker
     from impasto.jobs.steps import Steps
     from impasto.jobs.video import PaintedFrame, Video
     from impasto.jobs.worker import Ended, Executor, Task, Worker
@@ -58,6 +59,7 @@ _HOME = {
     "impasto.jobs.resume": ("resume",),
     "impasto.jobs.video": ("PaintedFrame", "Video"),
     "impasto.jobs.worker": ("Ended", "Executor", "Task", "Worker"),
+    "impasto.jobs.staging": ("StagedTask", "StagedWorker"),
     "impasto.jobs.steps": ("Steps",),
     "impasto.model.canvas": ("Canvas",),
     "impasto.errors": (
@@ -118,6 +120,8 @@ __all__ = [
     "SettingsError",
     "Spec",
     "Stage",
+    "StagedTask",
+    "StagedWorker",
     "Step",
     "Steps",
     "Style",

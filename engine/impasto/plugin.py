@@ -23,15 +23,6 @@ from impasto.images.tensors import (
     to_picture,
     to_tensor,
 )
-from impasto.jobs.staging import (
-    Files,
-    StagedTask,
-    StagedWorker,
-    check_staging,
-    staged_task,
-    take_files,
-    take_result,
-)
 from impasto.model.gpu import forget_peak, peak_bytes, sum_of_outer_products, synchronize
 from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
@@ -43,12 +34,8 @@ __all__ = [
     "DEMO_STYLE",
     "STYLE_LAYERS",
     "SUFFIXES",
-    "Files",
     "Outputs",
-    "StagedTask",
-    "StagedWorker",
     "around",
-    "check_staging",
     "constant",
     "contact_sheet",
     "even_side",
@@ -67,11 +54,8 @@ __all__ = [
     "resized",
     "save",
     "scratch_folder",
-    "staged_task",
     "sum_of_outer_products",
     "synchronize",
-    "take_files",
-    "take_result",
     "to_picture",
     "to_tensor",
     "unknown",

@@ -47,64 +47,64 @@ class StagedTask:
     written: tuple[str, ...]
     """Places of files and folders that the job writes."""
 
+    @classmethod
+    def of(cls, task: Task) -> StagedTask:
+        """A task with its files: inputs and, if it is to go on, its checkpoint and what its callbacks wrote.
 
-def staged_task(task: Task) -> StagedTask:
-    """A task with its files: inputs and, if it is to go on, its checkpoint and what its callbacks wrote.
+        A file that cannot be read is left out: the worker says so.
 
-    A file that cannot be read is left out: the worker says so.
+        Raises:
+            SettingsError: a file of a plugin that lies outside of the working folder.
+        """
+        paths, outside = inputs_of(task)
+        written = written_by(task)
+        if task.checkpoint.is_dir():
+            paths.update(dict(files_at(task.folder, written)))
+        return cls(task, read(paths), outside, written)
 
-    Raises:
-        SettingsError: a file of a plugin that lies outside of the working folder.
-    """
-    paths, outside = inputs_of(task)
-    written = written_by(task)
-    if task.checkpoint.is_dir():
-        paths.update(dict(files_at(task.folder, written)))
-    return StagedTask(task, read(paths), outside, written)
+    @staticmethod
+    def check(tasks: Iterable[Task]) -> None:
+        """Refuse tasks that only a worker can do that sees their folders.
 
+        Raises:
+            SettingsError: with the first.
+        """
+        for task in tasks:
+            inputs_of(task)
+            written_by(task)
 
-def check_staging(tasks: Iterable[Task]) -> None:
-    """Refuse tasks that only a worker can do that sees their folders.
+    @staticmethod
+    def take_files(task: Task, files: Files) -> None:
+        """Write what a worker made so far to where it belongs, but for the picture."""
+        picture = picture_of(task)
+        for place, data in files.items():
+            if place == picture:
+                continue
+            try:
+                path = path_of(place, task.folder)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with written_whole(path) as part:
+                    part.write_bytes(data)
+            except (OSError, OutputError) as error:
+                logger.warning("%s: %s", task, error)
 
-    Raises:
-        SettingsError: with the first.
-    """
-    for task in tasks:
-        inputs_of(task)
-        written_by(task)
+    @staticmethod
+    def take_result(task: Task, ended: Ended, files: Files) -> Ended:
+        """Write all that a worker made to where it belongs.
 
-
-def take_files(task: Task, files: Files) -> None:
-    """Write what a worker made so far to where it belongs, but for the picture; see :func:`take_result`."""
-    picture = picture_of(task)
-    for place, data in files.items():
-        if place == picture:
-            continue
-        try:
-            path = path_of(place, task.folder)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(path) as part:
-                part.write_bytes(data)
-        except (OSError, OutputError) as error:
-            logger.warning("%s: %s", task, error)
-
-
-def take_result(task: Task, ended: Ended, files: Files) -> Ended:
-    """Write all that a worker made to where it belongs.
-
-    Returns:
-        What became of the task, with the place of its picture if it cannot be written.
-    """
-    take_files(task, files)
-    trouble = ""
-    if picture := files.get(picture_of(task)):
-        outputs = Outputs(force=task.force)
-        trouble = outputs.keep(lambda part: part.write_bytes(picture), Path(task.output))
-    if trouble:
-        return replace(ended, status="failed", error=trouble)
-    if ended.status == "done":
-        shutil.rmtree(task.checkpoint, ignore_errors=True)
-    return ended
+        Returns:
+            What became of the task, with the place of its picture if it cannot be written.
+        """
+        StagedTask.take_files(task, files)
+        trouble = ""
+        if picture := files.get(picture_of(task)):
+            outputs = Outputs(force=task.force)
+            trouble = outputs.keep(lambda part: part.write_bytes(picture), Path(task.output))
+        if trouble:
+            return replace(ended, status="failed", error=trouble)
+        if ended.status == "done":
+            shutil.rmtree(task.checkpoint, ignore_errors=True)
+        return ended
 
 
 class StagedWorker:

@@ -8,7 +8,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -17,16 +17,7 @@ import torch
 from pydantic import Field
 
 import impasto
-from impasto.plugin import (
-    Files,
-    StagedTask,
-    StagedWorker,
-    check_staging,
-    require,
-    staged_task,
-    take_files,
-    take_result,
-)
+from impasto.plugin import require
 from impasto_plugins.executors.processes import PASSIVE, PATIENCE
 from impasto_plugins.executors.ray_cluster import Cluster, check_reachable
 
@@ -101,7 +92,7 @@ class Ray(impasto.Executor):
 
     def _ship(self, tasks: Sequence[impasto.Task]) -> None:
         """Say that files go through the object store, or that some cannot."""
-        check_staging(tasks)
+        impasto.StagedTask.check(tasks)
         if not self.ships:
             logger.info("executor 'ray': pictures and checkpoints go through Ray's object store")
         self.ships = True
@@ -139,7 +130,7 @@ class Painter:
         self.working_folder, self.threads = working_folder, threads
         self.stopping = StopWhenAsked()
         self.worker = impasto.Worker([self.stopping])
-        self.staging: StagedWorker | None = None
+        self.staging: impasto.StagedWorker | None = None
 
     def arrive(self, sign: str) -> str:
         """Say why it does not see the files that the jobs read and write; empty if it does.
@@ -162,17 +153,17 @@ class Painter:
         except KeyboardInterrupt:
             return STOPPED
 
-    def do_staged(self, staged: StagedTask) -> tuple[impasto.Ended, Files]:
+    def do_staged(self, staged: impasto.StagedTask) -> tuple[impasto.Ended, Mapping[str, bytes]]:
         """Do a task whose files came with it; with the files that it wrote since :meth:`news`."""
         torch.set_num_threads(self.threads)
         if self.staging is None:
-            self.staging = StagedWorker(self.worker)
+            self.staging = impasto.StagedWorker(self.worker)
         try:
             return self.staging.do(staged)
         except KeyboardInterrupt:
             return STOPPED, self.staging.news()
 
-    def news(self) -> Files:
+    def news(self) -> Mapping[str, bytes]:
         """Files that changed since it was asked. Called while another thread does a task."""
         return self.staging.news() if self.staging is not None else {}
 
@@ -256,7 +247,9 @@ class Seat:
         self.task, self.is_ready = task, False
         # Not asked again where the worker dies: the batch does that, and counts how often.
         if self.ships:
-            self.answer = self.actor.do_staged.options(max_task_retries=0).remote(staged_task(task))
+            self.answer = self.actor.do_staged.options(max_task_retries=0).remote(
+                impasto.StagedTask.of(task)
+            )
         else:
             self.answer = self.actor.do.options(max_task_retries=0).remote(task)
         return task
@@ -273,7 +266,7 @@ class Seat:
             self._ask()
             return task, impasto.Ended("killed", f"its worker was killed: {first_line(error)}")
         self.answer, self.is_ready = None, True
-        return task, take_result(task, *given) if self.ships else given
+        return task, impasto.StagedTask.take_result(task, *given) if self.ships else given
 
     def follow(self) -> None:
         """Take the files that it made so far."""
@@ -284,7 +277,7 @@ class Seat:
         if self.news is not None and ray.wait([self.news], timeout=0)[0]:
             # One that is gone gives none, and is noticed when its answer is read.
             with suppress(ray.exceptions.RayError):
-                take_files(self.task, ray.get(self.news))
+                impasto.StagedTask.take_files(self.task, ray.get(self.news))
             self.news = None
         if self.news is None and time.monotonic() - self.asked >= NEWS:
             self.news, self.asked = self._besides("news"), time.monotonic()
