@@ -12,6 +12,7 @@ import impasto
 from helpers import Invoke, Pair, refused
 from impasto.jobs.trial import Trial, seconds_of_stages
 from impasto.model import gpu
+from impasto.model.masks import at_layers
 from impasto.optimization.hardware import choose_device
 from impasto.optimization.memory import is_out_of_memory
 from impasto.optimization.stages import Stage
@@ -126,3 +127,16 @@ def test_seconds_on_a_card_have_a_part_that_no_pixel_adds_to() -> None:
     assert seconds == pytest.approx(5.0)
     (seconds,) = seconds_of_stages([Stage(0, 40, 10, 1)], trials)
     assert seconds == pytest.approx(6.0)
+
+
+def test_where_the_device_pools_to_few_sizes_masks_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mask = torch.linspace(0, 1, 63).reshape(1, 1, 7, 9)
+    plain = at_layers(mask, {"a": (3, 4)})["a"]
+    asked: list[torch.device] = []
+    monkeypatch.setattr(gpu, "pools_to_any_size", asked.append)
+    assert torch.equal(at_layers(mask, {"a": (3, 4)})["a"], plain)
+    assert asked == [mask.device]
+    monkeypatch.undo()
+    assert not gpu.pools_to_any_size(torch.device("mps"))

@@ -1,4 +1,4 @@
-"""What is done otherwise on CUDA: all places that ask for it ask here.
+"""What is done otherwise on CUDA and on MPS: all places that ask for it ask here.
 
 None of it has run on a card yet. Tests replace :func:`is_cuda`, and see what follows.
 """
@@ -58,6 +58,11 @@ def card(device: torch.device) -> str:
     cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
     driver = torch._C._cuda_getDriverVersion()  # type: ignore[attr-defined]
     return f"{name}, capability {major}.{minor}, driver for CUDA {driver}, cuDNN {cudnn}"
+
+
+def pools_to_any_size(device: torch.device) -> bool:
+    """Whether adaptive pooling takes every size: Apple's MPS wants sides that divide the input's."""
+    return device.type != "mps"
 
 
 def synchronize(device: torch.device) -> None:

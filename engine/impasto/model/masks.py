@@ -18,6 +18,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 from impasto.errors import PictureError, SettingsError
 from impasto.images.reading import Photo
 from impasto.images.tensors import resized
+from impasto.model import gpu
 from impasto.model.color import luminance
 from impasto.model.loss import Loss
 from impasto.settings.style import Style, normalized_weights
@@ -135,7 +136,8 @@ def at_layers(mask: Tensor, sizes: Mapping[str, tuple[int, int]]) -> dict[str, T
         mask: (1, 1, H, W) in [0, 1].
         sizes: height and width by layer.
     """
-    return {layer: adaptive_avg_pool2d(mask, size) for layer, size in sizes.items()}
+    able = mask if gpu.pools_to_any_size(mask.device) else mask.cpu()
+    return {layer: adaptive_avg_pool2d(able, size).to(mask.device) for layer, size in sizes.items()}
 
 
 def takes_masks(loss: object) -> bool:
