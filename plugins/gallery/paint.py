@@ -1,4 +1,4 @@
-"""Paint the gallery anew: the masks, then every command that stands in its README.md.
+"""Paint the gallery anew: masks, textures and a film, then every command that stands in its README.md.
 
 python plugins/gallery/paint.py [WORD ...]     only the commands that have all of these words
 """
@@ -8,12 +8,20 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
 from PIL import Image, ImageFilter
 
+from impasto_profiling.clip import drawn_clip
+from impasto_profiling.drawn_textures import draw
+
 HERE = Path(__file__).parent
+FRAMES = 6
+"""Of the film."""
+FILM = ("clip", "alone", "film")
+"""Folders with its frames: as drawn, painted one by one, and each from the one before."""
 DEMO = HERE.parents[1] / "engine" / "impasto" / "demo"
 
 
@@ -44,15 +52,53 @@ def save_mask(
     Image.fromarray((values * 255).round().astype(numpy.uint8)).save(HERE / name, optimize=True)
 
 
+def draw_textures() -> None:
+    """Bricks and stones to make textures of."""
+    for name in ("brick", "stone"):
+        draw(name, 192).save(HERE / f"{name}.jpg", quality=90)
+
+
+def draw_film() -> None:
+    """The frames of a film, in a folder that is not kept."""
+    (HERE / "clip").mkdir(exist_ok=True)
+    for number, frame in enumerate(drawn_clip(FRAMES, 128, 96), 1):
+        Image.fromarray(frame.image).save(HERE / "clip" / f"{number}.png")
+
+
+def lay_out() -> None:
+    """Show what is no picture by itself: a tile twice by twice, and the frames of a film."""
+    if (HERE / "tile.jpg").exists():
+        tile = Image.open(HERE / "tile.jpg")
+        paste([[tile, tile], [tile, tile]]).save(HERE / "tile_twice.jpg", quality=85)
+    names = [f"{number}.png" for number in range(1, FRAMES + 1)]
+    rows = [[HERE / folder / name for name in names] for folder in FILM]
+    if all(file.exists() for row in rows for file in row):
+        shown = [[Image.open(file) for file in row] for row in rows]
+        paste(shown).save(HERE / "film.jpg", quality=85)
+
+
+def paste(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
+    """Pictures of one size side by side, in rows."""
+    width, height = rows[0][0].size
+    sheet = Image.new("RGB", (width * len(rows[0]), height * len(rows)))
+    for down, row in enumerate(rows):
+        for right, picture in enumerate(row):
+            sheet.paste(picture, (right * width, down * height))
+    return sheet
+
+
 def main() -> None:
     """Draw and paint."""
     draw_masks()
+    draw_textures()
+    draw_film()
     for words in commands():
         if all(word in words for word in sys.argv[1:]):
             print(shlex.join(words), flush=True)  # noqa: T201
             arguments = [*words[1:], "--force"]
             # The page is our own, and what it runs is Impasto itself.
             subprocess.run([sys.executable, "-m", "impasto", *arguments], cwd=HERE, check=True)  # noqa: S603
+    lay_out()
 
 
 if __name__ == "__main__":

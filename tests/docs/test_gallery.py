@@ -19,7 +19,11 @@ from impasto.settings.settings import gather
 
 GALLERY = Path(__file__).parents[2] / "plugins" / "gallery"
 PAGE = (GALLERY / "README.md").read_text(encoding="utf-8")
+VIDEO = ("film", "start", "end", "every", "preview", "temporal_weight", "long_term", "frame_steps",
+         "cut", "flow", "fps", "sound")  # fmt: skip
 NOT_KEPT = {"from_file.jpg", "strokes.style"}
+FOLDERS = {"clip", "film", "alone"}
+"""Of the film's frames, which are not kept."""
 
 
 def commands() -> list[list[str]]:
@@ -47,15 +51,23 @@ def test_pictures_are_there_and_small() -> None:
     shown = re.findall(r"\]\(([^)]+)\)", PAGE)
     assert len(shown) >= 15
     assert all((GALLERY / name).is_file() for name in shown)
-    kept = [path for path in GALLERY.iterdir() if path.name not in NOT_KEPT]
+    kept = [path for path in GALLERY.iterdir() if path.name not in NOT_KEPT | FOLDERS]
     assert sum(path.stat().st_size for path in kept) < 2_000_000
 
 
 def test_every_picture_is_painted_by_a_command_of_the_page() -> None:
     made = {words[words.index("-o") + 1] for words in commands()}
-    masks = {"sky.png", "orange.png", "blue.png"}
+    drawn = {
+        "sky.png",
+        "orange.png",
+        "blue.png",
+        "brick.jpg",
+        "stone.jpg",
+        "tile_twice.jpg",
+        "film.jpg",
+    }
     notebooks = {"swap_parts.ipynb"}
-    assert set(re.findall(r"\]\(([^)]+)\)", PAGE)) <= made | masks | notebooks
+    assert set(re.findall(r"\]\(([^)]+)\)", PAGE)) <= made | drawn | notebooks
     assert len(made) == len(commands())
 
 
@@ -65,15 +77,20 @@ def test_commands_are_valid_and_their_inputs_are_there(
 ) -> None:
     monkeypatch.chdir(GALLERY)
     kind, given = words[1], parameters(words[1:])
+    if kind == "video":
+        given["content"] = given["film"]
+        assert given["film"] == "clip"
     if kind == "compare":
         assert all(Path(name).is_file() for name in (*given["results"], given["content"]))
         return
-    for extra in ("as_json", "quiet", "cell", "folder", "dry_run", "executor", "retries"):
+    for extra in ("as_json", "quiet", "cell", "folder", "dry_run", "executor", "retries", "variations",
+                  *VIDEO):  # fmt: skip
         given.pop(extra, None)
     preset, config, vary = (given.pop(key, None) for key in ("preset", "config", "vary"))
-    content = given.pop("content", None) or given["painting"]
+    content = given.pop("content", None) or given.get("painting")  # None for a texture.
     styles = given.pop("styles", None) or (given.pop("painting"),)
-    settings = gather(given_on_the_line(content, styles, given), preset, config)
+    otherwise = "texture" if kind == "texture" else "default"
+    settings = gather(given_on_the_line(content, styles, given), preset, config, otherwise)
     for style in settings.style:
         for file in (style.file, style.content_mask, style.style_mask):
             assert file is None or file in NOT_KEPT or Path(file).is_file()

@@ -34,6 +34,13 @@ def test_sizes_of_a_pyramid_grow_by_about_root_two_up_to_the_size() -> None:
     assert [width for width, _, _ in sizes("pyramid", 100)] == [100]
 
 
+def test_octaves_double_from_about_32_up_to_the_size() -> None:
+    assert [width for width, _, _ in sizes("octaves", 512)] == [32, 64, 128, 256, 512]
+    assert [width for width, _, _ in sizes("octaves", 192)] == [32, 58, 106, 192]
+    assert [width for width, _, _ in sizes("octaves", 40)] == [40]
+    assert [width for width, _, _ in sizes("octaves", 20)] == [20]
+
+
 def test_steps_of_the_stages() -> None:
     assert sizes("64,128", 200, "9,7,5") == [(64, 48, 9), (128, 96, 7), (200, 150, 5)]
     assert [steps for _, _, steps in sizes("64,128", 200, "9,7")] == [9, 7, 7]

@@ -40,7 +40,7 @@ class RunKeywords(TypedDict, total=False):
     """Whether the style picture keeps its aspect ratio."""
     seamless: Literal["none", "x", "y", "both"]
     """Sides at which copies of the result join without a seam."""
-    scales: Literal["single", "pyramid"] | Numbers
+    scales: Literal["single", "pyramid", "octaves"] | Numbers
     """Stages from coarse to fine."""
     steps: Numbers
     """Optimizer steps of each stage."""

@@ -21,6 +21,10 @@ COARSEST = FADES_FROM
 """Longer side of the coarsest stage, pixels. From a smaller one a strong style forgets the content."""
 
 
+COARSEST_OCTAVE = COARSEST // 4
+"""The same for octaves, where there is no content to forget: the network then sees how large parts lie."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """One size of a run. A plain run has one stage."""
@@ -100,14 +104,19 @@ def stage_sizes(settings: Settings, size: int) -> list[int]:
     if settings.scales == "single":
         return [size]
     if settings.scales == "pyramid":
-        # Spread evenly, so that every step is close to √2 and the last stage fits exactly.
-        count = max(0, round(2 * math.log2(size / COARSEST)))
-        return [round(COARSEST * (size / COARSEST) ** (i / count)) for i in range(count)] + [size]
+        return spread(COARSEST, size, max(0, round(2 * math.log2(size / COARSEST))))
+    if settings.scales == "octaves":
+        return spread(COARSEST_OCTAVE, size, max(0, round(math.log2(size / COARSEST_OCTAVE))))
     sizes = [scale for scale in settings.scales if scale != size]
     if sizes != sorted(set(sizes)) or (sizes and sizes[-1] > size):
         asked = ",".join(map(str, settings.scales))
         raise SettingsError(f"scales {asked} must grow up to the size {size}")
     return [*sizes, size]
+
+
+def spread(first: int, last: int, steps: int) -> list[int]:
+    """Sizes spread evenly, so that all grow by the same factor and the last fits exactly."""
+    return [round(first * (last / first) ** (step / steps)) for step in range(steps)] + [last]
 
 
 @torch.no_grad()
