@@ -24,7 +24,7 @@ from impasto.optimization.stages import Stage, stage_sizes
 from impasto.optimization.style_files import (
     described,
     probe,
-    refuse_what_depends_on_the_content,
+    refuse_other_statistics,
     style_losses,
 )
 from impasto.optimization.style_statistics import StylePicture, visible_part
@@ -49,7 +49,7 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     Raises:
         ImpastoError: a setting, picture or plugin that cannot be used.
     """
-    refuse_what_depends_on_the_content(settings)
+    refuse_other_statistics(settings)
     outputs = Outputs(force=settings.force)
     outputs.reads([*files_of(settings), *documents])
     path = outputs.claim(settings.output or "", suffixes=[STYLE_FILE])

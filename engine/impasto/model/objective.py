@@ -30,6 +30,7 @@ from impasto.model.returned import (
 )
 from impasto.model.scopes import part, scope
 from impasto.model.tiles import Reading, TiledSummaries, layer_sizes, with_gradient
+from impasto.model.torus import periodic
 
 StyleStatistics = dict[str, dict[str, Summary]]
 """What the objective keeps of a style picture: summaries by term and layer."""
@@ -82,7 +83,9 @@ class Objective(nn.Module):
         self.selected = extractor.selected
         self.losses = nn.ModuleDict(losses)
         self.wraps = tuple(wraps)
-        self._wrap(self.wraps)
+        extractor.wraps = self.wraps
+        for loss in losses.values():
+            loss.wraps = self.wraps
         self.names = tuple(losses)
         self.targets: dict[str, list[Target]] = {}
         self.scales: dict[str, Tensor] = {}
@@ -109,24 +112,14 @@ class Objective(nn.Module):
     def style_statistics(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
         """The statistics of a style picture, for each term that compares with a style.
 
+        Where axes wrap, they are those of the picture made periodic along them: features beside a border
+        that is padded are like none of a canvas that has no border.
+
         Args:
             style: (1, 3, H, W) sRGB in [0, 1].
             mask: (1, 1, H, W), the part of it that counts; None is all of it.
         """
-        self._wrap(())
-        try:
-            return self._style_statistics(style, mask)
-        finally:
-            self._wrap(self.wraps)
-
-    def _wrap(self, wraps: tuple[int, ...]) -> None:
-        """Tell the parts which axes wrap."""
-        self.extractor.wraps = wraps
-        for name in self.losses:
-            self.loss(name).wraps = wraps
-
-    def _style_statistics(self, style: Tensor, mask: Tensor | None) -> StyleStatistics:
-        names = self._terms_with("style")
+        style, names = periodic(style, self.wraps), self._terms_with("style")
         if self.tile is not None:
             return self._summaries_in_tiles(style, names, mask)
         features = self.features(style)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -99,7 +99,12 @@ class Share:
         )
 
     def statistics(
-        self, picture: str, height: int, width: int, compute: Callable[[], StyleStatistics]
+        self,
+        picture: str,
+        height: int,
+        width: int,
+        wraps: Sequence[int],
+        compute: Callable[[], StyleStatistics],
     ) -> StyleStatistics:
         """The statistics of a style picture, computed unless an earlier run had the same.
 
@@ -110,9 +115,10 @@ class Share:
             picture: checksum of the picture and its mask.
             height: that the picture has in the stage, pixels.
             width: the same.
+            wraps: axes of the canvas whose ends are neighbors.
             compute: makes them.
         """
-        key = checksum_of(self.key, self.style_losses, picture, height, width)
+        key = checksum_of(self.key, self.style_losses, picture, height, width, tuple(wraps))
         if key in self.shared.statistics:
             self.shared.statistics.move_to_end(key)
             return self.shared.statistics[key]

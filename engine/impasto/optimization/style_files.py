@@ -35,8 +35,8 @@ NOT_IN_SUMMARIES = ("weight", "layer_weights")
 logger = logging.getLogger("impasto")
 
 
-def refuse_what_depends_on_the_content(settings: Settings) -> None:
-    """Refuse settings that make the statistics of a style depend on the content picture.
+def refuse_other_statistics(settings: Settings) -> None:
+    """Refuse settings that make the statistics of a style depend on the content picture, or on a torus.
 
     Raises:
         SettingsError: with the first such setting.
@@ -55,6 +55,12 @@ def refuse_what_depends_on_the_content(settings: Settings) -> None:
                 f" {name}",
                 settings=(name,),
             )
+    if settings.seamless != "none":
+        raise SettingsError(
+            f"style files do not work with seamless {settings.seamless}, for which the style picture itself"
+            " is made periodic: use that",
+            settings=("seamless",),
+        )
 
 
 def fitting_statistics(
@@ -72,7 +78,7 @@ def fitting_statistics(
             the stages.
     """
     path, record, tensors = style.file, read.record, read.tensors
-    refuse_what_depends_on_the_content(settings)
+    refuse_other_statistics(settings)
     for option in ("scale", "size", "style_mask"):
         if option in style.options:
             raise SettingsError(

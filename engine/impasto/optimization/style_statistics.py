@@ -59,7 +59,7 @@ class StylePicture:
 
         if self.share is None:
             return compute()
-        return self.share.statistics(self.checksum, height, width, compute)
+        return self.share.statistics(self.checksum, height, width, objective.wraps, compute)
 
 
 def visible_part(
