@@ -23,7 +23,8 @@ def noise(size: int, random: numpy.random.Generator, exponent: float = 1.0) -> A
     spectrum = numpy.fft.fft2(random.normal(size=(size, size))) / frequency**exponent
     spectrum[0, 0] = 0
     values: Array = numpy.fft.ifft2(spectrum).real
-    return values / values.std()
+    made: Array = values / values.std()
+    return made
 
 
 def brick(size: int) -> Array:
@@ -44,9 +45,10 @@ def brick(size: int) -> Array:
     bricks = colors[row % 40, column % 40] * (1 + 0.1 * noise(size, random, 0.8)[..., None])
     mortar = numpy.array([0.76, 0.73, 0.67]) * (1 + 0.06 * noise(size, random, 0.4)[..., None])
     share = (edge / (0.006 * size) - 0.9).clip(0, 1)[..., None]
-    return bricks * share * (
+    made: Array = bricks * share * (
         0.75 + 0.25 * (edge / (0.02 * size)).clip(0, 1)[..., None]
     ) + mortar * (1 - share)
+    return made
 
 
 def foliage(size: int) -> Array:
@@ -85,7 +87,8 @@ def fabric(size: int) -> Array:
     is_cream = numpy.where(over, row % 12 < 3, column % 12 < 3)
     image = numpy.where(is_cream[..., None], cream, blue)
     light = (1 - 1.6 * across**2) * (1 - 0.9 * along**2) * (1 + 0.07 * noise(size, random, 0.3))
-    return image * light[..., None]
+    made: Array = image * light[..., None]
+    return made
 
 
 def stone(size: int) -> Array:
@@ -107,9 +110,10 @@ def stone(size: int) -> Array:
     dome = ((second - nearest) * cells / 0.5).clip(0, 1) ** 0.6
     tint = random.normal(size=(500, 1)) * 0.1 + random.normal(size=(500, 3)) * 0.02
     color = numpy.array([0.56, 0.54, 0.5]) + tint[owner]
-    return (
+    made: Array = (
         color * (0.15 + 0.85 * dome[..., None]) * (1 + 0.13 * noise(size, random, 0.7)[..., None])
     )
+    return made
 
 
 DRAWN: Mapping[str, Callable[[int], Array]] = {
