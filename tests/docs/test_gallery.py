@@ -83,7 +83,7 @@ def test_commands_are_valid_and_their_inputs_are_there(
     if kind == "compare":
         assert all(Path(name).is_file() for name in (*given["results"], given["content"]))
         return
-    for extra in ("as_json", "quiet", "cell", "folder", "dry_run", "executor", "retries", "variations",
+    for extra in ("as_json", "quiet", "cell", "folder", "dry_run", "executor", "retries", "variations", "processes",
                   *VIDEO):  # fmt: skip
         given.pop(extra, None)
     preset, config, vary = (given.pop(key, None) for key in ("preset", "config", "vary"))
