@@ -83,8 +83,8 @@ def test_commands_are_valid_and_their_inputs_are_there(
     if kind == "compare":
         assert all(Path(name).is_file() for name in (*given["results"], given["content"]))
         return
-    for extra in ("as_json", "quiet", "cell", "folder", "dry_run", "executor", "retries", "variations", "processes",
-                  *VIDEO):  # fmt: skip
+    for extra in ("as_json", "quiet", "cell", "folder", "dry_run", "executor", "retries",
+                  "variations", "processes", *VIDEO):  # fmt: skip
         given.pop(extra, None)
     preset, config, vary = (given.pop(key, None) for key in ("preset", "config", "vary"))
     content = given.pop("content", None) or given.get("painting")  # None for a texture.
