@@ -52,7 +52,8 @@ def seams(path: Path) -> tuple[bool, bool]:
 def test_a_texture_tiles(invoke: Invoke, option: str, shown: tuple[bool, bool], depth: int) -> None:
     # Any of 40 rows may have the strongest difference: with one seed in 40 that is the last one.
     done = invoke("texture", "style.png", "-o", "out.png", "--size", "48x40", "--scales", "32",
-                  "--seed", "1", "--steps", "40", "--seamless", option, "--depth", depth, *NETWORK)  # fmt: skip
+                  "--seed", "1", "--steps", "40", "--seamless", option, "--depth", depth,
+                  *NETWORK)  # fmt: skip
     assert done.status == 0, done.err
     assert seams(Path("out.png")) == shown
     assert imagecodecs.png_decode(Path("out.png").read_bytes()).itemsize == depth // 8

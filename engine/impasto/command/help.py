@@ -15,7 +15,7 @@ from impasto.settings.settings import Settings, validate
 
 OWN = {
     "Look": {"preset": "Settings to start from; see impasto presets.", "config": ""},
-    "Speed": {"dry_run": "Only say what it takes in memory and time."},
+    "Speed": {"processes": "", "dry_run": "Only say what it takes in memory and time."},
     "Saving": {
         "as_json": "Print one JSON record on standard output.",
         "quiet": "Print nothing but warnings and errors.",

@@ -11,7 +11,8 @@ from impasto.jobs.checkpoints import Checkpoints
 from impasto.jobs.signals import Stopped, StopSignals
 from impasto.optimization.failures import failure
 from impasto.optimization.loop import leave_a_picture, paint
-from impasto.optimization.memory import clear_frames, is_out_of_memory, out_of_memory_advice
+from impasto.optimization.memory import clear_frames, is_out_of_memory
+from impasto.optimization.out_of_memory import out_of_memory_advice
 from impasto.optimization.outcome import result_of
 from impasto.optimization.result import Interrupted, Result, RunFailed
 from impasto.optimization.state import Run

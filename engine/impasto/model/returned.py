@@ -165,7 +165,7 @@ def refuse_other_picture(canvas: nn.Module, image: object, like: Tensor, fresh: 
     who, size = _named(canvas, "forward"), tuple(like.shape)
     wanted = f"return the picture as {size}, float32 sRGB in [0, 1]"
     if not _is_real(image) or image.shape != like.shape or image.dtype.itemsize < 4:
-        raise PluginError(f"{who} returned {_kind(image)}; {wanted}")
+        raise PluginError(f"{who} returned {_kind(image, fewest_bytes=4)}; {wanted}")
     if torch.is_grad_enabled() and not image.requires_grad:
         raise PluginError(
             f"{who} returned a tensor without a gradient; {KEEP_GRADIENT.format('parameters')}"
@@ -195,12 +195,13 @@ def _is_real(value: object) -> TypeGuard[Tensor]:
     return isinstance(value, Tensor) and value.is_floating_point()
 
 
-def _kind(value: object) -> str:
+def _kind(value: object, fewest_bytes: int = 1) -> str:
     """What a value is, in words: ``nothing``, ``float``, ``a tensor of shape (3, 4)``."""
     if value is None:
         return "nothing"
     if not isinstance(value, Tensor):
         return type(value).__name__
-    if value.is_floating_point() and value.dtype.itemsize >= 4:
+    # Features and values have the network's precision, the picture has at least float32.
+    if value.is_floating_point() and value.dtype.itemsize >= fewest_bytes:
         return f"a tensor of shape {tuple(value.shape)}"
     return f"a tensor of {str(value.dtype).removeprefix('torch.')}"

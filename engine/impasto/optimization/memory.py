@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from impasto.optimization.state import Run
 
 OUT_OF_MEMORY = ("not enough memory", "out of memory", "allocate memory", "unable to allocate",
                  "cudnn_status_alloc_failed", "cublas_status_alloc_failed", "cufft_alloc_failed",
@@ -90,30 +85,3 @@ def clear_frames(error: BaseException) -> None:
     traceback.clear_frames(error.__traceback__)
     if error.__cause__ is not None:
         clear_frames(error.__cause__)
-
-
-def out_of_memory_advice(run: Run) -> str:
-    """One line that says at which stage memory ran out, and what would need less: tiles first.
-
-    Memory grows with the number of pixels, so half as much takes sides shorter by √2.
-    """
-    from impasto.model.precision import precision_name
-    from impasto.optimization.tiling import smaller_tile
-
-    ahead = [stage for stage in run.stages if run.done_in(stage) < stage.steps]
-    stage = ahead[0] if ahead else run.stages[-1]
-    precision = precision_name(run.precision)
-    measure = min if run.settings.side == "shorter" else max
-    size = max(16, math.floor(measure(stage.width, stage.height) / math.sqrt(2)))
-    tile = smaller_tile(run.settings, run.objective, stage)
-    advice = [f"tile {tile} needs less at the same size"] if tile else []
-    advice.append(f"size {size} needs about half as much")
-    if stage.number:
-        before = run.stages[stage.number - 1]
-        advice.append(f"size {measure(before.width, before.height)} did fit")
-    if precision == "float32":
-        advice.append("precision bfloat16 needs less, too")
-    return (
-        f"out of memory at {stage.width} × {stage.height} pixels in {precision}:"
-        f" {', '.join(advice)}"
-    )
