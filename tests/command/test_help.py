@@ -40,7 +40,7 @@ def test_the_help_of_run_fits_a_screen_and_the_long_one_has_all(
     for field in fields(Settings)[1:]:
         assert f"--{field.name.replace('_', '-')} " in long.replace("/", " ")
     assert "--size N ≥ 16|original" in long
-    assert "[100, 80, 60, 50, 40]" in long, "the values are those of the preset that is taken"
+    assert "[80, 65, 52, 45, 40]" in long, "the values are those of the preset that is taken"
 
 
 def test_impasto_alone_prints_its_help(invoke: Invoke) -> None:

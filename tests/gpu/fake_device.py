@@ -89,7 +89,7 @@ class Call:
     rows_first: bool
     """Whether it is a convolution of features that do not lie channels last."""
     full_product: bool
-    """Whether it is a matrix product in float32."""
+    """Whether it is a matrix product in float32, of more than three colors."""
     moved: int
     """Bytes of its tensors, read and written."""
 
@@ -180,7 +180,9 @@ class FakeDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 launches=launches,
                 waits=crosses or name in READS or by_mask,
                 rows_first=not all(laid),
-                full_product=name in PRODUCTS and tensors[0].dtype == torch.float32,
+                full_product=name in PRODUCTS
+                and tensors[0].dtype == torch.float32
+                and tuple(tensors[0].shape[-2:]) != (3, 3),
                 moved=sum(one.numel() * one.itemsize for one in [*tensors, *made]) * launches,
             )
         )

@@ -11,8 +11,8 @@ from impasto.command.help import GroupedCommand
 from impasto.command.options import complete_file, settings_options
 from impasto.command.printing import say, say_json
 
-OF_THE_RESULT = ("style", "steps", "optimizer", "schedule", "ema", "canvas", "callback", "init",
-                 "compile", "colors", "side", "seamless",
+OF_THE_RESULT = ("style", "steps", "coarse_steps", "tolerance", "optimizer", "schedule", "ema",
+                 "canvas", "callback", "init", "compile", "colors", "side", "seamless",
                  "style_weight", "content_weight")  # fmt: skip
 """Settings that do not change the statistics of a style."""
 

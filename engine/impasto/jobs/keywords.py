@@ -44,6 +44,8 @@ class RunKeywords(TypedDict, total=False):
     """Stages from coarse to fine."""
     steps: Numbers
     """Optimizer steps of each stage."""
+    coarse_steps: Numbers | None
+    """Steps of each stage but the last, for which alone ``steps`` then counts."""
     tolerance: float
     """Fraction of the loss that five steps of a stage but the last must gain, from 0 to below 1."""
     extractor: OneSpec | Extractor

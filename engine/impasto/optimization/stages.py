@@ -68,7 +68,7 @@ def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) 
     """The stages of a run.
 
     Args:
-        settings: ``size``, ``side``, ``scales`` and ``steps`` count.
+        settings: ``size``, ``side``, ``scales``, ``steps`` and ``coarse_steps`` count.
         width: of the content picture, or of the result where there is none, pixels.
         height: the same.
         smallest: shortest side, in pixels, that the network takes. Stages of a panorama that are
@@ -88,11 +88,18 @@ def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) 
             *wide[0],
             smallest,
         )
-    steps = settings.steps
+    coarse, last = settings.coarse_steps or settings.steps, len(wide) - 1
     return [
-        Stage(number, *one, steps[min(number, len(steps) - 1)], max(one) / max(wide[-1]))
+        Stage(
+            number, *one, _of(settings.steps if number == last else coarse, number),
+            max(one) / max(wide[-1]),
+        )
         for number, one in enumerate(wide)
-    ]
+    ]  # fmt: skip
+
+
+def _of(steps: Sequence[int], number: int) -> int:
+    return steps[min(number, len(steps) - 1)]
 
 
 def stage_sizes(settings: Settings, size: int) -> list[int]:
@@ -123,25 +130,36 @@ def spread(first: int, last: int, steps: int) -> list[int]:
 def carry_over(
     old: torch.optim.Optimizer, new: torch.optim.Optimizer, wraps: Sequence[int] = ()
 ) -> None:
-    """Resize an optimizer's moments to the next stage; state of another shape starts afresh.
+    """Hand on what an optimizer knows to the next stage, as far as it is known how.
 
-    Adam's moments have the shape of the canvas and go on. L-BFGS's curvature is that of another
-    number of pixels and is left behind.
+    An optimizer with a method ``carry_over(old, resize)`` does it by itself, see plugins/README.md. Of
+    others, moments of the shape of the canvas, as Adam's, are resized; state of another shape starts
+    afresh. So does all of a canvas that is optimized as anything but channels of pixels.
 
     Args:
         old: of the last stage.
         new: of the next stage.
         wraps: axes of the canvas whose ends are neighbors.
     """
-    for before, after in zip(_parameters(old), _parameters(new), strict=True):
+
+    def resize(vector: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+        return interpolated(vector, parameter.shape[2], parameter.shape[3], "bilinear", wraps)
+
+    pairs = list(zip(_parameters(old), _parameters(new), strict=True))
+    by_itself = getattr(new, "carry_over", None)
+    if by_itself is not None:
+        if all(
+            one.dim() == 4 == two.dim() and one.shape[:2] == two.shape[:2] for one, two in pairs
+        ):
+            by_itself(old, resize)
+        return
+    for before, after in pairs:
         state = old.state.get(before, {})
         moments = [value for value in state.values() if torch.is_tensor(value) and value.dim()]
         if not moments or before.dim() != 4 or any(m.shape != before.shape for m in moments):
             continue
         new.state[after] = {
-            key: interpolated(value, after.shape[2], after.shape[3], "bilinear", wraps)
-            if torch.is_tensor(value) and value.dim()
-            else value
+            key: resize(value, after) if torch.is_tensor(value) and value.dim() else value
             for key, value in state.items()
         }
 

@@ -25,6 +25,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "steps": "Optimizer steps of each stage, as 300 or 100,80,60.",
         "scales": "Stages: single, pyramid, octaves, or sizes as 128,256.",
         "seed": "Seed of all that is random.",
+        "coarse_steps": "",
         "tolerance": "",
         "side": "",
         "optimizer": "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,17 @@ def read_preset(name: str, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     table = read_toml(path, f"preset '{name}'")
     table.pop("about", None)
     base = table.pop("preset", None)
-    return table if base is None else read_preset(base, (*seen, place)) | table
+    return table if base is None else over(read_preset(base, (*seen, place)), table)
+
+
+def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both tables of settings in one, where those above win.
+
+    ``coarse_steps`` below counts no more where ``steps`` is above: it would hide what was asked for.
+    """
+    if "steps" in above:
+        below = {name: value for name, value in below.items() if name != "coarse_steps"}
+    return {**below, **above}
 
 
 def preset_chain(name: str) -> list[Path]:

@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass
 
 from impasto.errors import SettingsError, unknown
 from impasto.settings.options import complaint, refuse_flags
-from impasto.settings.preset import find_preset, preset_chain, read_preset, read_toml
+from impasto.settings.preset import find_preset, over, preset_chain, read_preset, read_toml
 from impasto.settings.spec import Spec
 from impasto.settings.style import Style, normalized_weights
 from impasto.settings.toml import to_toml
@@ -151,6 +151,9 @@ class Settings:
     steps: Counts = (300,)
     """Optimizer steps of each stage, separated by commas, from the coarsest on. The last number is used
     for all further stages; numbers beyond the last stage are ignored."""
+    coarse_steps: Counts | None = None
+    """Steps of each stage but the last, as steps has them, which then counts for the last stage alone;
+    none takes those of steps for all. Where steps is given anew, a preset's coarse_steps count no more."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """A stage other than the last ends early when its last five steps lowered the loss by less than this
     fraction of it; 0 takes all steps."""
@@ -312,7 +315,7 @@ def gather(
         wanted_of(f"config file '{config}'", config, from_file, given)
     hidden = {**from_file, **given}
     wanted_of(f"preset '{preset or named}'", find_preset(preset or named), from_preset, hidden)
-    return validate({**from_preset, **from_file, **given})
+    return validate(over(over(from_preset, from_file), given))
 
 
 def wanted_of(

@@ -1,10 +1,11 @@
-"""An inverse Hessian for L-BFGS to start from: diagonal by band of frequency, measured from its pairs.
+"""An inverse Hessian for L-BFGS to start from: diagonal by band of frequency and axis of color.
 
 Pixels are badly conditioned, the worse the larger the picture: the objective's curvature depends on
-frequency far more than on the place or the channel. L-BFGS starts each direction from a multiple of the
-identity; Nocedal and Wright, "Numerical Optimization", 2nd edition, section 7.2, let any positive
-definite matrix take its place. In each band of half an octave the inverse curvature is |s| / |y|, the
-geometric mean of both formulas of Barzilai and Borwein, "Two-point step size gradient methods", 1988.
+frequency, and on whether light or color changes, far more than on the place. L-BFGS starts each
+direction from a multiple of the identity; Nocedal and Wright, "Numerical Optimization", 2nd edition,
+section 7.2, let any positive definite matrix take its place. In each band of half an octave the inverse
+curvature is |s| / |y|, the geometric mean of both formulas of Barzilai and Borwein, "Two-point step size
+gradient methods", 1988.
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool1d, pad
+from torch.nn.functional import avg_pool1d, normalize, pad
 
 HIGHEST = math.sqrt(0.5)
 """The highest frequency of a picture, cycles a pixel: that of a chessboard."""
 BANDS_PER_OCTAVE = 2
 
 
+OPPONENT = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
+"""Axes of color in RGB: light, red against blue, and both against green. Scaled to length one, a rotation."""
+
+
 class FrequencyBands:
     """Vectors of numbers, seen as bands of frequency.
 
     A parameter of four dimensions, (N, C, H, W), is taken for a picture, and a band is what it has of half
-    an octave, in all channels together. Any other parameter is one band.
+    an octave; with three channels, along one axis of color, else in all channels together. Any other
+    parameter is one band.
     """
 
     def __init__(self, parameters: Sequence[Tensor]) -> None:
@@ -63,14 +69,19 @@ class FrequencyBands:
             changes: the same of the changes y of the gradient that they made.
         """
         counts = [one.bands for one in self.parts]
-        parts = zip(torch.split(moves, counts), torch.split(changes, counts), strict=True)
-        return torch.cat([_smoothed(_ratio(moved, changed)) for moved, changed in parts])
+        parts = zip(
+            self.parts, torch.split(moves, counts), torch.split(changes, counts), strict=True
+        )
+        return torch.cat([
+            _smoothed(_ratio(moved, changed).view(one.axes, -1)).flatten()
+            for one, moved, changed in parts
+        ])  # fmt: skip
 
 
 class _Plain:
     """A parameter that is one band."""
 
-    bands = 1
+    axes, bands = 1, 1
 
     def squares(self, vector: Tensor) -> Tensor:
         return (vector @ vector).reshape(1)
@@ -84,14 +95,21 @@ class _Picture:
 
     def __init__(self, parameter: Tensor) -> None:
         self.shape = parameter.shape
+        self.rotation = torch.eye(self.shape[1]).to(parameter)
+        self.axes = 1
+        """Axes of color that have bands of their own."""
+        if self.shape[1] == len(OPPONENT):
+            self.rotation = normalize(torch.tensor(OPPONENT, dtype=torch.float64)).to(parameter)
+            self.axes = len(OPPONENT)
         grid = band_numbers(*self.shape[2:])
+        # Only those that have a frequency; a small picture lacks some.
         numbers, orders = torch.unique(grid, return_inverse=True)
-        self.bands = len(numbers)
-        """Those that have a frequency; a small picture lacks some."""
+        self.bands = self.axes * len(numbers)
+        """Those of the first axis of color, then of the next."""
         self.numbers = orders.to(parameter.device)
         flat = orders.flatten()
         self.order = flat.argsort(stable=True).to(parameter.device)
-        self.counts: list[int] = flat.bincount().tolist()
+        self.counts = flat.bincount().to(parameter.device).expand(self.axes, -1)
         # Half of the spectrum is left out, since it mirrors the other; these columns have no mirror.
         self.times = torch.full((orders.shape[1],), 2.0, dtype=parameter.dtype)
         self.times[0] = 1
@@ -99,18 +117,25 @@ class _Picture:
             self.times[-1] = 1
         self.times = self.times.to(parameter.device)
 
+    def spectrum(self, vector: Tensor) -> Tensor:
+        """(N, C, H, W // 2 + 1), complex; each channel is an axis of color."""
+        axes = self.rotation @ vector.view(*self.shape[:2], -1)
+        spectrum: Tensor = torch.fft.rfft2(axes.view(self.shape), norm="ortho")
+        return spectrum
+
     def squares(self, vector: Tensor) -> Tensor:
-        spectrum = torch.view_as_real(torch.fft.rfft2(vector.view(self.shape), norm="ortho"))
-        power = spectrum.square().sum((0, 1, 4)) * self.times
+        spectrum = torch.view_as_real(self.spectrum(vector))
+        power = spectrum.square().sum((0, 4)) * self.times
+        power = power.view(self.axes, -1, power.shape[1] * power.shape[2]).sum(1)
         # Sums of runs, not index_add, whose order on a GPU changes from time to time.
-        runs = torch.split(power.flatten()[self.order], self.counts)
-        return torch.stack([run.sum() for run in runs])
+        runs = torch.segment_reduce(power[:, self.order], "sum", lengths=self.counts, axis=1)
+        return runs.flatten()
 
     def multiplied(self, vector: Tensor, factors: Tensor) -> Tensor:
-        spectrum = torch.fft.rfft2(vector.view(self.shape), norm="ortho")
-        spectrum.mul_(factors[self.numbers])
-        picture: Tensor = torch.fft.irfft2(spectrum, s=self.shape[2:], norm="ortho")
-        return picture.reshape(-1)
+        spectrum = self.spectrum(vector)
+        spectrum.mul_(factors.view(self.axes, -1)[:, self.numbers])
+        axes: Tensor = torch.fft.irfft2(spectrum, s=self.shape[2:], norm="ortho")
+        return (self.rotation.T @ axes.reshape(*self.shape[:2], -1)).reshape(-1)
 
 
 def band_numbers(height: int, width: int) -> Tensor:
@@ -141,7 +166,7 @@ def _ratio(moves: Tensor, changes: Tensor) -> Tensor:
 
 
 def _smoothed(values: Tensor) -> Tensor:
-    """Geometric mean with both neighbors."""
-    logarithms = pad(values.log()[None, None], (1, 1), mode="replicate")
-    smooth: Tensor = avg_pool1d(logarithms, 3, 1)[0, 0].exp()
+    """Geometric mean of each with both neighbors in its row, (rows, bands)."""
+    logarithms = pad(values.log()[None], (1, 1), mode="replicate")
+    smooth: Tensor = avg_pool1d(logarithms, 3, 1)[0].exp()
     return smooth

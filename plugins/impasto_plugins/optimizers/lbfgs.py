@@ -81,6 +81,7 @@ class LBFGS(torch.optim.Optimizer):
         first_step: float = 0.0,
         precondition: bool = False,
         history_precision: HistoryPrecision = "full",
+        carries_over: bool = True,
     ) -> None:
         """Take the parameters, which must be contiguous.
 
@@ -98,12 +99,14 @@ class LBFGS(torch.optim.Optimizer):
                 frequency, and not from a multiple of the identity.
             history_precision: ``full``, that of the parameters, or ``bfloat16``, with which pairs of float32
                 take half as much memory.
+            carries_over: whether :meth:`carry_over` does anything.
         """
         super().__init__(parameters, {"lr": lr})
         if len(self.param_groups) != 1:
             raise ValueError("L-BFGS takes one group of parameters")
         self.history_size, self.line_search_fn = history_size, line_search_fn
         self.max_step, self.first_step = max_step, first_step
+        self.carries_over = carries_over
         self.history_precision = (
             torch.bfloat16 if history_precision == "bfloat16" else self._parameters[0].dtype
         )
@@ -189,6 +192,35 @@ class LBFGS(torch.optim.Optimizer):
             memory[name] = memory[name].to(self.history_precision)
         return memory
 
+    @torch.no_grad()
+    def carry_over(self, old: LBFGS, resize: Callable[[Tensor, Tensor], Tensor]) -> None:
+        """Take over what was learned of the curvature at a smaller size.
+
+        The objective is a mean over pixels: of the same wave, gradient and curvature fall with their
+        number, and so do the changes. Where it is a sum, steps are too long until new pairs say so.
+
+        Args:
+            old: of the stage before.
+            resize: resizes a tensor of the shape of an old parameter to that of a new one, its second
+                argument.
+        """
+        if not self.carries_over:
+            return
+        known, fewer, more = old._memory(), old._parameters, self._parameters
+        growth = sum(one.numel() for one in more) / sum(one.numel() for one in fewer)
+
+        def larger(vector: Tensor) -> Tensor:
+            parts = torch.split(vector.to(fewer[0]), [one.numel() for one in fewer])
+            pictures = (part.view_as(one) for part, one in zip(parts, fewer, strict=True))
+            return self._flat(map(resize, pictures, more))
+
+        for age in reversed(range(min(known["pairs"], self.history_size))):
+            slot = (known["newest"] - age) % old.history_size
+            move, change = larger(known["moves"][slot]), larger(known["changes"][slot]) / growth
+            move, change = self._as_kept(move), self._as_kept(change)
+            numbers = torch.stack([move @ change, move @ move, change @ change])
+            self._learn(move, change, *numbers.tolist())
+
     def _told_by_the_device(
         self, loss: Tensor, point: Tensor, gradient: Tensor
     ) -> tuple[float, bool, _Pair | None]:
@@ -197,16 +229,20 @@ class LBFGS(torch.optim.Optimizer):
         known = "point" in memory
         if known:
             # From where the canvas is now, not where it was sent: it may have been clipped in between.
-            move, change = point - memory["point"], gradient - memory["gradient"]
-            if self.history_precision != point.dtype:
-                # Rounded as they are kept, so that curvatures are those of what is kept.
-                move, change = (one.to(self.history_precision).to(one) for one in (move, change))
+            move = self._as_kept(point - memory["point"])
+            change = self._as_kept(gradient - memory["gradient"])
             numbers += [memory["slope"], move @ change, move @ move, change @ change]
         value, total, *more = torch.stack(numbers).tolist()
         if known and more[0] > 0:
             self._forget_pairs()
         pair = _Pair(move, change, *more[1:]) if known else None
         return value, math.isfinite(value) and math.isfinite(total), pair
+
+    def _as_kept(self, vector: Tensor) -> Tensor:
+        """Rounded as pairs are, so that their curvatures are those of what is kept."""
+        if self.history_precision == vector.dtype:
+            return vector
+        return vector.to(self.history_precision).to(vector)
 
     def _learn(
         self,
@@ -236,12 +272,12 @@ class LBFGS(torch.optim.Optimizer):
     ) -> None:
         """Measure the inverse Hessian that the next direction starts from."""
         memory = self._memory()
-        for name, vector in (("moved", move), ("changed", change)):
-            older = memory[name] * KEPT if name in memory else 0
-            memory[name] = older + bands.squares(vector)
+        moved, changed = bands.squares(move), bands.squares(change)
+        for name, squares in (("moved", moved), ("changed", changed)):
+            memory[name] = squares + memory[name] * KEPT if name in memory else squares
         factors = bands.inverse_curvatures(memory["moved"], memory["changed"])
         # Made to have the curvature of the newest pair, as the multiple of the identity has, and longer.
-        fitted = curvature / (bands.squares(change) @ factors)
+        fitted = curvature / (changed @ factors)
         memory["factors"] = factors * (LENGTHENED * fitted)
 
     def _direction(self, gradient: Tensor) -> Tensor:
@@ -421,16 +457,20 @@ def lbfgs(
     precondition: Annotated[
         bool,
         Field(description="start from curvature by band of frequency, measured from the steps"),
-    ] = False,
+    ] = True,
     history_precision: Annotated[
         HistoryPrecision,
         Field(description="bfloat16 takes half the memory; max_memory chooses it where needed"),
     ] = "full",
+    carry_over: Annotated[
+        bool,
+        Field(description="start a stage from the curvature that the one before found"),
+    ] = True,
 ) -> torch.optim.Optimizer:
     """L-BFGS, which returns to the best picture should the loss explode."""
     return LBFGS(
         parameters, lr, history_size, line_search_fn, max_step, first_step, precondition,
-        history_precision,
+        history_precision, carry_over,
     )  # fmt: skip
 
 

@@ -45,6 +45,19 @@ def dense(height: int, width: int, factors: dict[int, float]) -> Tensor:
     )
 
 
+def dense_in_color(height: int, width: int, factors: list[float]) -> Tensor:
+    """The matrix that multiplies each band of light, of red against blue, and of both against green."""
+    numbers = sorted({band(y, x, height, width) for y in range(height) for x in range(width)})
+    axes = [(1, 1, 1), (1, 0, -1), (1, -2, 1)]
+    matrix = torch.zeros(3 * height * width, 3 * height * width, dtype=torch.float64)
+    for place, axis in enumerate(axes):
+        own = factors[place * len(numbers) : (place + 1) * len(numbers)]
+        one = dense(height, width, dict(zip(numbers, own, strict=True)))
+        direction = torch.tensor(axis, dtype=torch.float64) / math.sqrt(sum(x * x for x in axis))
+        matrix += torch.kron(torch.outer(direction, direction), one)
+    return matrix
+
+
 def random(*shape: int, seed: int = 1) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, dtype=torch.float64, generator=generator)
@@ -68,6 +81,21 @@ def test_bands_are_those_of_a_dense_matrix(size: tuple[int, int]) -> None:
         assert float(squares[place]) == pytest.approx(float(part @ part))
 
 
+@pytest.mark.parametrize("size", [(6, 8), (5, 7), (1, 1)])
+def test_a_picture_of_three_channels_has_bands_for_each_axis_of_color(
+    size: tuple[int, int],
+) -> None:
+    vector = random(3 * math.prod(size))
+    bands = FrequencyBands([torch.zeros(1, 3, *size).double()])
+    squares = bands.squares(vector)
+    factors = random(len(squares), seed=3).exp()
+    expected = dense_in_color(*size, factors.tolist()) @ vector
+    torch.testing.assert_close(bands.multiplied(vector, factors), expected)
+    for place in range(len(squares)):
+        part = dense_in_color(*size, [float(x == place) for x in range(len(squares))]) @ vector
+        assert float(squares[place]) == pytest.approx(float(part @ part))
+
+
 def test_each_parameter_has_its_bands() -> None:
     picture, plain = random(1, 3, 4, 6), random(5)
     both, alone = FrequencyBands([plain, picture]), FrequencyBands([picture])
@@ -77,6 +105,13 @@ def test_each_parameter_has_its_bands() -> None:
     torch.testing.assert_close(found[:5], vector[:5] * factors[0])
     torch.testing.assert_close(found[5:], alone.multiplied(vector[5:], factors[1:]))
     torch.testing.assert_close(both.squares(vector)[1:], alone.squares(vector[5:]))
+
+
+def test_each_axis_of_color_is_smoothed_by_itself() -> None:
+    bands, one = (FrequencyBands([torch.zeros(1, x, 8, 8)]) for x in (3, 1))
+    moves, changes = random(18).square(), random(18, seed=2).square()
+    expected = [one.inverse_curvatures(moves[i : i + 6], changes[i : i + 6]) for i in (0, 6, 12)]
+    torch.testing.assert_close(bands.inverse_curvatures(moves, changes), torch.cat(expected))
 
 
 def test_inverse_curvatures_are_ratios_smoothed_over_neighbors() -> None:
@@ -130,9 +165,8 @@ def test_direction_is_that_of_the_dense_formula(history_size: int) -> None:
     minimize(optimizer, point, loss_of, 7)
     memory, bands = optimizer.state[point], FrequencyBands([point])
     gradient = random(90, seed=6)
-    numbers = sorted({band(row, column, 5, 6) for row in range(5) for column in range(6)})
-    one = dense(5, 6, dict(zip(numbers, memory["factors"].tolist(), strict=True)))
-    inverse, whole = torch.kron(torch.eye(3).double(), one), torch.eye(90).double()
+    inverse = dense_in_color(5, 6, memory["factors"].tolist())
+    whole = torch.eye(90).double()
     kept = memory["pairs"]
     assert kept == min(6, history_size)
     for age in reversed(range(kept)):
