@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SUITES = {
     "evaluation": "Loss and gradient, compared with the machine's matrix products.",
     "optimizers": "Evaluations that several ways take to the same loss.",
+    "presets": "Cost of presets until they reach the loss that they ended with at first.",
     "notebook": "Time to the loss of the notebook's recipe. Takes an hour.",
     "pastiche": "Time to the loss of pastiche 1.6.0. Takes an hour.",
     "equal": "Losses after as many seconds as pastiche takes, and of the notebook's loop, compiled, too.",
@@ -34,6 +35,24 @@ SUITES = {
     "gpu": "What only an NVIDIA card can tell: losses, bytes, memory, speed. Takes nine minutes.",
 }
 """Each is the module of that name, with a line about it."""
+
+PLOTS = (".png", ".svg", ".pdf")
+"""Suffixes of the plots that can be drawn."""
+
+
+def check_plot(
+    context: click.Context, parameter: click.Parameter, path: Path | None
+) -> Path | None:
+    """Refuse, before hours of measuring, a plot that could not be written; a callback of click.
+
+    Raises:
+        click.BadParameter: a folder that is not there, or a suffix that is no picture's.
+    """
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"folder '{path.parent}' does not exist")
+    if path is not None and path.suffix.lower() not in PLOTS:
+        raise click.BadParameter(f"'{path}' must end in one of {', '.join(PLOTS)}")
+    return path
 
 
 @click.command()
@@ -49,6 +68,8 @@ SUITES = {
               help="Samples of each, instead of each suite's own number.")  # fmt: skip
 @click.option("--compile", "compiled", is_flag=True,
               help="Measure the objective compiled as well as eager, in the suite evaluation.")  # fmt: skip
+@click.option("--plot", type=click.Path(path_type=Path), callback=check_plot, metavar="FILE.png",
+              help="Draw loss against cost in the suite presets, a file for each preset.")  # fmt: skip
 @click.option("-o", "--output", metavar="FILE.json", help="Write the record.")
 @click.option("--force", is_flag=True, help="Overwrite the record if it exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead of a table.")
@@ -61,6 +82,7 @@ def bench(
     steps: int | None,
     rounds: int | None,
     compiled: bool,
+    plot: Path | None,
     output: str | None,
     force: bool,
     as_json: bool,
@@ -68,9 +90,10 @@ def bench(
 ) -> None:
     """Measure speed and memory, compared with the machine's limits and other programs.
 
-    SUITE is one of evaluation, optimizers, notebook, pastiche, equal, startup, grid, memory, hooks and
-    gpu, or all but gpu; without any they are listed. All take hours, since other programs get the time
-    they need. Run nothing else meanwhile. All but gpu measure the processor, on which the others run.
+    SUITE is one of evaluation, optimizers, presets, notebook, pastiche, equal, startup, grid, memory,
+    hooks and gpu, or all but gpu; without any they are listed. All take hours, since other programs get
+    the time they need. Run nothing else meanwhile. All but gpu measure the processor, on which the others
+    run.
     """
     if not suites:
         list_suites()
@@ -97,6 +120,7 @@ def bench(
             size=size,
             steps=steps,
             rounds=rounds,
+            plot=plot,
         )
         report = measured(chosen, plan, file)
     if as_json:

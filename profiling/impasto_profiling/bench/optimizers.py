@@ -1,57 +1,42 @@
 """Suite ``optimizers``: how many evaluations each way of minimizing takes to the same loss.
 
 The objective is the default preset's at one size, as the engine computes it. The loss that L-BFGS on pixels,
-from the content picture, has at its last evaluation is what the other ways have to reach in no more than it
-took. Evaluations are counted, not seconds: whatever else the machine does cannot change them. One of a
-smaller stage counts by its fraction of the last stage's pixels.
+without preconditioning and from the content picture, has at its last evaluation is what the other ways
+have to reach in no more than it took. Evaluations are counted, not seconds: whatever else the machine
+does cannot change them. One of a smaller stage counts by its fraction of the last stage's pixels.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
-from impasto.errors import ImpastoError
-from impasto.jobs.run import prepare_run
-from impasto.optimization.loop import begin, take_step
 from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.best import for_a_long_race
+from impasto_profiling.bench.descent import Descent, descend
 from impasto_profiling.bench.plan import Plan, name_of
 from impasto_profiling.bench.record import Comparison, compared, figure
 
 SIZES, STEPS, QUICK_STEPS = (128, 256, 512), 100, 20
 
 
-@dataclass(frozen=True)
-class Descent:
-    """How one way fared."""
-
-    evaluations: float
-    """Number of evaluations, one at full size counting 1 and a smaller one less."""
-    loss: float
-    """Loss of the last evaluation."""
-    reached: bool
-    """Whether that is the goal or below."""
-
-
 def measure(plan: Plan) -> Iterator[Comparison]:
     """A comparison for each size and way; its samples are the pairs of pictures."""
     steps = plan.steps_of(QUICK_STEPS, STEPS)
     for size in plan.sizes(*(SIZES[:1] if plan.quick else SIZES)):
-        found: dict[str, list[Descent]] = {way: [] for way in ways(size)}
+        found: dict[str, list[tuple[Descent, float]]] = {way: [] for way in ways(size)}
         for pair in plan.pairs:
             plan.say(f"optimizers: {name_of(pair)}, {steps} evaluations of each way at {size} px")
-            goal = descend(settings_of(pair, size, {}), -math.inf, steps).loss
+            plain = settings_of(pair, size, {"optimizer": "lbfgs:precondition=false"})
+            goal = descend(plain, least=steps, most=steps).loss
             for way, given in ways(size).items():
-                found[way].append(descend(settings_of(pair, size, given), goal, steps))
+                found[way].append((descend(settings_of(pair, size, given), goal, most=steps), goal))
         for way, descents in found.items():
-            reached = sum(descent.reached for descent in descents)
+            reached = sum(descent.loss <= goal for descent, goal in descents)
             yield compared(
                 "optimizers",
                 f"{size} px, {way}: reached on {reached} of {len(descents)} pairs",
                 "steps",
-                figure("impasto", [descent.evaluations for descent in descents]),
+                figure("impasto", [descent.evaluations for descent, _ in descents]),
                 figure("L-BFGS on pixels", [steps]),
                 pairs=", ".join(name_of(pair) for pair in plan.pairs),
                 reached=reached,
@@ -65,8 +50,9 @@ def ways(size: int) -> dict[str, dict[str, object]]:
         size: longer side of the last stage, pixels.
     """
     return {
+        "preconditioned": {"optimizer": "lbfgs"},
         "Fourier coefficients": {"canvas": "fourier"},
-        "history_size=100": {"optimizer": "lbfgs:history_size=100"},
+        "history_size=100": {"optimizer": "lbfgs:precondition=false,history_size=100"},
         "from a coarse start, history_size=100": for_a_long_race(size),
         "Adam": {"optimizer": "adam"},
     }
@@ -77,30 +63,3 @@ def settings_of(pair: tuple[str, str], size: int, given: Mapping[str, object]) -
     content, style = pair
     plain = {"content": content, "style": style, "size": size, "scales": "single", "steps": 1}
     return gather({**plain, **given, "compile": "off"}, "default", None)
-
-
-def descend(settings: Settings, goal: float, most: float) -> Descent:
-    """Minimize until a loss is reached, or for so many evaluations.
-
-    Args:
-        settings: of the run; all stages but the last have their steps, and count.
-        goal: loss that is to be reached in the last stage.
-        most: evaluations, in units of one at full size.
-    """
-    run = prepare_run(settings)
-    last = run.stages[-1]
-    evaluations, loss = 0.0, math.inf
-    for stage in run.stages[:-1]:
-        begin(run, stage)
-        for _ in range(stage.steps):
-            take_step(run)
-        evaluations += stage.steps * stage.width * stage.height / (last.width * last.height)
-    begin(run, last)
-    while evaluations < most and loss > goal:
-        try:
-            loss = take_step(run).loss
-        except ImpastoError:
-            # It gave up, and has not reached the goal.
-            break
-        evaluations += 1
-    return Descent(evaluations, loss, loss <= goal)

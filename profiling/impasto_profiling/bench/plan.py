@@ -29,6 +29,8 @@ class Plan:
     """Number of steps of a competitor, instead of a suite's own."""
     rounds: int | None = None
     """Instead of a suite's own number of rounds."""
+    plot: Path | None = None
+    """A picture file; plots are written beside it, each with a name that says more."""
 
     def sizes(self, *own: int) -> tuple[int, ...]:
         """The sizes to measure at, unless one was asked for."""

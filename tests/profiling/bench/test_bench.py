@@ -5,22 +5,26 @@ from __future__ import annotations
 import functools
 import importlib.util
 import json
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from pydantic import ValidationError
 
 from helpers import Invoke, Pair, refused
+from impasto.settings.settings import gather
 from impasto_profiling.bench import equal
 from impasto_profiling.bench import gpu as gpu_suite
 from impasto_profiling.bench.clock import take_turns
 from impasto_profiling.bench.command import SUITES, say_progress
 from impasto_profiling.bench.conditions import instructions
+from impasto_profiling.bench.descent import cost_of, descend
 from impasto_profiling.bench.equal import loop
 from impasto_profiling.bench.evaluation import operations, ready
 from impasto_profiling.bench.notebook import DEVIATION
-from impasto_profiling.bench.optimizers import descend, settings_of, ways
+from impasto_profiling.bench.optimizers import settings_of, ways
 from impasto_profiling.bench.plan import Plan
 from impasto_profiling.bench.record import Report, compared, figure
 from impasto_profiling.bench.seek import Sought, outcome
@@ -138,18 +142,46 @@ def test_optimizers_are_counted_in_evaluations(invoke: Invoke, pair: Pair) -> No
         assert len(one.impasto.samples) == 2
         assert one.times_better == pytest.approx(4 / one.impasto.median)
     # Fewer than 100 pairs of the history are used, so the two ways are one.
-    assert found[1].impasto.samples == [4, 4]
-    assert found[1].case == "48 px, history_size=100: reached on 2 of 2 pairs"
+    assert found[2].impasto.samples == [4, 4]
+    assert found[2].case == "48 px, history_size=100: reached on 2 of 2 pairs"
 
 
 def test_an_evaluation_counts_by_its_pixels(pair: Pair) -> None:
     given = {"scales": [32], "steps": [8, 1], "loss": ["content"]}
     settings = settings_of((str(pair.content), str(pair.style)), 64, given)
-    none = descend(settings, -1.0, 5.0)
+    none = descend(settings, -1.0, most=5.0)
     # Eight at a quarter of the pixels are two.
-    assert (none.evaluations, none.reached) == (5, False)
-    some = descend(settings, 1e6, 5.0)
-    assert (some.evaluations, some.reached) == (3, True)
+    assert [cost for cost, _ in none.trail] == [3, 4, 5]
+    assert none.reached(-1.0) == math.inf
+    some = descend(settings, 1e6, most=5.0)
+    assert (some.evaluations, some.reached(1e6)) == (3, 3)
+    some = descend(settings, 1e6, least=4.0, most=5.0)
+    assert some.evaluations == 4
+    assert some.after(3.5) == some.trail[0][1]
+    assert cost_of(settings) == 3
+
+
+def test_presets_are_compared_with_what_they_cost_at_first(
+    invoke: Invoke, pair: Pair, tmp_path: Path
+) -> None:
+    plot = tmp_path / "plot.png"
+    done = invoke("bench", "presets", "--quick", "--size", 48, "--json", "--plot", plot,
+                  "--pair", f"{pair.content},{pair.style}")  # fmt: skip
+    assert done.status == 0, done.err
+    (one,) = Report.model_validate_json(done.out).comparisons
+    assert one.case.startswith("48 px, default: reached on ")
+    assert one.rival is not None
+    assert one.rival.samples == [100], "one stage"
+    assert one.impasto.samples[0] <= 100
+    own = gather({"content": "a", "style": "b"}, "default", None).steps[0]
+    assert one.notes["own_cost"] == own
+    with Image.open(tmp_path / "plot_default_48.png") as drawn:
+        assert len(drawn.convert("RGB").getcolors(2**20) or ()) > 20
+
+
+@pytest.mark.parametrize("plot", ["nowhere/plot.png", "plot.jpeg.txt"])
+def test_a_plot_that_cannot_be_written_is_refused_first(invoke: Invoke, plot: str) -> None:
+    assert plot.split("/")[0] in refused(invoke("bench", "presets", "--plot", plot))
 
 
 def test_notebook_gives_the_time_to_its_loss(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
