@@ -137,3 +137,21 @@ def stopped_at(step: int, folder: Path, settings: impasto.Settings) -> None:
     with pytest.raises(KeyboardInterrupt):
         paint(run)
     assert run.step == step
+
+
+def minimize(
+    optimizer: torch.optim.Optimizer, point: Tensor, loss_of: Callable[[Tensor], Tensor], steps: int
+) -> list[float]:
+    """Take steps of an optimizer; the loss of each evaluation."""
+    losses: list[float] = []
+
+    def closure() -> Tensor:
+        point.grad = None
+        loss = loss_of(point)
+        torch.autograd.backward(loss)
+        losses.append(float(loss.detach()))
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)  # type: ignore[arg-type]
+    return losses

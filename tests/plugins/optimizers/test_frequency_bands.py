@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 import impasto
-from helpers import SHALLOW, Invoke, Pair
+from helpers import SHALLOW, Invoke, Pair, minimize
 from impasto_plugins.optimizers.frequency_bands import FrequencyBands
 from impasto_plugins.optimizers.lbfgs import LBFGS
 
@@ -138,23 +138,6 @@ def waves(size: tuple[int, int]) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         return loss
 
     return torch.zeros_like(target), loss_of
-
-
-def minimize(
-    optimizer: torch.optim.Optimizer, point: Tensor, loss_of: Callable[[Tensor], Tensor], steps: int
-) -> list[float]:
-    losses: list[float] = []
-
-    def closure() -> Tensor:
-        point.grad = None
-        loss = loss_of(point)
-        torch.autograd.backward(loss)
-        losses.append(float(loss.detach()))
-        return loss
-
-    for _ in range(steps):
-        optimizer.step(closure)  # type: ignore[arg-type]
-    return losses
 
 
 @pytest.mark.parametrize("history_size", [3, 8])

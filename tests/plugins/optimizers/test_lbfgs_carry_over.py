@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from helpers import minimize
 from impasto.optimization.stages import carry_over
 from impasto_plugins.optimizers.lbfgs import LBFGS
 
@@ -30,23 +31,6 @@ def mean_square(size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
     return lambda image: ((image - target).square() * weight).mean()
 
 
-def steps(
-    optimizer: LBFGS, point: Tensor, loss_of: Callable[[Tensor], Tensor], count: int
-) -> list[float]:
-    losses = []
-
-    def closure() -> Tensor:
-        point.grad = None
-        loss = loss_of(point)
-        torch.autograd.backward(loss)
-        losses.append(float(loss.detach()))
-        return loss
-
-    for _ in range(count):
-        optimizer.step(closure)
-    return losses
-
-
 def at(size: tuple[int, int], **given: object) -> tuple[Tensor, LBFGS]:
     point = torch.zeros(1, 3, *size, dtype=torch.float64).requires_grad_()
     return point, LBFGS([point], **given)  # type: ignore[arg-type]
@@ -57,20 +41,20 @@ def test_the_first_step_of_the_next_stage_is_as_good_as_the_last_of_the_one_befo
     precondition: bool,
 ) -> None:
     point, small = at((24, 32), precondition=precondition)
-    steps(small, point, mean_square((24, 32)), 12)
+    minimize(small, point, mean_square((24, 32)), 12)
     losses = {}
     for carried in (False, True):
         larger, optimizer = at((48, 64), precondition=precondition)
         if carried:
             carry_over(small, optimizer)
-        losses[carried] = steps(optimizer, larger, mean_square((48, 64)), 3)
+        losses[carried] = minimize(optimizer, larger, mean_square((48, 64)), 3)
     assert losses[True][1] < 0.02 * losses[True][0]
     assert losses[True][1] < 0.1 * losses[False][1]
 
 
 def test_pairs_are_resized_and_keep_their_curvature() -> None:
     point, small = at((8, 12))
-    steps(small, point, mean_square((8, 12)), 4)
+    minimize(small, point, mean_square((8, 12)), 4)
     _, optimizer = at((16, 24))
     carry_over(small, optimizer)
     before, after = small._memory(), optimizer._memory()
@@ -88,7 +72,7 @@ def test_pairs_are_resized_and_keep_their_curvature() -> None:
 
 def test_a_shorter_history_takes_the_newest_pairs() -> None:
     point, small = at((8, 12))
-    steps(small, point, mean_square((8, 12)), 6)
+    minimize(small, point, mean_square((8, 12)), 6)
     _, whole = at((8, 12))
     _, short = at((8, 12), history_size=2)
     carry_over(small, whole)
@@ -104,7 +88,7 @@ def test_a_shorter_history_takes_the_newest_pairs() -> None:
 
 def test_pairs_in_bfloat16_are_carried_over_in_bfloat16() -> None:
     point, small = at((8, 12), history_precision="bfloat16")
-    steps(small, point, mean_square((8, 12)), 6)
+    minimize(small, point, mean_square((8, 12)), 6)
     _, optimizer = at((16, 24), history_precision="bfloat16")
     carry_over(small, optimizer)
     kept = optimizer._memory()
@@ -118,7 +102,7 @@ def test_pairs_in_bfloat16_are_carried_over_in_bfloat16() -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 16, 24), (1, 3, 16, 13, 2), (12,)])
 def test_a_canvas_of_another_kind_starts_afresh(shape: tuple[int, ...]) -> None:
     point, small = at((8, 12))
-    steps(small, point, mean_square((8, 12)), 4)
+    minimize(small, point, mean_square((8, 12)), 4)
     optimizer = LBFGS([torch.zeros(shape, dtype=torch.float64).requires_grad_()])
     carry_over(small, optimizer)
     assert optimizer._memory()["pairs"] == 0
@@ -126,7 +110,7 @@ def test_a_canvas_of_another_kind_starts_afresh(shape: tuple[int, ...]) -> None:
 
 def test_a_stage_of_one_step_hands_on_nothing() -> None:
     point, small = at((8, 12))
-    steps(small, point, mean_square((8, 12)), 1)
+    minimize(small, point, mean_square((8, 12)), 1)
     _, optimizer = at((16, 24))
     carry_over(small, optimizer)
     assert optimizer._memory()["pairs"] == 0
