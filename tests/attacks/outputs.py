@@ -249,7 +249,7 @@ SWEEP = f"sweep content.png style.png --vary seed=0,1 --folder all -o sheet.png 
 DISKS = [
     Attack("disk: full for a sheet", "sweep content.png style.png --vary seed=0,1,2,3 --folder all"
            f" -o sheet.png --cell 96 {QUICK} --size 64 --no-recipe", writes=("here/all/*", "here/sheet.png"),
-           after=partial(only, "all", 4), before=partial(small_files, 6500),
+           after=partial(only, "all", 4), before=partial(small_files, 8200),
            says="'sheet.png' cannot be written: File too large"),
     Attack("disk: full for a sweep's picture", f"{SWEEP} --size 96 --cell 32",
            writes=("here/sheet.png", "here/all/*"), before=partial(small_files, 6000),

@@ -17,13 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attacks import batches, documents, outputs, signals
+from attacks import documents, outputs, rows_of_batches, signals
 from attacks.attack import Attack, attacked
 from fuzzing import TRIED, many, quiet
 
 __all__ = ["quiet"]
 
-ATTACKS: list[Attack] = [*documents.ATTACKS, *outputs.ATTACKS, *signals.ATTACKS, *batches.ATTACKS]
+ATTACKS: list[Attack] = [
+    *documents.ATTACKS,
+    *outputs.ATTACKS,
+    *signals.ATTACKS,
+    *rows_of_batches.ATTACKS,
+]
 """The whole table."""
 
 SAMPLE = int(os.environ.get("ATTACKS", "40"))

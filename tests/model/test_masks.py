@@ -272,7 +272,7 @@ def test_what_is_transparent_in_a_painting_is_not_style(
 ) -> None:
     clear, masked = half_seen
     filled = masked.partition(":")[0]
-    seen, same, other = (painted(halves.content, one, steps=5) for one in (clear, masked, filled))
+    seen, same, other = (painted(halves.content, one, steps=3) for one in (clear, masked, filled))
     # The filled one is rounded to 8 bits.
     assert apart(seen, same, slice(None)) < 0.002 < 0.004 < apart(seen, other, slice(None))
 

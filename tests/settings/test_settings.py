@@ -130,7 +130,11 @@ def test_name_of_the_output_comes_from_both_inputs(
         ("size", "big", "must be a whole number ≥ 16 or 'original' or 'WxH', not 'big'"),
         ("size", 8, "must be greater than or equal to 16, not 8"),
         ("steps", "many", "must be a list of whole numbers ≥ 1, not 'many'"),
-        ("scales", "x", "must be 'single' or 'pyramid' or a list of whole numbers ≥ 16, not 'x'"),
+        (
+            "scales",
+            "x",
+            "must be 'single' or 'pyramid' or 'octaves' or a list of whole numbers ≥ 16, not 'x'",
+        ),
         ("quality", "best", "must be a whole number ≥ 1 and ≤ 100, not 'best'"),
         ("recipe", "maybe", "must be true or false, not 'maybe'"),
         ("init", 3, "must be text, not 3"),

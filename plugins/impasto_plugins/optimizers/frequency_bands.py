@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool1d, normalize, pad
+from torch.nn.functional import avg_pool1d, avg_pool2d, normalize, pad
 
 HIGHEST = math.sqrt(0.5)
 """The highest frequency of a picture, cycles a pixel: that of a chessboard."""
@@ -24,6 +24,9 @@ BANDS_PER_OCTAVE = 2
 
 OPPONENT = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
 """Axes of color in RGB: light, red against blue, and both against green. Scaled to length one, a rotation."""
+
+NEAR, FAINT = 9, 0.1
+"""A gradient is faint where its mean square within so many pixels is below this fraction of the picture's."""
 
 
 class FrequencyBands:
@@ -61,6 +64,15 @@ class FrequencyBands:
         parts = zip(self.parts, torch.split(vector, self.sizes), given, strict=True)
         return torch.cat([one.multiplied(part, factors) for one, part, factors in parts])
 
+    def weights(self, vector: Tensor) -> Tensor:
+        """1 where a vector is not faint, and less the fainter it is, (n,).
+
+        Broad waves reach everywhere, and around the border. With these weights before and behind them, what
+        the objective says nothing about, as what no mask covers, stays as it is.
+        """
+        parts = torch.split(vector, self.sizes)
+        return torch.cat([one.weights(part) for one, part in zip(self.parts, parts, strict=True)])
+
     def inverse_curvatures(self, moves: Tensor, changes: Tensor) -> Tensor:
         """|s| / |y| of each band, (bands,), smoothed over its neighbors.
 
@@ -88,6 +100,9 @@ class _Plain:
 
     def multiplied(self, vector: Tensor, factors: Tensor) -> Tensor:
         return vector * factors
+
+    def weights(self, vector: Tensor) -> Tensor:
+        return torch.ones_like(vector)
 
 
 class _Picture:
@@ -130,6 +145,12 @@ class _Picture:
         # Sums of runs, not index_add, whose order on a GPU changes from time to time.
         runs = torch.segment_reduce(power[:, self.order], "sum", lengths=self.counts, axis=1)
         return runs.flatten()
+
+    def weights(self, vector: Tensor) -> Tensor:
+        power = vector.view(self.shape).square().mean(1, keepdim=True)
+        near = avg_pool2d(power, NEAR, 1, NEAR // 2, count_include_pad=False)
+        weights = near.div_((FAINT * power.mean()).clamp_min(1e-30)).clamp_max_(1)
+        return weights.expand(self.shape).reshape(-1)
 
     def multiplied(self, vector: Tensor, factors: Tensor) -> Tensor:
         spectrum = self.spectrum(vector)

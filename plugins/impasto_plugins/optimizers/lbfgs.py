@@ -323,7 +323,8 @@ class LBFGS(torch.optim.Optimizer):
         """The first inverse Hessian times a vector."""
         memory = self._memory()
         if self.bands is not None:
-            return self.bands.multiplied(vector, memory["factors"])
+            weights = self.bands.weights(vector)
+            return self.bands.multiplied(vector.mul_(weights), memory["factors"]).mul_(weights)
         return vector.mul_(memory["scale"])
 
     def _first_length(self, direction: Tensor, gradient: Tensor, uphill: Tensor) -> Tensor:

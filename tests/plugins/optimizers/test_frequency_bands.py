@@ -107,6 +107,16 @@ def test_each_parameter_has_its_bands() -> None:
     torch.testing.assert_close(both.squares(vector)[1:], alone.squares(vector[5:]))
 
 
+def test_what_is_faint_weighs_less() -> None:
+    picture = torch.zeros(1, 3, 40, 60).double()
+    picture[..., :30] = random(1, 3, 40, 30)
+    picture[..., 30:] = 1e-3 * random(1, 3, 40, 30, seed=2)
+    weights = FrequencyBands([picture]).weights(picture.flatten()).view(picture.shape)
+    assert float(weights[..., :20].min()) == 1
+    assert 0 < float(weights[..., 40:].max()) < 1e-4
+    assert torch.equal(FrequencyBands([random(7)]).weights(random(7)), torch.ones(7).double())
+
+
 def test_each_axis_of_color_is_smoothed_by_itself() -> None:
     bands, one = (FrequencyBands([torch.zeros(1, x, 8, 8)]) for x in (3, 1))
     moves, changes = random(18).square(), random(18, seed=2).square()
