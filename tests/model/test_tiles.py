@@ -316,7 +316,7 @@ def test_tiles_paint_the_same_picture_in_50_steps_without_seams(
         done = invoke(
             "run", content, style, "-o", out, "--size", 160, "--scales", "single", "--steps", 50,
             "--tile", tile, "--precision", "float32", "--loss", "content:layers=conv2_2",
-            "--loss", "gram:layers=conv1_1,conv2_1,weight=10",
+            "--loss", "gram:layers=conv1_1,conv2_1,weight=10", "--optimizer", "adam",
         )  # fmt: skip
         assert done.status == 0, done.err
         found[tile] = pixels(out)
