@@ -93,6 +93,11 @@ class StopSignals:
             yield
         finally:
             for number, handler in before.items():
+                outer = getattr(handler, "__self__", None)
+                if isinstance(outer, StopSignals) and (self.asked or self._raised > 0):
+                    # The error on its way says where the picture is; the next of several signals that
+                    # come at once must not take its place.
+                    outer._raised = time.monotonic()
                 signal.signal(number, handler)
 
     def _come(self, number: int, _: FrameType | None) -> None:
