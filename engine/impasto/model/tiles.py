@@ -125,7 +125,7 @@ class Walked(NamedTuple):
 
 
 class Level(NamedTuple):
-    """A block on the way back."""
+    """A block in the backward pass."""
 
     block: Block
     bands: list[Band]
