@@ -55,8 +55,18 @@ def alive() -> list[Tensor]:
 
 
 def has_memory(tensor: Tensor) -> bool:
-    """Whether a tensor has numbers in memory that can be asked for."""
-    return tensor.layout == torch.strided and tensor.device.type != "meta"
+    """Whether a tensor has numbers in memory that can be asked for.
+
+    Those that torch.compile, ``torch.func`` and others wrap tensors in have none, and say so only when
+    they are asked.
+    """
+    if tensor.layout != torch.strided or tensor.device.type == "meta":
+        return False
+    try:
+        tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return False
+    return True
 
 
 def describe(tensor: Tensor) -> str:

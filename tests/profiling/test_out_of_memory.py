@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from helpers import Invoke, Pair
@@ -64,10 +65,17 @@ def test_another_failure_dumps_nothing(invoke: Invoke, pair: Pair, tmp_path: Pat
 
 
 def test_tensors_without_memory_are_left_out() -> None:
+    """Those that torch.compile and ``torch.func`` wrap tensors in are of the plain class, too."""
     with FakeTensorMode():
         fake = torch.zeros(7, 11)
     meta, real = torch.zeros(7, 13, device="meta"), torch.zeros(7, 17)
-    shapes = [tuple(tensor.shape) for tensor in alive()]
-    assert tuple(real.shape) in shapes
-    assert tuple(fake.shape) not in shapes
-    assert tuple(meta.shape) not in shapes
+    wrapped = [torch._to_functional_tensor(torch.zeros(7, 19)), torch._efficientzerotensor((7, 23))]
+
+    def keep(one: Tensor) -> Tensor:
+        wrapped.append(one)
+        return one
+
+    torch.vmap(keep)(torch.zeros(7, 29))
+    found = set(map(id, alive()))
+    assert id(real) in found
+    assert not found & set(map(id, (fake, meta, *wrapped)))
