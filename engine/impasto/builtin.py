@@ -30,6 +30,7 @@ BUILT_IN = (
     "impasto_plugins.canvases.pixels",
     "impasto_plugins.canvases.normalized",
     "impasto_plugins.canvases.fourier",
+    "impasto_plugins.canvases.laplacian",
     "impasto_plugins.callbacks.progress",
     "impasto_plugins.callbacks.snapshots",
     "impasto_plugins.callbacks.log",

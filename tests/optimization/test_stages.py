@@ -153,3 +153,13 @@ def test_moments_of_adam_are_resized_and_those_of_lbfgs_start_afresh() -> None:
     carry_over(old, torch.optim.SGD([large]))
     carry_over(torch.optim.LBFGS([small]), fresh)
     assert not fresh.state
+
+
+def test_what_an_optimizer_knows_of_more_or_fewer_tensors_starts_afresh() -> None:
+    small = [torch.rand(1, 3, 8, 6)]
+    large = [torch.rand(1, 3, 16, 12), torch.rand(1, 3, 8, 6)]
+    old, new = torch.optim.Adam(small), torch.optim.Adam(large)
+    small[0].grad = torch.ones_like(small[0])
+    old.step()
+    carry_over(old, new)
+    assert not new.state

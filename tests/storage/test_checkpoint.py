@@ -28,6 +28,9 @@ FAST: dict[str, dict[str, object]] = {
     "adam in a pyramid, averaged": {
         "loss": GRAM, "optimizer": "adam", "scales": "24,32", "ema": 0.9, "init": "noise",
     },
+    "rmsprop on a pyramid of Laplace": {
+        "loss": GRAM, "optimizer": "torch.RMSprop:lr=0.002", "scales": "24,32", "canvas": "laplacian",
+    },
     "momentum and a schedule": {
         "loss": GRAM, "optimizer": "torch.SGD:lr=0.1,momentum=0.9", "schedule": "CosineAnnealingLR",
     },

@@ -134,7 +134,8 @@ def carry_over(
 
     An optimizer with a method ``carry_over(old, resize)`` does it by itself, see plugins/README.md. Of
     others, moments of the shape of the canvas, as Adam's, are resized; state of another shape starts
-    afresh. So does all of a canvas that is optimized as anything but channels of pixels.
+    afresh. So does all of a canvas that is optimized as anything but channels of pixels, or as more or
+    fewer tensors than before.
 
     Args:
         old: of the last stage.
@@ -145,7 +146,10 @@ def carry_over(
     def resize(vector: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
         return interpolated(vector, parameter.shape[2], parameter.shape[3], "bilinear", wraps)
 
-    pairs = list(zip(_parameters(old), _parameters(new), strict=True))
+    fewer, more = _parameters(old), _parameters(new)
+    if len(fewer) != len(more):
+        return
+    pairs = list(zip(fewer, more, strict=True))
     by_itself = getattr(new, "carry_over", None)
     if by_itself is not None:
         if all(

@@ -256,7 +256,9 @@ def test_its_state_goes_on_as_if_never_stopped() -> None:
     assert torch.equal(second, whole)
 
 
-@pytest.mark.parametrize("canvas", ["pixels", "pixels:clamp=true", "normalized", "fourier"])
+@pytest.mark.parametrize(
+    "canvas", ["pixels", "pixels:clamp=true", "normalized", "fourier", "laplacian"]
+)
 def test_every_canvas_is_painted(invoke: Invoke, pair: Pair, tmp_path: Path, canvas: str) -> None:
     pictures = {}
     for precondition in ("true", "false"):
