@@ -1,7 +1,7 @@
 """L-BFGS, the optimizer of Gatys et al. 2016: few, well-aimed steps from the curvature of past ones.
 
 Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989; the two-loop
-recursion is algorithm 7.4 of Nocedal and Wright, "Numerical Optimization", 2nd edition.
+recursion (``lbfgs_pairs.py``) is algorithm 7.4 of Nocedal and Wright, "Numerical Optimization", 2nd edition.
 
 With ``precondition`` directions start from curvature by band of frequency (``frequency_bands.py``).
 
@@ -16,7 +16,7 @@ import inspect
 import logging
 import math
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -24,17 +24,13 @@ from torch import Tensor
 
 import impasto
 from impasto_plugins.optimizers.frequency_bands import FrequencyBands
+from impasto_plugins.optimizers.lbfgs_pairs import Pair, Pairs, products_of
 from impasto_plugins.optimizers.strong_wolfe import line_search as strong_wolfe
 
 logger = logging.getLogger("impasto")
 
 LineSearch = Literal["strong_wolfe"]
 HistoryPrecision = Literal["full", "bfloat16"]
-AT_ONCE = 2**20
-"""Numbers of a pair in bfloat16 that are worked on at once."""
-
-SMALLEST_COSINE = 1e-4
-"""Smallest cosine between a step and its change of gradient: below it, curvature is rounding error."""
 EXPLOSION = 10.0
 """A loss this many times the best one is an explosion, unless it is negligible."""
 NEGLIGIBLE = 1e-2
@@ -49,17 +45,6 @@ diagonal keeps apart: in a band, a step and its change of gradient have a cosine
 2 to 4 of 40 evaluations on each of two pairs of pictures; 2 threw early steps too far, 3 farther."""
 KEPT = 0.9
 """How much of what older pairs say of the bands' curvature is kept with each new one."""
-
-
-class _Pair(NamedTuple):
-    """A move, and the change of the gradient that it made, (n,) each."""
-
-    move: Tensor
-    change: Tensor
-    curvature: float
-    """Their product."""
-    move_square: float
-    change_square: float
 
 
 class LBFGS(torch.optim.Optimizer):
@@ -136,7 +121,7 @@ class LBFGS(torch.optim.Optimizer):
             value, point, gradient = self._back_to_best(value)
         else:
             if pair is not None:
-                self._learn(*pair)
+                self._learn(pair)
             self._remember_best(value, point, gradient)
         direction = self._direction(gradient)
         # The host need not know the slope now: uphill the direction is the gradient's, and the next
@@ -161,36 +146,21 @@ class LBFGS(torch.optim.Optimizer):
         parameters: list[Tensor] = self.param_groups[0]["params"]
         return parameters
 
-    @property
-    def _solves(self) -> bool:
-        """Whether both loops of the recursion are solved as triangular systems.
-
-        These are a few large operations in place of many small ones, each of which costs a GPU a launch.
-        """
-        first = self._parameters[0]
-        return first.device.type != "cpu" and self.history_precision == first.dtype
-
-    def _forget_pairs(self) -> None:
-        self._memory().update(pairs=0, newest=-1)
-
     def _memory(self) -> dict[str, Any]:
         memory: dict[str, Any] = self.state[self._parameters[0]]
         if not memory:
-            first = self._parameters[0]
-            size = sum(parameter.numel() for parameter in self._parameters)
-            memory.update(pairs=0, newest=-1, returns=0, shrink=1.0, first=math.nan, best=math.inf)
-            # One block each, filled in turn: no memory is moved or asked for after the first step.
-            shape, precision = (self.history_size, size), self.history_precision
-            memory["moves"] = first.new_zeros(shape, dtype=precision)
-            memory["changes"] = first.new_zeros(shape, dtype=precision)
-            memory["curvatures"] = first.new_zeros(self.history_size)
-            if self._solves:
-                # Of each move, down, with each change, across.
-                memory["products"] = first.new_zeros(self.history_size, self.history_size)
-        for name in ("moves", "changes"):
-            # torch gives a state that it loads the precision of the parameters.
-            memory[name] = memory[name].to(self.history_precision)
+            memory.update(returns=0, shrink=1.0, first=math.nan, best=math.inf)
         return memory
+
+    @property
+    def _pairs(self) -> Pairs:
+        return Pairs(
+            self._memory(),
+            self._parameters[0],
+            sum(parameter.numel() for parameter in self._parameters),
+            self.history_size,
+            self.history_precision,
+        )
 
     @torch.no_grad()
     def carry_over(self, old: LBFGS, resize: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -206,7 +176,7 @@ class LBFGS(torch.optim.Optimizer):
         """
         if not self.carries_over:
             return
-        known, fewer, more = old._memory(), old._parameters, self._parameters
+        fewer, more = old._parameters, self._parameters
         growth = sum(one.numel() for one in more) / sum(one.numel() for one in fewer)
 
         def larger(vector: Tensor) -> Tensor:
@@ -214,58 +184,36 @@ class LBFGS(torch.optim.Optimizer):
             pictures = (part.view_as(one) for part, one in zip(parts, fewer, strict=True))
             return self._flat(map(resize, pictures, more))
 
-        for age in reversed(range(min(known["pairs"], self.history_size))):
-            slot = (known["newest"] - age) % old.history_size
-            move, change = larger(known["moves"][slot]), larger(known["changes"][slot]) / growth
-            move, change = self._as_kept(move), self._as_kept(change)
-            numbers = torch.stack([move @ change, move @ move, change @ change])
-            self._learn(move, change, *numbers.tolist())
+        pairs = self._pairs
+        for move, change in old._pairs.newest(self.history_size):
+            move, change = pairs.as_kept(larger(move)), pairs.as_kept(larger(change) / growth)
+            told = torch.stack(products_of(move, change)).tolist()
+            self._learn(Pair(move, change, *told))
 
     def _told_by_the_device(
         self, loss: Tensor, point: Tensor, gradient: Tensor
-    ) -> tuple[float, bool, _Pair | None]:
+    ) -> tuple[float, bool, Pair | None]:
         """The loss, whether it and the gradient are finite, and the last pair: the one wait of a step."""
-        memory, numbers = self._memory(), [loss, gradient.sum()]
+        memory, pairs, numbers = self._memory(), self._pairs, [loss, gradient.sum()]
         known = "point" in memory
         if known:
             # From where the canvas is now, not where it was sent: it may have been clipped in between.
-            move = self._as_kept(point - memory["point"])
-            change = self._as_kept(gradient - memory["gradient"])
-            numbers += [memory["slope"], move @ change, move @ move, change @ change]
+            move = pairs.as_kept(point - memory["point"])
+            change = pairs.as_kept(gradient - memory["gradient"])
+            numbers += [memory["slope"], *products_of(move, change)]
         value, total, *more = torch.stack(numbers).tolist()
         if known and more[0] > 0:
-            self._forget_pairs()
-        pair = _Pair(move, change, *more[1:]) if known else None
+            pairs.forget()
+        pair = Pair(move, change, *more[1:]) if known else None
         return value, math.isfinite(value) and math.isfinite(total), pair
 
-    def _as_kept(self, vector: Tensor) -> Tensor:
-        """Rounded as pairs are, so that their curvatures are those of what is kept."""
-        if self.history_precision == vector.dtype:
-            return vector
-        return vector.to(self.history_precision).to(vector)
-
-    def _learn(
-        self,
-        move: Tensor,
-        change: Tensor,
-        curvature: float,
-        move_square: float,
-        change_square: float,
-    ) -> None:
+    def _learn(self, pair: Pair) -> None:
         """Keep the last move and what it did to the gradient, if its curvature is positive."""
-        memory = self._memory()
-        if curvature <= SMALLEST_COSINE * math.sqrt(move_square * change_square):
-            return
-        slot = memory["newest"] = (memory["newest"] + 1) % self.history_size
-        memory["pairs"] = min(memory["pairs"] + 1, self.history_size)
-        memory["moves"][slot], memory["changes"][slot] = move, change
-        memory["curvatures"][slot].fill_(curvature)
-        if self._solves:
-            torch.mv(memory["changes"], move, out=memory["products"][slot])
-            memory["products"][:, slot] = memory["moves"] @ change
-        memory["scale"] = curvature / change_square
-        if self.bands is not None:
-            self._learn_bands(self.bands, move, change, curvature)
+        if self._pairs.learn(pair):
+            memory = self._memory()
+            memory["scale"] = pair.curvature / pair.change_square
+            if self.bands is not None:
+                self._learn_bands(self.bands, pair.move, pair.change, pair.curvature)
 
     def _learn_bands(
         self, bands: FrequencyBands, move: Tensor, change: Tensor, curvature: float
@@ -281,43 +229,7 @@ class LBFGS(torch.optim.Optimizer):
         memory["factors"] = factors * (LENGTHENED * fitted)
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        """The quasi-Newton direction, by the two-loop recursion; minus the gradient without pairs."""
-        memory = self._memory()
-        if memory["pairs"] and self._solves:
-            return self._solved_direction(gradient)
-        direction = -gradient
-        slots = [(memory["newest"] - age) % self.history_size for age in range(memory["pairs"])]
-        weights = {}
-        for slot in slots:
-            weights[slot] = _dot(memory["moves"][slot], direction) / memory["curvatures"][slot]
-            _add(direction, memory["changes"][slot], -weights[slot])
-        if slots:
-            direction = self._from_curvature(direction)
-        for slot in reversed(slots):
-            weight = _dot(memory["changes"][slot], direction) / memory["curvatures"][slot]
-            _add(direction, memory["moves"][slot], weights[slot] - weight)
-        return direction
-
-    def _solved_direction(self, gradient: Tensor) -> Tensor:
-        """The same direction; each loop is the solution of a triangular system, (pairs,).
-
-        With moves S and changes Y in rows, oldest first, R the upper triangle of S Yᵀ, and D its diagonal,
-        the weights of the first loop solve R a = S g, and what the second one takes off of each move
-        solves Rᵀ c = D a + Y r, for r the first inverse Hessian times Yᵀ a - g.
-        """
-        memory, pairs = self._memory(), self._memory()["pairs"]
-        moves, changes = memory["moves"][:pairs], memory["changes"][:pairs]
-        products, first = memory["products"][:pairs, :pairs], pairs - 1 - memory["newest"]
-        # A full history has its oldest pair behind the newest; positive shifts bring it to the front.
-        products = products.roll((first, first), (0, 1)) if first else products
-        aims = (moves @ gradient).roll(first) if first else moves @ gradient
-        weights = _solve(products, aims, upper=True)
-        back = weights.roll(-first) if first else weights
-        direction = self._from_curvature(torch.addmv(gradient, changes.T, back, beta=-1))
-        aims = (changes @ direction).roll(first) if first else changes @ direction
-        taken = _solve(products.T, aims.addcmul_(products.diagonal(), weights), upper=False)
-        back = taken.roll(-first) if first else taken
-        return torch.addmv(direction, moves.T, back, alpha=-1)
+        return self._pairs.direction(gradient, self._from_curvature)
 
     def _from_curvature(self, vector: Tensor) -> Tensor:
         """The first inverse Hessian times a vector."""
@@ -339,7 +251,7 @@ class LBFGS(torch.optim.Optimizer):
         else:
             first = (1 / _wide(gradient.abs().sum()).clamp_min(1e-30)).clamp_max(1.0)
         unknown = length * first
-        lengths = unknown if not memory["pairs"] else torch.where(uphill, unknown, length)
+        lengths = unknown if not self._pairs.number else torch.where(uphill, unknown, length)
         shorter = self.max_step / (lengths * reach).clamp_min(1e-30)
         return lengths * shorter.clamp_max(1.0)
 
@@ -361,7 +273,7 @@ class LBFGS(torch.optim.Optimizer):
 
         found = strong_wolfe(evaluate, value, slope, length)
         if found == 0:
-            self._forget_pairs()
+            self._pairs.forget()
         return found
 
     def _exploded(self, value: float, finite: bool) -> bool:
@@ -399,7 +311,7 @@ class LBFGS(torch.optim.Optimizer):
                 " learning rate (said once)", memory["best"], value,
             )  # fmt: skip
         memory.update(told=True, shrink=memory["shrink"] / 2)
-        self._forget_pairs()
+        self._pairs.forget()
         return memory["best"], point, gradient
 
     def _put(self, point: Tensor) -> None:
@@ -412,31 +324,9 @@ class LBFGS(torch.optim.Optimizer):
         return torch.cat([tensor.reshape(-1) for tensor in tensors if tensor is not None])
 
 
-def _solve(triangle: Tensor, aims: Tensor, *, upper: bool) -> Tensor:
-    solution: Tensor = torch.linalg.solve_triangular(triangle, aims[:, None], upper=upper)
-    return solution[:, 0]
-
-
 def _wide(number: Tensor) -> Tensor:
     """In double precision on processors; Apple's GPUs have none, and elsewhere it gains nothing."""
     return number.double() if number.device.type == "cpu" else number
-
-
-def _dot(kept: Tensor, vector: Tensor) -> Tensor:
-    """The product of a vector that is kept, (n,), with another, (n,)."""
-    if kept.dtype == vector.dtype:
-        return kept @ vector
-    parts = zip(torch.split(kept, AT_ONCE), torch.split(vector, AT_ONCE), strict=True)
-    return torch.stack([part.to(vector) @ other for part, other in parts]).sum()
-
-
-def _add(vector: Tensor, kept: Tensor, factor: Tensor) -> None:
-    """Add a multiple of a vector that is kept, (n,), to another, (n,), in place."""
-    if kept.dtype == vector.dtype:
-        vector.addcmul_(kept, factor)
-        return
-    for part, other in zip(torch.split(kept, AT_ONCE), torch.split(vector, AT_ONCE), strict=True):
-        other.addcmul_(part.to(vector), factor)
 
 
 def lbfgs(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import impasto
 from helpers import SHALLOW, Invoke, Pair
+from impasto_plugins.optimizers import lbfgs_pairs
 from impasto_plugins.optimizers.lbfgs import LBFGS, PATIENCE
 from impasto_plugins.optimizers.strong_wolfe import line_search
 
@@ -49,7 +50,7 @@ def iterates(
 def test_iterates_equal_torchs_on_a_convex_quadratic(
     history_size: int, solves: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LBFGS, "_solves", solves)
+    monkeypatch.setattr(lbfgs_pairs, "solves", lambda like, precision: solves)
     start, loss_of = bowl()
     mine, theirs = start.clone().requires_grad_(), start.clone().requires_grad_()
     reference = torch.optim.LBFGS(

@@ -78,7 +78,7 @@ def test_a_shorter_history_takes_the_newest_pairs() -> None:
     carry_over(small, whole)
     carry_over(small, short)
     newest = whole._memory()["newest"]
-    assert short._memory()["pairs"] == 2
+    assert short._pairs.number == 2
     kept = short._memory()
     for age in (0, 1):
         torch.testing.assert_close(
@@ -105,7 +105,7 @@ def test_a_canvas_of_another_kind_starts_afresh(shape: tuple[int, ...]) -> None:
     minimize(small, point, mean_square((8, 12)), 4)
     optimizer = LBFGS([torch.zeros(shape, dtype=torch.float64).requires_grad_()])
     carry_over(small, optimizer)
-    assert optimizer._memory()["pairs"] == 0
+    assert optimizer._pairs.number == 0
 
 
 def test_a_stage_of_one_step_hands_on_nothing() -> None:
@@ -113,4 +113,4 @@ def test_a_stage_of_one_step_hands_on_nothing() -> None:
     minimize(small, point, mean_square((8, 12)), 1)
     _, optimizer = at((16, 24))
     carry_over(small, optimizer)
-    assert optimizer._memory()["pairs"] == 0
+    assert optimizer._pairs.number == 0
