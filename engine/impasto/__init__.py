@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from impasto.model.loss import Fade, Layers, LayerWeights, Loss, Summary, Weight
     from impasto.model.masks import Region
     from impasto.model.objective import Objective
+    from impasto.optimization.changes import Change
     from impasto.optimization.result import Interrupted, Result, RunFailed, Step
     from impasto.optimization.stages import Stage
     from impasto.optimization.state import Run
@@ -78,6 +79,7 @@ _HOME = {
     "impasto.model.loss": ("Fade", "LayerWeights", "Layers", "Loss", "Summary", "Weight"),
     "impasto.model.masks": ("Region",),
     "impasto.model.objective": ("Objective",),
+    "impasto.optimization.changes": ("Change",),
     "impasto.optimization.result": ("Interrupted", "Result", "RunFailed", "Step"),
     "impasto.optimization.stages": ("Stage",),
     "impasto.optimization.state": ("Run",),
@@ -91,6 +93,7 @@ _HOME = {
 __all__ = [
     "Block",
     "Canvas",
+    "Change",
     "CheckpointError",
     "Ended",
     "Estimate",

@@ -126,6 +126,15 @@ def impasto_after_step(run: Run, step: Step) -> None:
 
 
 @hookspec
+def impasto_while_paused(run: Run) -> None:
+    """The run waits between two steps, as ``run.pause()`` asked; called ten times a second meanwhile.
+
+    ``run``: the whole state; ``run.go_on()`` ends the pause.
+    Failure: reported once, the observer is left out.
+    """
+
+
+@hookspec
 def impasto_after_stage(run: Run, stage: Stage) -> None:
     """A stage is over; the canvas still has its size.
 

@@ -82,6 +82,8 @@ SAID = {
     "patience": ["(stopped: out of patience)"],
     "sizes": ["begins at 24 × 18\nends after 4 steps\nbegins at 32"],
     "diary": ["done: loss"],
+    "breath": ["breathed out, "],
+    "gentle": ["times; last: after step 7 weight tv = "],
     "summary": [],
     "backwards": [],
     "slurm": [],

@@ -163,10 +163,10 @@ def test_checkpoints_that_are_refused(invoke: Invoke, pair: Pair, tmp_path: Path
     assert "is cut short or damaged" in line(good[: len(good) // 2])
     assert "is cut short or damaged" in line(b"")
     assert "is damaged: its checksum does not fit" in line(good[:-1] + bytes([good[-1] ^ 1]))
-    version = b'{\\"checkpoint\\": \\"6\\"'
+    version = b'{\\"checkpoint\\": \\"7\\"'
     assert version in good
-    other = line(good.replace(version, version.replace(b"6", b"7")))
-    assert "is of another version: it was made with checkpoint 7, this is checkpoint 6" in other
+    other = line(good.replace(version, version.replace(b"7", b"8")))
+    assert "is of another version: it was made with checkpoint 8, this is checkpoint 7" in other
     (kept / NAME).write_bytes(good)
     drawn(56, 56, seed=3).save(pair.style)
     other = refused(invoke("resume", kept))

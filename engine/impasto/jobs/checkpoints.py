@@ -41,6 +41,8 @@ class Checkpoints:
             raise CheckpointError(f"folder '{folder}': {error.strerror or error}") from None
         self.folder, self.every = folder.resolve(), every
         self.written = 0.0
+        self.step = 1
+        """Steps done in the one that was written last."""
         self.failing = False
         self.signals: StopSignals | None = None
         """The signals, which wait for the end of a step."""
@@ -83,7 +85,8 @@ class Checkpoints:
     def impasto_before_stage(self, run: Run) -> None:
         # Other observers may have drawn.
         run.mark_between_steps()
-        if not run.step:
+        # After a rewind the one that is there is of steps that are as if not done.
+        if run.step < self.step:
             self.write(run)
 
     @hookimpl(trylast=True)
@@ -93,6 +96,14 @@ class Checkpoints:
         if self.signals is not None:
             self.signals.stop_if_asked()
         if time.monotonic() - self.written >= self.every:
+            self.write(run)
+
+    @hookimpl(trylast=True)
+    def impasto_while_paused(self, run: Run) -> None:
+        if self.signals is not None:
+            self.signals.stop_if_asked()
+        # Who pauses may leave, and be away for long.
+        if run.step != self.step:
             self.write(run)
 
     @hookimpl(trylast=True)
@@ -114,7 +125,7 @@ class Checkpoints:
                 left = "the one before it stays" if self.has_one() else "there is none"
                 logger.warning("%s; %s, and the run goes on", error, left)
             self.failing = True
-        self.written = time.monotonic()
+        self.written, self.step = time.monotonic(), run.step
 
     def state_of(self, run: Run) -> dict[str, object]:
         """The run's state, with what it takes to prepare the same run again."""

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from impasto.errors import RecipeError
+from impasto.errors import RecipeError, SettingsError
 from impasto.host.offer import hookimpl
 from impasto.jobs.recipes import relocated
 from impasto.jobs.run import prepare_run, register
@@ -16,6 +16,7 @@ from impasto.optimization.inputs import sha256
 from impasto.optimization.provenance import machine_of, versions
 from impasto.optimization.recipe import NOT_IN_RECIPES
 from impasto.optimization.result import Result, Step
+from impasto.optimization.stages import Stage
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings, validate
 from impasto.settings.trust import refuse_unnamed
@@ -27,12 +28,27 @@ logger = logging.getLogger("impasto")
 class StopAfter:
     """Stops a run after so many steps, as the recipe's run was stopped."""
 
-    def __init__(self, steps: int, reason: str) -> None:
-        self.steps, self.reason = steps, reason
+    def __init__(self, steps: int, reason: str, stage: int) -> None:
+        """Keep when.
+
+        Args:
+            steps: that were done.
+            reason: of the stop.
+            stage: the first in which it may be, from 0: after the last step of one, or before the first
+                of the next.
+        """
+        self.steps, self.reason, self.stage = steps, reason, stage
+
+    @hookimpl
+    def impasto_before_stage(self, run: Run, stage: Stage) -> None:
+        self._stop_in_time(run, stage)
 
     @hookimpl
     def impasto_after_step(self, run: Run, step: Step) -> None:
-        if step.number >= self.steps:
+        self._stop_in_time(run, step.stage)
+
+    def _stop_in_time(self, run: Run, stage: Stage) -> None:
+        if run.step >= self.steps and stage.number >= self.stage:
             run.stop(self.reason)
 
 
@@ -71,8 +87,14 @@ def rerun(
     settings = watched(settings) if watched else settings
     run = prepare_run(settings, observers=observers, outputs=outputs)
     say_differences(run, recipe)
+    try:
+        run.steering.plan(run.steering.read(recipe.get("changes", ()), recipe["steps"]))
+    except SettingsError as error:
+        raise RecipeError(f"the recipe in '{path}' cannot be repeated: {error}") from None
     if recipe.get("stopped"):
-        run.host.register(StopAfter(recipe["steps"], str(recipe["stopped"])), "rerun", "the engine")
+        stage = min(recipe.get("stage", 0), len(run.stages) - 1)
+        stop = StopAfter(recipe["steps"], str(recipe["stopped"]), stage)
+        run.host.register(stop, "rerun", "the engine")
     return paint_and_save(run)
 
 

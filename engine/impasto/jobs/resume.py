@@ -204,6 +204,7 @@ class SavedRun(TypedDict):
     step: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)]
     stopping: str | None
+    changes: list[Any]
     current: dict[str, Any]
     random: dict[str, Any]
 

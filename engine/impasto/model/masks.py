@@ -21,7 +21,7 @@ from impasto.images.tensors import resized
 from impasto.model import gpu
 from impasto.model.color import luminance
 from impasto.model.loss import Loss
-from impasto.settings.style import Style, normalized_weights
+from impasto.settings.style import Style, normalized, normalized_weights
 
 SMALLEST_AREA = 1e-4
 """Fraction of the picture's area that a mask has to leave for a region to count."""
@@ -49,6 +49,18 @@ class Region:
         if self.mask is None:
             return 1.0
         return float(self.mask.mean()) if self.known_area is None else self.known_area
+
+    def weighted(self, weights: Sequence[float]) -> Region:
+        """The region with other weights of its styles.
+
+        Args:
+            weights: one for each style of the run, 0 or more.
+
+        Raises:
+            SettingsError: those of the region's styles are all 0.
+        """
+        mine = normalized([weights[place] for place in self.styles])
+        return Region(self.styles, tuple(mine), self.mask, self.known_area)
 
     def at(self, height: int, width: int, wraps: Sequence[int] = ()) -> Region:
         """The region with its mask at another size; its ends are neighbors along the axes that wrap."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -39,8 +39,9 @@ StyleStatistics = dict[str, dict[str, Summary]]
 class Target(NamedTuple):
     """One thing that a term compares with."""
 
-    weight: float
-    """Factor of this comparison within the term."""
+    weight: float | Tensor
+    """Factor of this comparison within the term; of one among several styles a tensor, no dimensions, so that
+    compiled code serves whatever weight it gets."""
     summaries: dict[str, Summary]
     """Summaries of the target picture by layer."""
     region: int | None = None
@@ -89,9 +90,12 @@ class Objective(nn.Module):
         self.names = tuple(losses)
         self.targets: dict[str, list[Target]] = {}
         self.scales: dict[str, Tensor] = {}
-        """Factor of each term at this size, no dimensions; a tensor, so that compiled code serves all."""
-        self.fades: dict[str, float] = {}
-        """The same factors, for code that is not compiled."""
+        """Weight of each term, times its factor at this size, no dimensions; a tensor, so that compiled code
+        serves all."""
+        self.regions: list[Region] = []
+        """Which styles paint where, and with which weights."""
+        self.of_styles: list[StyleStatistics] = []
+        """The statistics of each style where there are several, so that their weights can be changed."""
         self.masks: list[dict[str, Tensor]] = []
         """Mask of each region that has one, by layer."""
         self.size: tuple[int, int] | None = None
@@ -203,20 +207,59 @@ class Objective(nn.Module):
         of_styles = [
             self.style_statistics(style) if torch.is_tensor(style) else style for style in styles
         ]
+        self.regions, self.of_styles = list(regions), of_styles if len(of_styles) > 1 else []
         for name in self.names:
             loss = self.loss(name)
-            self.fades[name] = loss.scale_at(max(content.shape[2:]))
-            self.scales[name] = content.new_tensor(self.fades[name])
+            self.scales[name] = self._scale(name, content)
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [Target(1.0, of_content[name])]
                 elif loss.target == "style":
                     summaries = [style[name] for style in of_styles]
-                    self.targets[name] = region_targets(loss, summaries, regions)
+                    self.targets[name] = region_targets(loss, summaries, regions, content)
                 else:
                     self.targets[name] = [Target(1.0, {})]
         self._register()
         return self
+
+    def _scale(self, name: str, like: Tensor) -> Tensor:
+        """The weight of a term times its factor at this size, as a tensor like another."""
+        loss = self.loss(name)
+        height, width = self.size or (1, 1)
+        return loss.weight * like.new_tensor(loss.scale_at(max(height, width)))
+
+    @torch.no_grad()
+    def set_weight(self, name: str, weight: float) -> None:
+        """Change the weight of a term, also in code that is compiled already.
+
+        Args:
+            name: of the term.
+            weight: 0 or more.
+        """
+        self.loss(name).weight = weight
+        if name in self.scales:
+            self.scales[name].copy_(self._scale(name, self.scales[name]))
+
+    @torch.no_grad()
+    def set_style_weights(self, weights: Sequence[float]) -> None:
+        """Change the weights of the styles, also in code that is compiled already.
+
+        Args:
+            weights: one for each style, 0 or more, with a sum above 0 in each region.
+        """
+        self.regions = [region.weighted(weights) for region in self.regions]
+        for name in self._terms_with("style") if self.of_styles else ():
+            summaries = [style[name] for style in self.of_styles]
+            with scope(f"loss/{name}"):
+                changed = region_targets(
+                    self.loss(name), summaries, self.regions, self.scales[name]
+                )
+            for before, after in zip(
+                tensors_in(self.targets[name]), tensors_in(changed), strict=True
+            ):
+                # In place, since compiled code has the tensors. Of one style alone they are the style's.
+                if before is not after:
+                    before.copy_(after)
 
     def _of_content(self, content: Tensor) -> StyleStatistics:
         """The summaries of the content picture by term, for each that compares with it."""
@@ -232,7 +275,7 @@ class Objective(nn.Module):
     def _register(self) -> None:
         """Make each tensor of the targets, factors and masks a buffer, once."""
         tensors: dict[int, Tensor] = {}
-        for part_of_it in (self.targets, self.scales, self.masks):
+        for part_of_it in (self.targets, self.scales, self.masks, self.of_styles):
             mapped(part_of_it, lambda tensor: tensors.setdefault(id(tensor), tensor))
         for name in [name for name, _ in self.named_buffers(recurse=False)]:
             delattr(self, name)
@@ -244,7 +287,7 @@ class Objective(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         after = dict(self.named_buffers(recurse=False))
         moved = {id(tensor): after[name] for name, tensor in before.items()}
-        for name in ("targets", "scales", "masks"):
+        for name in ("targets", "scales", "masks", "of_styles"):
             setattr(self, name, mapped(getattr(self, name), lambda tensor: moved[id(tensor)]))
         return self
 
@@ -325,10 +368,7 @@ class Objective(nn.Module):
 
     def _term(self, name: str, parts: Sequence[Tensor]) -> Tensor:
         """The weighted term, from what it is the sum of."""
-        weight, part = self.loss(name).weight, summed(parts)
-        if not torch.compiler.is_compiling() and self.fades[name] == 1:
-            return weight * part
-        return weight * self.scales[name] * part
+        return self.scales[name] * summed(parts)
 
     def parts(self, name: str, features: Features) -> list[Tensor]:
         """What a term is the sum of, before its weight: one comparison for each target."""
@@ -356,7 +396,8 @@ class Objective(nn.Module):
             value = loss.compare(summaries[target.region], target.summaries)
             if self.is_new:
                 refuse_other_value(loss, value)
-            parts.append(value if target.weight == 1 else target.weight * value)
+            weight = target.weight
+            parts.append(value if isinstance(weight, float) and weight == 1 else weight * value)
         return parts
 
     def _in_tiles(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -405,7 +446,11 @@ def sizes_of(features: Features) -> dict[str, tuple[int, int]]:
 
 
 def style_targets(
-    loss: Loss, summaries: Sequence[dict[str, Summary]], weights: Sequence[float]
+    loss: Loss,
+    summaries: Sequence[dict[str, Summary]],
+    weights: Sequence[float],
+    like: Tensor,
+    area: float = 1.0,
 ) -> list[Target]:
     """What a style loss compares with: sums are mixed into one target, others stay one a style.
 
@@ -413,16 +458,26 @@ def style_targets(
         loss: its ``summary`` decides which.
         summaries: of each style picture, by layer.
         weights: one for each, with a sum of one.
+        like: a tensor with the precision, and on the device, of the comparisons.
+        area: of the region that the styles paint, as a part of the picture.
     """
     if loss.summary == "sum" and len(summaries) > 1:
         for summary in summaries:
             refuse_without_pixels(loss, summary)
-        return [Target(1.0, mix(summaries, weights))]
-    return [Target(*pair) for pair in zip(weights, summaries, strict=True)]
+        return [Target(area, mix(summaries, weights))]
+    if len(summaries) == 1:
+        return [Target(area * weights[0], summaries[0])]
+    return [
+        Target(like.new_tensor(area * weight), summary)
+        for weight, summary in zip(weights, summaries, strict=True)
+    ]
 
 
 def region_targets(
-    loss: Loss, summaries: Sequence[dict[str, Summary]], regions: Sequence[Region]
+    loss: Loss,
+    summaries: Sequence[dict[str, Summary]],
+    regions: Sequence[Region],
+    like: Tensor,
 ) -> list[Target]:
     """The targets of each region, which counts by its area.
 
@@ -430,15 +485,17 @@ def region_targets(
         loss: of the term.
         summaries: of each style picture, by layer.
         regions: which styles paint where.
+        like: see :func:`style_targets`.
     """
     targets: list[Target] = []
     masked = 0
     for region in regions:
-        own = style_targets(loss, [summaries[place] for place in region.styles], region.weights)
+        of_region = [summaries[place] for place in region.styles]
+        own = style_targets(loss, of_region, region.weights, like, region.area)
         if region.mask is None:
             targets += own
             continue
-        targets += [Target(region.area * weight, summary, masked) for weight, summary, _ in own]
+        targets += [target._replace(region=masked) for target in own]
         masked += 1
     return targets
 
@@ -457,5 +514,21 @@ def mapped(structure: Any, change: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(structure, dict):
         return {key: mapped(value, change) for key, value in structure.items()}
     if isinstance(structure, Target):
-        return structure._replace(summaries=mapped(structure.summaries, change))
+        weight = structure.weight
+        return structure._replace(
+            weight=change(weight) if isinstance(weight, Tensor) else weight,
+            summaries=mapped(structure.summaries, change),
+        )
     return [mapped(value, change) for value in structure]
+
+
+def tensors_in(structure: Any) -> Iterator[Tensor]:
+    """The tensors of such a structure, in order."""
+    found: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    mapped(structure, keep)
+    return iter(found)

@@ -114,6 +114,12 @@ class Guard:
         optimizer.load_state_dict({"state": copy.deepcopy(self.fresh), "param_groups": groups})
         slow_down(optimizer, schedule)
 
+    def forget(self) -> None:
+        """Forget all losses, since those that come are of another objective; the best picture stays."""
+        self.best_loss, self.first = self._number(torch.inf), self._number(torch.nan)
+        self.worst, self.gained = self._number(-torch.inf), self._number(0)
+        self.begun, self.returns = False, 0
+
     @torch.no_grad()
     def leave_a_picture(self) -> None:
         """At the end of a stage or a run, go back to the best picture if the last steps ruined it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -57,10 +58,12 @@ def steps_of(run: Run) -> Iterator[Step]:
     for stage in run.stages_ahead():
         begin(run, stage)
         run.host.notify("impasto_before_stage", run=run, stage=stage)
-        while run.goes_on(stage):
+        while run.steering.goes_on(stage):
             step = take_step(run)
             run.host.notify("impasto_after_step", run=run, step=step)
             yield step
+        if run.has_state_to_load:
+            continue
         leave_a_picture(run)
         if not run.stopping:
             run.end(stage)
@@ -71,6 +74,7 @@ def steps_of(run: Run) -> Iterator[Step]:
 
 def fail(run: Run, error: BaseException) -> None:
     """End a run early, because of an error: tell the plugins, and leave a picture."""
+    run.steering.end()
     run.host.notify("impasto_run_failed", run=run, error=error)
     # The error that ended the run is the one to show, even if the device is gone with it.
     with suppress(Exception):
@@ -79,6 +83,7 @@ def fail(run: Run, error: BaseException) -> None:
 
 def finish(run: Run) -> Result:
     """End a run whose steps are done, and tell the plugins."""
+    run.steering.end()
     result = result_of(run)
     run.host.notify("impasto_after_run", run=run, result=result)
     return result
@@ -103,23 +108,25 @@ def begin(run: Run, stage: Stage) -> None:
             for style in prepared.styles
         ],
         normalized_weights(settings.style),
-        [region.at(*size, wraps).to(run.device) for region in prepared.regions],
+        [region.at(*size, wraps).to(run.device) for region in run.steering.regions()],
     )
-    canvas = make_canvas(run, start, fresh=run.done_in(stage) == 0)
+    is_new = not run.has_state_to_load
+    canvas = make_canvas(run, start, fresh=is_new and run.done_in(stage) == 0)
     canvas = LuminanceCanvas(canvas, content) if only_luminance else canvas
     parameters = list(canvas.parameters())
     optimizer = made(
         run.host, "optimizer", settings.optimizer, torch.optim.Optimizer, parameters,
         generator=prepared.generator,
     )  # fmt: skip
-    if run.optimizer is not None:
+    blank = copy.deepcopy(optimizer.state_dict()["state"])
+    if run.optimizer is not None and is_new:
         carry_over(run.optimizer, optimizer, wraps)
     schedule = (
         make_schedule(settings.schedule, optimizer, stage.steps) if settings.schedule else None
     )
     ema = EMA(settings.ema) if settings.ema else None
     guard = Guard(optimizer, parameters)
-    run.begin(StageState(stage, canvas, optimizer, guard, schedule, ema))
+    run.begin(StageState(stage, canvas, optimizer, guard, schedule, ema, blank))
 
 
 def make_canvas(run: Run, start: Tensor, fresh: bool) -> Canvas:

@@ -40,6 +40,7 @@ def result_of(run: Run, stopped: str = "") -> Result:
         precision=precision_name(run.precision),
         weights=run.objective.extractor.weights,
         stopped=stopped or run.stopping or "",
+        changes=run.changes,
     )
     return replace(result, metadata=metadata_of(run, result))
 

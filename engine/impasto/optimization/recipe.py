@@ -38,9 +38,17 @@ def recipe_of(run: Run, result: Result) -> dict[str, Any]:
         "machine": machine_of(run.prepared),
         "steps": result.steps,
         "stopped": result.stopped,
+        **({"stage": run.current.stage.number} if result.stopped and run.current else {}),
+        **changes_of(result),
         "loss": {"first": _finite(result.losses[:1]), "last": _finite(result.losses[-1:])},
         "terms": {name: _finite([value]) for name, value in result.terms.items()},
     }
+
+
+def changes_of(result: Result) -> dict[str, Any]:
+    """The changes that were made while it was painted; nothing where there were none."""
+    changes = [change.as_list() for change in result.changes]
+    return {"changes": changes} if changes else {}
 
 
 def not_again(settings: Settings) -> dict[str, str]:

@@ -21,6 +21,7 @@ from impasto.errors import ImpastoError, counted
 from impasto.files.outputs import Outputs
 from impasto.host.extras import require
 from impasto.images.writing import SUFFIXES, PictureMetadata, check_format, write_picture
+from impasto.optimization.changes import Change
 from impasto.optimization.stages import Stage
 from impasto.settings.input_files import files_of
 from impasto.settings.settings import Settings
@@ -91,6 +92,8 @@ class Result:
     """Weights of the extractor."""
     stopped: str = ""
     """Why it ended early; empty if all steps were done."""
+    changes: tuple[Change, ...] = ()
+    """Changes that were made while it was painted, in order."""
     alpha: Tensor | None = None
     """Alpha of the content picture, (1, 1, H, W) in [0, 1]; None is opaque."""
     history: History = field(default_factory=dict)
@@ -202,6 +205,7 @@ class Result:
             "weights": self.weights,
             "seed": self.settings.seed,
             "stopped": self.stopped,
+            "changes": [change.as_list() for change in self.changes],
         }
 
 

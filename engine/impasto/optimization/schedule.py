@@ -100,6 +100,12 @@ def advance(schedule: Schedule, loss: torch.Tensor) -> None:
         raise SettingsError(f"schedule '{type(schedule).__name__}': {error}") from error
 
 
+def forget_losses(schedule: Schedule) -> None:
+    """Have a schedule that follows the loss begin with the next one."""
+    if isinstance(schedule, lr_scheduler.ReduceLROnPlateau):
+        schedule.best, schedule.num_bad_epochs = schedule.mode_worse, 0
+
+
 def slow_down(optimizer: torch.optim.Optimizer, schedule: Schedule | None) -> None:
     """Halve every rate of an optimizer, and those that its schedule computes them from."""
     for group in optimizer.param_groups:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -166,6 +168,24 @@ def carry_over(
             key: resize(value, after) if torch.is_tensor(value) and value.dim() else value
             for key, value in state.items()
         }
+
+
+def forget(optimizer: torch.optim.Optimizer, blank: Mapping[Any, Any]) -> None:
+    """Have an optimizer forget what it knows of an objective that is another one from now on.
+
+    An optimizer with a method ``forget()`` does it by itself, see plugins/README.md. The state of others
+    starts afresh; rates stay.
+
+    Args:
+        optimizer: of the stage.
+        blank: its state as it was made.
+    """
+    by_itself = getattr(optimizer, "forget", None)
+    if by_itself is not None:
+        by_itself()
+        return
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": copy.deepcopy(blank), "param_groups": groups})
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:

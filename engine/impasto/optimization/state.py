@@ -15,18 +15,20 @@ import numpy
 import torch
 from torch import Tensor
 
-from impasto.errors import CheckpointError
+from impasto.errors import CheckpointError, SettingsError, counted
 from impasto.files.outputs import Outputs
 from impasto.host.host import Host
 from impasto.images.reading import Photo
 from impasto.model.canvas import Canvas
 from impasto.model.masks import Region
 from impasto.model.objective import Objective
+from impasto.optimization.changes import FINISH_STAGE, STYLE_WEIGHT, WEIGHT, Change
 from impasto.optimization.ema import EMA
 from impasto.optimization.guard import Guard
-from impasto.optimization.result import Step
-from impasto.optimization.schedule import Schedule, schedule_state
-from impasto.optimization.stages import Stage
+from impasto.optimization.result import Result, Step
+from impasto.optimization.schedule import Schedule, forget_losses, schedule_state
+from impasto.optimization.stages import Stage, forget
+from impasto.optimization.steering import Steering
 from impasto.optimization.style_statistics import SavedStyleStatistics, StylePicture
 from impasto.optimization.tolerance import has_settled, is_looked_at
 from impasto.optimization.without_compiler import without_compiler
@@ -95,6 +97,22 @@ class StageState:
     """Changes the optimizer's learning rate; None keeps it."""
     ema: EMA | None = None
     """Average of the stage's pictures; None where the last one counts."""
+    blank: Mapping[Any, Any] = field(default_factory=dict)
+    """State of the optimizer as it was made."""
+
+    @without_compiler()
+    def forget(self) -> None:
+        """Forget what was learned of the objective, since it becomes another one.
+
+        Raises:
+            ImpastoError: the loss had diverged again and again.
+        """
+        # Of a loss that had diverged before the change nothing would be known after it.
+        self.guard.check(self.optimizer, self.schedule)
+        forget(self.optimizer, self.blank)
+        self.guard.forget()
+        if self.schedule is not None:
+            forget_losses(self.schedule)
 
     def picture(self) -> Tensor:
         """The picture so far, averaged if so asked: (1, 3, H, W) float32 sRGB in [0, 1]."""
@@ -158,6 +176,7 @@ class Run:
         self._resumed: Mapping[str, Any] | None = None
         self.ends: list[int] = []
         """Steps, over all stages, after which each complete stage ended, with or before its last one."""
+        self.steering = Steering(self)
 
     @property
     def settings(self) -> Settings:
@@ -217,8 +236,9 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Time of the steps so far, start-up left out."""
-        return self.seconds_before + time.perf_counter() - self.started
+        """Time of the steps so far, start-up and pauses left out."""
+        now = self.steering.waiting_since or time.perf_counter()
+        return self.seconds_before + now - self.started
 
     def steps_until(self, stage: Stage) -> int:
         """Steps of the stages before this one."""
@@ -230,20 +250,31 @@ class Run:
         """Steps of a stage that are done, if those before it are complete."""
         return self.step - self.steps_until(stage)
 
-    def goes_on(self, stage: Stage) -> bool:
-        """Whether the stage that is being optimized has a step ahead. May wait for the device."""
+    def is_over(self, stage: Stage) -> bool:
+        """Whether the stage that is being optimized has no step ahead. May wait for the device."""
         done, tolerance = self.done_in(stage), self.settings.tolerance
-        if self.stopping or done >= stage.steps:
-            return False
-        if not tolerance or stage is self.stages[-1] or not is_looked_at(done):
+        if done >= stage.steps or (done and self._is_finished()):
             return True
-        return not has_settled(torch.stack(self.loss_tensors[-done:]).tolist(), tolerance)
+        # Losses of another objective say nothing.
+        done = min(done, self.step - self._changed_at())
+        if not tolerance or stage is self.stages[-1] or not is_looked_at(done):
+            return False
+        return has_settled(torch.stack(self.loss_tensors[-done:]).tolist(), tolerance)
+
+    def _is_finished(self) -> bool:
+        last = self.changes[-1:]
+        return any((one.what, one.step) == (FINISH_STAGE, self.step) for one in last)
+
+    def _changed_at(self) -> int:
+        """Steps that were done when the objective was last changed; 0 if it never was."""
+        of_it = (one.step for one in reversed(self.steering.changes) if one.what != FINISH_STAGE)
+        return next(of_it, 0)
 
     def end(self, stage: Stage) -> None:
         """Record that a stage is complete; the first that is so before its last step is logged."""
         told = any(self.done_in(one) < one.steps for one in self.stages[: len(self.ends)])
         done = self.done_in(stage)
-        if done < stage.steps and not told:
+        if done < stage.steps and not told and not self._is_finished():
             logger.info(
                 "stage %d of %d ended after %d of at most %d steps, since five steps lowered the loss by less"
                 " than the tolerance, %g of it; so may those that follow (said once)",
@@ -251,17 +282,142 @@ class Run:
             )  # fmt: skip
         self.ends[stage.number :] = [self.step]
 
-    def stages_ahead(self) -> Sequence[Stage]:
-        """The stages that are not complete; the first may have been begun before a resume."""
-        return self.stages[self._resumed["stage"] :] if self._resumed else self.stages
+    def stages_ahead(self) -> Iterator[Stage]:
+        """The stages that are not complete; one may have been begun before a resume, or a rewind."""
+        number = 0
+        while self.has_state_to_load or number < len(self.stages):
+            number = self._resumed["stage"] if self._resumed else number
+            yield self.stages[number]
+            number += 1
+
+    @property
+    def has_state_to_load(self) -> bool:
+        """Whether the stage that begins goes on from where it was, after a resume or a rewind."""
+        return self._resumed is not None
 
     def stop(self, reason: str) -> None:
         """Ask the run to end after the current step; its result is kept and counts as complete."""
         self.stopping = self.stopping or reason
+        self.steering.look_again()
+
+    # Steering. All of it may be called by callbacks and by other threads; the loop does it between two steps.
+
+    def pause(self) -> None:
+        """Have the run wait before its next step.
+
+        Raises:
+            SettingsError: the run is over, is being stopped, or cannot be steered; so of all that follow.
+        """
+        self.steering.pause()
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self.steering.go_on()
+
+    def one_step(self) -> None:
+        """Take one step, and wait then."""
+        self.steering.pause(1)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run waits, or will before its next step."""
+        return self.steering.is_paused
+
+    @property
+    def cannot_be_steered(self) -> str:
+        """Why the run cannot be steered, in one line; empty if it can."""
+        return self.steering.reason_against
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each term as it is now, by name."""
+        return dict(self.steering.weights)
+
+    @property
+    def style_weights(self) -> list[float]:
+        """The weight of each style of the settings as it is now; relative to one another."""
+        return list(self.steering.style_weights)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes that the run has taken, in order. A rewind takes those after its step back."""
+        return tuple(self.steering.changes)
+
+    def set_weight(self, term: str, value: float) -> None:
+        """Change the weight of a term.
+
+        Args:
+            term: its name, as in ``objective.names``.
+            value: 0 or more.
+
+        Raises:
+            SettingsError: no such term, or no such weight.
+        """
+        self.steering.ask(Change(self.step, WEIGHT, term, value))
+
+    def set_style_weight(self, number: int, value: float) -> None:
+        """Change the weight of a style relative to the others.
+
+        Args:
+            number: its place in the settings, from 0.
+            value: 0 or more; not all of a region can be 0.
+
+        Raises:
+            SettingsError: no such style, no such weight, or the only style.
+        """
+        self.steering.ask(Change(self.step, STYLE_WEIGHT, number, value))
+
+    def finish_stage(self) -> None:
+        """End the stage that is being optimized, once a step of it is done; the next one begins."""
+        self.steering.ask(Change(self.step, FINISH_STAGE))
+
+    def keep_snapshots(self, megabytes: float, every: int | None = None) -> None:
+        """From now on keep states to go back to, recent ones dense and old ones sparse.
+
+        Args:
+            megabytes: 10⁶ bytes; of all together, on the run's device. The largest that was asked for counts.
+            every: steps between two; None keeps as many as take a fiftieth of the time.
+
+        Raises:
+            SettingsError: not above 0.
+        """
+        self.steering.keep_snapshots(megabytes, every)
+
+    @property
+    def snapshots(self) -> tuple[int, ...]:
+        """Steps done before each state that is kept, in order; none unless they were asked for."""
+        return self.steering.snapshots.steps if self.steering.snapshots else ()
+
+    def rewind(self, step: int) -> None:
+        """Go back to the latest snapshot at a step, or before it. Later steps and changes are as if not done.
+
+        Args:
+            step: number of steps, at most those that are done.
+
+        Raises:
+            SettingsError: there is no such snapshot.
+        """
+        self.steering.ask_to_rewind(step)
+
+    def go_back(self, state: Mapping[str, Any]) -> None:
+        """Go back to what :meth:`state_dict` gave without its history; the stage begins again."""
+        step, seconds = int(state["step"]), self.seconds_before
+        losses = torch.stack(self.loss_tensors[:step]) if step else torch.zeros(0)
+        self.load_state_dict({**state, "losses": losses, "terms": self._all_terms()[:step]})
+        self.seconds_before = seconds
 
     def picture(self) -> Tensor:
         """The picture so far, averaged if so asked: (1, 3, H, W) float32 sRGB in [0, 1]."""
         return self.prepared.initial_image if self.current is None else self.current.picture()
+
+    def result(self) -> Result:
+        """The result so far, which can be saved; a rerun of its recipe gives the same. Waits for the device.
+
+        For hooks, which are called between steps: while a step is done the picture is neither old nor new.
+        """
+        from impasto.optimization.outcome import result_of
+
+        return result_of(self, stopped=f"left after {counted(self.step, 'step')}")
 
     def losses(self) -> list[float]:
         """Total loss of each step so far. Waits for the device."""
@@ -291,17 +447,23 @@ class Run:
         self.between_steps = True
         self._random = random_state(self.prepared)
 
-    def state_dict(self) -> dict[str, Any]:
-        """All that a run needs to go on after the step that it has done; between two steps of a stage."""
+    def state_dict(self, *, history: bool = True) -> dict[str, Any]:
+        """All that a run needs to go on after the step that it has done; between two steps of a stage.
+
+        Args:
+            history: whether losses and terms of the steps are in it.
+        """
         assert self.current is not None
+        losses = torch.stack(self.loss_tensors) if self.loss_tensors else torch.zeros(0)
+        of_steps = {"losses": losses, "terms": self._all_terms()} if history else {}
         return {
             "stage": self.current.stage.number,
             "step": self.step,
             "ends": list(self.ends),
             "seconds": self.seconds,
             "stopping": self.stopping,
-            "losses": torch.stack(self.loss_tensors) if self.loss_tensors else torch.zeros(0),
-            "terms": self._all_terms(),
+            "changes": [change.as_list() for change in self.changes],
+            **of_steps,
             "current": self.current.state_dict(),
             "random": self._random,
         }
@@ -332,6 +494,13 @@ class Run:
             if self.step:
                 names = self.objective.names
                 self.last_step = Step(self.step, stage, names, losses[-1], terms[-1])
+            else:
+                self.last_step = None
+            given = list(state["changes"])
+        try:
+            self.steering.restore(self.steering.read(given, self.step))
+        except SettingsError as error:
+            raise CheckpointError(f"the checkpoint does not fit its run: {error}") from None
         self._resumed = state
 
 

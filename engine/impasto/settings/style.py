@@ -98,7 +98,12 @@ def normalized_weights(styles: Sequence[Style]) -> list[float]:
     Raises:
         SettingsError: all weights are 0.
     """
-    total = sum(style.weight for style in styles)
+    return normalized([style.weight for style in styles])
+
+
+def normalized(weights: Sequence[float]) -> list[float]:
+    """The same for weights without their styles; see :func:`normalized_weights`."""
+    total = sum(weights)
     if total <= 0:
         raise SettingsError("the weights of all styles are 0; at least one must be more than 0")
-    return [style.weight / total for style in styles]
+    return [weight / total for weight in weights]

@@ -36,7 +36,7 @@ logger = logging.getLogger("impasto")
 LARGEST = 64 * GIGABYTE
 """Bytes of a checkpoint: a picture of 500 million pixels, with a history of ten steps."""
 
-VERSIONS = {"checkpoint": "6", "impasto": __version__, "torch": torch.__version__}
+VERSIONS = {"checkpoint": "7", "impasto": __version__, "torch": torch.__version__}
 """All must be the same to resume: another version would paint another picture without notice."""
 
 

@@ -96,6 +96,8 @@ class Recipe(TypedDict):
     weights: NotRequired[str]
     network: NotRequired[str]
     stopped: NotRequired[str | None]
+    stage: NotRequired[Annotated[int, Field(ge=0)]]
+    changes: NotRequired[list[Any]]
     loss: NotRequired[FirstAndLast]
     terms: NotRequired[dict[str, float | None]]
 

@@ -190,6 +190,17 @@ class LBFGS(torch.optim.Optimizer):
             told = torch.stack(products_of(move, change)).tolist()
             self._learn(Pair(move, change, *told))
 
+    def forget(self) -> None:
+        """Forget losses and curvature of an objective that is another one from now on.
+
+        The best point stays, to go back to should the loss of the present one be NaN.
+        """
+        memory = self._memory()
+        self._pairs.forget()
+        memory.update(returns=0, shrink=1.0, first=math.nan, best=math.inf)
+        for name in ("point", "gradient", "slope", "scale", "moved", "changed", "factors"):
+            memory.pop(name, None)
+
     def _told_by_the_device(
         self, loss: Tensor, point: Tensor, gradient: Tensor
     ) -> tuple[float, bool, Pair | None]:
