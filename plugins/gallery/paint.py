@@ -1,4 +1,4 @@
-"""Paint the gallery anew: masks, textures and a film, then every command that stands in its README.md.
+"""Paint the gallery anew: masks, maps, textures and a film, then every command that stands in its README.md.
 
 python plugins/gallery/paint.py [WORD ...]     only the commands that have all of these words
 """
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from impasto_profiling.clip import drawn_clip
 from impasto_profiling.drawn_textures import draw
@@ -50,6 +50,35 @@ def save_mask(
 ) -> None:
     """Write values in [0, 1] as a gray picture."""
     Image.fromarray((values * 255).round().astype(numpy.uint8)).save(HERE / name, optimize=True)
+
+
+SKY, TOWN, WATER, TREE = "#f0c040", "#c03020", "#3060c0", "#308040"
+"""Colors of the regions."""
+
+
+def draw_maps() -> None:
+    """The parts of the harbor, and those of the strokes that are to paint them, four to a pixel."""
+    harbor = Image.new("RGB", (1280, 960), SKY)
+    draw = ImageDraw.Draw(harbor)
+    draw.rectangle((0, 570, 1280, 960), fill=WATER)
+    draw.polygon([(0, 520), (200, 430), (430, 400), (460, 160), (490, 400), (1280, 340),
+                  (1280, 570), (0, 570)],
+                 fill=TOWN)  # fmt: skip
+    draw.polygon([(600, 960), (800, 860), (1160, 760), (1280, 740), (1280, 960)], fill=TREE)
+    draw.ellipse((670, 80, 1360, 400), fill=TREE)
+    draw.polygon([(1040, 380), (1170, 380), (1220, 880), (1160, 880)], fill=TREE)
+    harbor.resize((320, 240), Image.Resampling.LANCZOS).save(HERE / "harbor_map.png", optimize=True)
+    strokes = Image.new("RGBA", (1280, 1280))
+    draw = ImageDraw.Draw(strokes)
+    draw.polygon([(0, 40), (1280, 340), (1280, 560), (960, 390), (0, 330)], fill=TOWN)
+    draw.polygon([(0, 440), (360, 470), (460, 640), (380, 800), (160, 1020), (0, 1050)], fill=SKY)
+    draw.ellipse((590, 440, 1000, 900), fill=TREE)
+    draw.polygon(
+        [(0, 1220), (400, 1020), (800, 940), (1280, 1000), (1280, 1280), (0, 1280)], fill=WATER
+    )
+    strokes.resize((320, 320), Image.Resampling.LANCZOS).save(
+        HERE / "strokes_map.png", optimize=True
+    )
 
 
 def draw_textures() -> None:
@@ -90,6 +119,7 @@ def paste(rows: Sequence[Sequence[Image.Image]]) -> Image.Image:
 def main() -> None:
     """Draw and paint."""
     draw_masks()
+    draw_maps()
     draw_textures()
     draw_film()
     for words in commands():

@@ -31,7 +31,7 @@ PAGES = (
 
 YOURS = ("photo.jpg", "painting.jpg", "other.jpg", "a.jpg", "b.jpg", "photo.tif")
 """Pictures that the pages say are the reader's own."""
-MASKS = ("mask.png", "sky.png", "c.png")
+MASKS = ("mask.png", "sky.png", "c.png", "photo_map.png", "a_map.png")
 
 NOT_RUN = (
     *("bench", "--help", "--stacks", "s3://bucket/photos/"),

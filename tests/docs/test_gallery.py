@@ -61,6 +61,8 @@ def test_every_picture_is_painted_by_a_command_of_the_page() -> None:
         "sky.png",
         "orange.png",
         "blue.png",
+        "harbor_map.png",
+        "strokes_map.png",
         "brick.jpg",
         "stone.jpg",
         "tile_twice.jpg",
@@ -91,6 +93,7 @@ def test_commands_are_valid_and_their_inputs_are_there(
     styles = given.pop("styles", None) or (given.pop("painting"),)
     otherwise = "texture" if kind == "texture" else "default"
     settings = gather(given_on_the_line(content, styles, given), preset, config, otherwise)
+    assert all(Path(name).is_file() for name in settings.regions)
     for style in settings.style:
         for file in (style.file, style.content_mask, style.style_mask):
             assert file is None or file in NOT_KEPT or Path(file).is_file()

@@ -34,7 +34,7 @@ METAVARS = {
     "max_memory": "8GB",
 }
 POSITIONAL = ("content",)
-FILES = ("output", "style", "init", "plugin")
+FILES = ("output", "style", "regions", "init", "plugin")
 FOLDERS = ("checkpoint",)
 
 Command = Callable[..., Any]

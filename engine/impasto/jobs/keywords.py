@@ -34,6 +34,8 @@ class RunKeywords(TypedDict, total=False):
     """Write settings, versions, checksums and losses into the picture."""
     size: int | Literal["original"] | str | tuple[int, int]
     """Length of the longer side, pixels, or ``original``; without content also width and height."""
+    regions: str | Sequence[str | PathLike[str]]
+    """Maps of regions, of the content and of each style."""
     side: Literal["longer", "shorter"]
     """The side that ``size`` measures."""
     style_fit: Literal["keep", "shrink", "stretch"]

@@ -13,6 +13,7 @@ from impasto.builtin import build_host
 from impasto.errors import SettingsError
 from impasto.files.outputs import Outputs
 from impasto.model import gpu
+from impasto.model.masks import mask_of
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.checks import check_masks, check_specs
@@ -61,10 +62,13 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     generator = torch.Generator().manual_seed(settings.seed)
     objective = make_objective(host, settings, generator, device, precision)
     style = settings.style[0]
-    check_masks([style], host, objective)
+    check_masks(settings, host, objective)
     files = InputFiles(settings.max_megapixels)
     photo = files.picture(style.file)
-    mask = visible_part(style, photo, objective, files.picture)
+    mask = None
+    if style.style_mask is not None:
+        mask = mask_of(style.style_mask, photo.size, files.picture)
+    mask = visible_part(style.file, photo, objective, mask)
     picture = StylePicture(photo.image, style, mask, objective.extractor.smallest_side)
     assert settings.shape is not None
     sizes = stage_sizes(settings, max(settings.shape))

@@ -9,7 +9,7 @@ layer's size; and a region counts by its area, so that a small one is not painte
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class Region:
     """A part of the result, and the styles that paint it."""
 
     styles: tuple[int, ...]
-    """Indices of these styles among those of the run."""
+    """Indices of their statistics among those of the run: one of each style, or one of each of its parts."""
     weights: tuple[float, ...]
     """One weight for each style, with a sum of one."""
     mask: Tensor | None = None
@@ -42,6 +42,8 @@ class Region:
     known_area: float | None = None
     """Area that was computed before the mask was moved to a device, so that reading it never waits; on the
     ``meta`` device there would be nothing to compute it from."""
+    parts_of: tuple[int, ...] = ()
+    """Indices of the styles that these are parts of, where maps divide them; empty where all are whole."""
 
     @property
     def area(self) -> float:
@@ -59,18 +61,18 @@ class Region:
         Raises:
             SettingsError: those of the region's styles are all 0.
         """
-        mine = normalized([weights[place] for place in self.styles])
-        return Region(self.styles, tuple(mine), self.mask, self.known_area)
+        mine = normalized([weights[place] for place in self.parts_of or self.styles])
+        return replace(self, weights=tuple(mine))
 
     def at(self, height: int, width: int, wraps: Sequence[int] = ()) -> Region:
         """The region with its mask at another size; its ends are neighbors along the axes that wrap."""
         mask = None if self.mask is None else resized(self.mask, height, width, wraps)
-        return Region(self.styles, self.weights, mask)
+        return replace(self, mask=mask, known_area=None)
 
     def to(self, device: torch.device) -> Region:
         """The region with its mask on a device."""
         mask = None if self.mask is None else self.mask.to(device)
-        return Region(self.styles, self.weights, mask, self.area)
+        return replace(self, mask=mask, known_area=self.area)
 
 
 def plan_regions(
@@ -127,18 +129,30 @@ def mask_of(path: str, of: tuple[int, int], read: Callable[[str], Photo]) -> Ten
         picture = read(path)
     except PictureError as error:
         raise PictureError(f"mask: {error}", settings=error.settings) from None
-    width, height = picture.size
-    if abs(width * of[1] / (height * of[0]) - 1) > SHAPE:
-        raise PictureError(
-            f"mask '{path}' is {width} × {height} pixels, its picture"
-            f" {of[0]} × {of[1]}: the shapes differ"
-        )
+    refuse_other_aspect(f"mask '{path}'", picture.size, of)
     mask = luminance(picture.image)
     if picture.alpha is not None:
         mask = mask * picture.alpha
     if mask.mean() < SMALLEST_AREA:
         raise PictureError(f"mask '{path}' is black or transparent: it leaves nothing")
     return mask
+
+
+def refuse_other_aspect(what: str, size: tuple[int, int], of: tuple[int, int]) -> None:
+    """Refuse a mask, or a map, of another shape than its picture.
+
+    Args:
+        what: it is, for the error.
+        size: its width and height.
+        of: those of the picture.
+
+    Raises:
+        PictureError: with both sizes.
+    """
+    if abs(size[0] * of[1] / (size[1] * of[0]) - 1) > SHAPE:
+        raise PictureError(
+            f"{what} is {size[0]} × {size[1]} pixels, its picture {of[0]} × {of[1]}: the shapes differ"
+        )
 
 
 def at_layers(mask: Tensor, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Tensor]:

@@ -13,7 +13,6 @@ from impasto.optimization.schedule import check_schedule
 from impasto.optimization.stages import Stage
 from impasto.settings.settings import Settings
 from impasto.settings.spec import Spec
-from impasto.settings.style import Style
 
 
 def check_specs(host: Host, settings: Settings) -> None:
@@ -93,13 +92,14 @@ def refuse_content_loss(name: str, target: str) -> None:
         )
 
 
-def check_masks(styles: Sequence[Style], host: Host, objective: Objective) -> None:
-    """Refuse masks with losses that cannot be summarized over a part of the picture.
+def check_masks(settings: Settings, host: Host, objective: Objective) -> None:
+    """Refuse masks, and maps of regions, with losses that cannot be summarized over a part of the picture.
 
     Raises:
         SettingsError: with the losses that can.
     """
-    if not any(style.content_mask or style.style_mask for style in styles):
+    masks = any(style.content_mask or style.style_mask for style in settings.style)
+    if not masks and not settings.regions:
         return
     for term in objective.terms_without_masks():
         able = [

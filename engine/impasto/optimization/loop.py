@@ -27,7 +27,6 @@ from impasto.optimization.schedule import advance, make_schedule
 from impasto.optimization.stages import Stage, carry_over
 from impasto.optimization.state import Run, StageState
 from impasto.optimization.without_compiler import without_compiler
-from impasto.settings.style import normalized_weights
 
 
 def paint(run: Run) -> Result:
@@ -107,8 +106,7 @@ def begin(run: Run, stage: Stage) -> None:
             style.statistics(stage, settings.style_fit, run.objective, run.device)
             for style in prepared.styles
         ],
-        normalized_weights(settings.style),
-        [region.at(*size, wraps).to(run.device) for region in run.steering.regions()],
+        regions=[region.at(*size, wraps).to(run.device) for region in run.steering.regions()],
     )
     is_new = not run.has_state_to_load
     canvas = make_canvas(run, start, fresh=is_new and run.done_in(stage) == 0)

@@ -16,7 +16,6 @@ from impasto.host.host import Host
 from impasto.images.reading import Photo
 from impasto.model import gpu
 from impasto.model.color import recolored
-from impasto.model.masks import plan_regions
 from impasto.model.objective import Objective
 from impasto.model.torus import periodic
 from impasto.optimization.checks import (
@@ -32,6 +31,7 @@ from impasto.optimization.hardware import choose_device, choose_precision
 from impasto.optimization.initial_image import InitialImageInputs, make_initial_image
 from impasto.optimization.inputs import InputFiles
 from impasto.optimization.making import make_objective, register_callback
+from impasto.optimization.regions import Part, check_regions, plan_parts
 from impasto.optimization.shared import Share, Shared, network_key
 from impasto.optimization.stages import Stage, plan_stages
 from impasto.optimization.state import Prepared, Run
@@ -72,7 +72,8 @@ def prepare(
     precision = choose_precision(settings.precision, device)
     given = list(styles) or [None] * len(settings.style)
     files = InputFiles(settings.max_megapixels, folder)
-    files.check_that_they_exist(pictures_to_read(settings, content, given))
+    check_regions(settings)
+    files.check_that_they_exist([*pictures_to_read(settings, content, given), *settings.regions])
     generator = torch.Generator().manual_seed(settings.seed)
     share = None
     if shared is not None:
@@ -81,7 +82,7 @@ def prepare(
         share = Share(shared, key, generator, read)
     with files.read_by_plugins([*option_texts(settings)]):
         objective = make_objective(host, settings, generator, device, precision, share)
-    check_masks(settings.style, host, objective)
+    check_masks(settings, host, objective)
     check_terms(settings, objective)
     for callback in settings.callback:
         register_callback(host, callback)
@@ -102,13 +103,14 @@ def prepare(
     objective.tile = settings.tile if isinstance(settings.tile, int) else None
     if max(stages[-1].width, stages[-1].height) > max(shape):
         logger.info("the content picture is smaller than the result and is enlarged")
+    regions, parts = plan_parts(settings, shape, photos, files.picture)
     sources = [
-        style_source(settings, index, picture, photo, objective, files, share)
+        style_source(settings, part, photos[part.style], photo, objective, files, share)
         or fitting_statistics(
-            files.style_file(settings.style[index].file),
-            settings.style[index], settings, host, objective, stages,
+            files.style_file(settings.style[part.style].file),
+            settings.style[part.style], settings, host, objective, stages,
         )
-        for index, picture in enumerate(photos)
+        for part in parts
     ]  # fmt: skip
     return Run(
         Prepared(
@@ -118,7 +120,7 @@ def prepare(
             precision=precision,
             content=photo,
             styles=sources,
-            regions=plan_regions(settings.style, shape, files.picture),
+            regions=regions,
             initial_image=initial_image_of(settings, photo, sources[0], stages[0], files),
             stages=stages,
             objective=objective,
@@ -168,7 +170,7 @@ def initial_image_of(
 
 def style_source(
     settings: Settings,
-    index: int,
+    part: Part,
     picture: Photo | None,
     content: Photo | None,
     objective: Objective,
@@ -179,11 +181,11 @@ def style_source(
 
     Args:
         settings: of the run.
-        index: of the style among those of the settings.
+        part: of a style that paints.
         picture: as it was read; None for a style file.
         content: gives the colors where the settings say so; None where there is none.
         objective: says whether its losses take masks.
-        files: read the mask.
+        files: has the checksum of the mask.
         share: has statistics of earlier runs, for pictures in files that give their own colors.
 
     Raises:
@@ -191,12 +193,12 @@ def style_source(
     """
     if picture is None:
         return None
-    style = settings.style[index]
+    style = settings.style[part.style]
     image = picture.image
     if content is not None:
         image = recolored(image, content.image, settings.colors, picture.alpha, content.alpha)
-    mask = visible_part(style, picture, objective, files.picture)
-    checksum = picture.checksum + files.checksums.get(style.style_mask or "", "")
+    mask = visible_part(style.file, picture, objective, part.mask)
+    checksum = picture.checksum + files.checksums.get(part.file, "") + part.color
     own_colors = settings.colors == "style" and bool(picture.checksum)
     smallest = objective.extractor.smallest_side
     return StylePicture(image, style, mask, smallest, share if own_colors else None, checksum)

@@ -55,6 +55,12 @@ def refuse_other_statistics(settings: Settings) -> None:
                 f" {name}",
                 settings=(name,),
             )
+    if settings.regions:
+        raise SettingsError(
+            "a style file has the statistics of one part of a picture: learn one of each region, with a"
+            " style_mask, and give each a content_mask",
+            settings=("regions",),
+        )
     if settings.seamless != "none":
         raise SettingsError(
             f"style files do not work with seamless {settings.seamless}, for which the style picture itself"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.errors import PictureError
 from impasto.images.reading import Photo
 from impasto.images.tensors import resized
-from impasto.model.masks import SMALLEST_AREA, mask_of
+from impasto.model.masks import SMALLEST_AREA
 from impasto.model.objective import Objective, StyleStatistics
 from impasto.optimization.shared import Share
 from impasto.optimization.stages import Stage
@@ -63,26 +63,23 @@ class StylePicture:
 
 
 def visible_part(
-    style: Style, photo: Photo, objective: Objective, read: Callable[[str], Photo]
+    name: str, photo: Photo, objective: Objective, mask: Tensor | None
 ) -> Tensor | None:
     """The part of a style picture that counts: what its mask leaves of what is not transparent.
 
     Args:
-        style: names the mask, if it has one.
+        name: of the style picture's file.
         photo: the style picture.
         objective: where one of its losses takes no masks, all of the picture counts, with colors from
             around in its transparent part, and that is logged.
-        read: reads a picture file.
+        mask: (1, 1, H, W) in [0, 1]; None leaves all.
 
     Returns:
         (1, 1, H, W) in [0, 1]; None where all of it counts.
 
     Raises:
-        PictureError: a mask that cannot be used, or that leaves nothing.
+        PictureError: the mask leaves nothing.
     """
-    mask = None
-    if style.style_mask is not None:
-        mask = mask_of(style.style_mask, photo.size, read)
     if photo.alpha is None:
         return mask
     if terms := objective.terms_without_masks():
@@ -90,14 +87,14 @@ def visible_part(
             "loss '%s' takes no masks: it sees the style picture '%s' with its transparent part filled"
             " from around",
             terms[0],
-            style.file,
+            name,
         )
         return None
     visible = photo.alpha
     if mask is not None:
         visible = visible * resized(mask, *visible.shape[2:])
     if visible.mean() < SMALLEST_AREA:
-        raise PictureError(f"style picture '{style.file}': its mask leaves what is transparent")
+        raise PictureError(f"style picture '{name}': its mask leaves what is transparent")
     return visible
 
 

@@ -9,9 +9,14 @@ from impasto.settings.settings import Settings
 
 
 def picture_files(settings: Settings) -> list[str]:
-    """The names of all files that a run reads as pictures, masks or styles."""
+    """The names of all files that a run reads as pictures, masks, maps or styles."""
     masks = [mask for style in settings.style for mask in (style.content_mask, style.style_mask)]
-    return [*filter(None, [settings.content]), *map(fspath, settings.style), *filter(None, masks)]
+    return [
+        *filter(None, [settings.content]),
+        *map(fspath, settings.style),
+        *filter(None, masks),
+        *settings.regions,
+    ]
 
 
 def files_of(settings: Settings) -> list[str]:

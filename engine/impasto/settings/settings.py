@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import re
 import secrets
@@ -79,6 +80,13 @@ def _spec_or_none(value: object) -> Spec | None:
     return None if value in (None, "none") else Spec.parse(value)
 
 
+def _maps(value: object) -> object:
+    if isinstance(value, str):
+        # Quotes keep a comma in a name, as in a SPEC.
+        return [name for name in next(csv.reader([value], skipinitialspace=True), []) if name]
+    return [fspath(one) if isinstance(one, PathLike) else one for one in _several(value)]  # type: ignore[attr-defined]
+
+
 def _style(value: object) -> Style:
     return Style.parse(value)
 
@@ -93,6 +101,7 @@ OneSpec = Annotated[Spec, BeforeValidator(_spec)]
 OneSpecOrNone = Annotated[Spec | None, BeforeValidator(_spec_or_none)]
 Specs = Annotated[tuple[OneSpec, ...], BeforeValidator(_several)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Maps = Annotated[tuple[str, ...], Field(title="MAP,MAP"), BeforeValidator(_maps)]
 Sizes = Annotated[
     tuple[Annotated[int, Field(ge=16)], ...], Field(min_length=1), BeforeValidator(_numbers)
 ]
@@ -125,6 +134,10 @@ class Settings:
     the other styles; scale, its size relative to the result; size, its longer side in pixels in every
     stage; content_mask, a picture that is white where the style is painted; style_mask, one that is
     white on the part of the style that counts. May be given several times."""
+    regions: Maps = ()
+    """Maps of regions, of the content and of each style, separated by commas: where the content's map has a
+    color, the part of the style is painted whose map has that color; what is transparent, or in a color that
+    no style's map has, is painted by the whole style."""
     output: str | None = None
     """File to write; the default is made from the names of the pictures."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
