@@ -28,6 +28,7 @@ from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
 from impasto.model.torus import around, inside
+from impasto.settings.plain_json import from_json
 
 __all__ = [
     "DEMO_CONTENT",
@@ -44,6 +45,7 @@ __all__ = [
     "fitted",
     "fitting_name",
     "forget_peak",
+    "from_json",
     "full",
     "inside",
     "open_picture",

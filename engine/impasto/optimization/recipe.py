@@ -22,6 +22,9 @@ NOT_IN_RECIPES = (
 )
 """Settings that do not change the picture: a recipe leaves them out."""
 
+WATCHING = ("progress", "page")
+"""Callbacks that show a run and write nothing: a picture has the same bytes whoever watched."""
+
 
 def recipe_of(run: Run, result: Result) -> dict[str, Any]:
     """The recipe of a result, as a table of what JSON can hold."""
@@ -29,7 +32,7 @@ def recipe_of(run: Run, result: Result) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "settings": {key: table[key] for key in table if key not in NOT_IN_RECIPES},
-        "callbacks": [str(spec) for spec in run.settings.callback if spec.name != "progress"],
+        "callbacks": [str(spec) for spec in run.settings.callback if spec.name not in WATCHING],
         **not_again(run.settings),
         "inputs": dict(run.prepared.checksums),
         "weights": result.weights,
