@@ -32,6 +32,7 @@ BUILT_IN = (
     "impasto_plugins.canvases.fourier",
     "impasto_plugins.canvases.laplacian",
     "impasto_plugins.callbacks.progress",
+    "impasto_plugins.callbacks.keys",
     "impasto_plugins.callbacks.page",
     "impasto_plugins.callbacks.snapshots",
     "impasto_plugins.callbacks.log",

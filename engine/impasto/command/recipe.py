@@ -10,10 +10,8 @@ import click
 
 from impasto.command.options import complete_file, output_options
 from impasto.command.printing import say, say_json
-from impasto.command.resume import watched
 from impasto.command.run import report
 from impasto.files.names import longer
-from impasto.settings.settings import Settings
 
 
 @click.command()
@@ -69,16 +67,13 @@ def rerun(
     path = Path(result)
     target = output or longer(str(path.with_suffix("")), f"_again{path.suffix}")
 
-    def with_progress(settings: Settings) -> Settings:
-        return watched(settings, quiet)
-
     again = run_again(
         path,
         target,
         found=found,
         plugins=plugins,
         force=force,
-        watched=with_progress,
+        watched=lambda settings: settings.watched(quiet),
         observers=[ConfigureMalloc()],
     )
     report(again, as_json, quiet)

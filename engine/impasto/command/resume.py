@@ -8,7 +8,6 @@ import click
 
 from impasto.command.options import complete_file, complete_folder, output_options, processes_option
 from impasto.command.run import report
-from impasto.settings.settings import Settings
 
 
 @click.command()
@@ -42,9 +41,6 @@ def resume(
     from impasto.jobs.resume import follow
     from impasto.jobs.resume import resume as resume_run
 
-    def with_progress(settings: Settings) -> Settings:
-        return watched(settings, quiet)
-
     with connected(processes, sys.argv[1:], "auto") as ranks:
         observers = [ConfigureMalloc(), *([InStep(ranks)] if ranks else [])]
         if ranks is not None and not ranks.is_first:
@@ -52,15 +48,10 @@ def resume(
             return
         result = resume_run(
             folder,
-            with_progress,
+            lambda settings: settings.watched(quiet),
             plugins=plugins,
             force=force,
             trust=trust,
             observers=observers,
         )
     report(result, as_json, quiet)
-
-
-def watched(settings: Settings, quiet: bool) -> Settings:
-    """The settings with a progress bar, or without one."""
-    return settings.without("progress") if quiet else settings.observed_by("progress")

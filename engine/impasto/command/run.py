@@ -78,7 +78,7 @@ def paint_one(
 
     with connected(processes, sys.argv[1:], settings.device) as ranks:
         result = run_settings(
-            of_rank(settings if quiet else settings.observed_by("progress"), ranks),
+            of_rank(settings.watched(quiet), ranks),
             observers=[ConfigureMalloc(), *([InStep(ranks)] if ranks else [])],
             documents=documents,
         )

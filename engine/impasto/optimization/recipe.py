@@ -17,12 +17,13 @@ NOT_IN_RECIPES = (
     "checkpoint",
     "checkpoint_every",
     "callback",
+    "keys",
     "recipe",
     "trust",
 )
 """Settings that do not change the picture: a recipe leaves them out."""
 
-WATCHING = ("progress", "page")
+WATCHING = ("progress", "keys", "page")
 """Callbacks that show a run and write nothing: a picture has the same bytes whoever watched."""
 
 

@@ -50,6 +50,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Plugins": {
         "extractor": "Network; impasto plugins lists all parts.",
         "callback": "Observer: log:file=log.csv, timelapse:file=a.mp4 …",
+        "keys": "",
         "plugin": "Plugin to load: a .py file, or a module.",
         "load": "",
     },

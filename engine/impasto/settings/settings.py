@@ -192,6 +192,9 @@ class Settings:
     """What is optimized, and how it becomes a picture: pixels, Fourier coefficients …"""
     callback: Specs = ()
     """Observer of the run. May be given several times."""
+    keys: bool = True
+    """Take keys of the terminal while the progress bar is shown: p pauses, q stops and keeps the picture; all
+    are said when the run begins."""
     colors: Literal["style", "luminance", "match", "histogram"] = "style"
     """Whose colors the result has: style, the style's; the others keep the content's. luminance paints
     luminance alone; match gives the style picture the content's mean and covariance first, histogram
@@ -262,6 +265,13 @@ class Settings:
         if any(spec.name == callback for spec in self.callback):
             return self
         return replace(self, callback=(*self.callback, Spec(callback, options)))
+
+    def watched(self, quiet: bool) -> Settings:
+        """The same settings with a progress bar, and keys if they are wanted; or with neither."""
+        if quiet:
+            return self.without("progress").without("keys")
+        shown = self.observed_by("progress")
+        return shown.observed_by("keys") if self.keys else shown.without("keys")
 
     def objects(self) -> list[tuple[str, Spec]]:
         """What stands for objects that were given in Python: kind and SPEC of each."""

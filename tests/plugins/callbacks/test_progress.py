@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
+import impasto
 from helpers import Interrupt, Invoke, Pair
 from impasto.optimization.stages import Stage
 from impasto_plugins.callbacks.progress import ProgressBar, work
@@ -52,11 +52,11 @@ def test_a_resumed_run_counts_its_own_steps_only(
     seen: list[tuple[float, float, str]] = []
     update = ProgressBar.impasto_after_step
 
-    def noted(self: ProgressBar, run: object, step: object) -> None:
+    def noted(self: ProgressBar, run: impasto.Run, step: impasto.Step) -> None:
         (task,) = self.bar.tasks
         before = task.percentage
-        self.shown, self.began = 0.0, time.perf_counter() - 100
-        update(self, run, step)  # type: ignore[arg-type]
+        self.shown, self.began = 0.0, run.seconds - 100
+        update(self, run, step)
         seen.append((before, task.percentage, task.fields["rate"]))
 
     monkeypatch.setattr(ProgressBar, "impasto_after_step", noted)
