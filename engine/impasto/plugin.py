@@ -23,7 +23,14 @@ from impasto.images.tensors import (
     to_picture,
     to_tensor,
 )
-from impasto.model.gpu import forget_peak, peak_bytes, sum_of_outer_products, synchronize
+from impasto.model.gpu import (
+    convolution_with_relu,
+    forget_peak,
+    fuses_relu,
+    peak_bytes,
+    sum_of_outer_products,
+    synchronize,
+)
 from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
@@ -39,6 +46,7 @@ __all__ = [
     "around",
     "constant",
     "contact_sheet",
+    "convolution_with_relu",
     "even_side",
     "film_frame",
     "film_stream",
@@ -47,6 +55,7 @@ __all__ = [
     "forget_peak",
     "from_json",
     "full",
+    "fuses_relu",
     "inside",
     "open_picture",
     "part",

@@ -31,6 +31,8 @@ READS = (
     "unique_dim", "bincount", "_linalg_check_errors", "repeat_interleave",
 )  # fmt: skip
 """Operations after which the host knows something about the numbers, for which it has to wait."""
+NO_KERNELS = ("detach", "empty", "empty_like", "new_empty", "_unsafe_view")
+"""Operations without a kernel, beside views."""
 PRODUCTS = ("mm", "bmm", "addmm", "baddbmm")
 
 
@@ -38,9 +40,18 @@ def wide_product(one: Tensor, other: Tensor, out_dtype: torch.dtype) -> Tensor:
     return one.to(out_dtype) @ other.to(out_dtype)
 
 
-ONLY_THERE = {torch.ops.aten.mm.dtype: wide_product}
+def convolution_with_relu(
+    feature: Tensor, weight: Tensor, bias: Tensor, stride: Any, padding: Any, *more: Any
+) -> Tensor:
+    return torch.conv2d(feature, weight, bias, stride, padding).relu_()
+
+
+ONLY_THERE = {
+    torch.ops.aten.mm.dtype: wide_product,
+    torch.ops.aten.cudnn_convolution_relu.default: convolution_with_relu,
+}
 """Operations that CUDA has and a processor lacks, as others."""
-WEIGHED = {"convolution": 1, "convolution_backward": 2}
+WEIGHED = {"convolution": 1, "cudnn_convolution_relu": 1, "convolution_backward": 2}
 """Convolutions, and how many of their first arguments are features."""
 
 
@@ -144,6 +155,8 @@ class FakeDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         found = ONLY_THERE.get(func, func)(*plain, **plain_given)
         if here or to_device:
             crosses = bool(here) != to_device or 0 < len(here) < len(tensors)
+            # What is sent there goes through a buffer of the driver's, if nobody asks to wait.
+            crosses &= not (to_device and given.get("non_blocking"))
             self._write_down(func, name, tensors, name in COPIES and crosses, found)
         if not to_device:
             return found
@@ -170,7 +183,7 @@ class FakeDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         by_mask = looks and any(one.dtype == torch.bool for one in tensors[1:])
         features = [one for one in tensors[: WEIGHED.get(name, 0)] if one.shape[1] > 3]
         laid = [one.is_contiguous(memory_format=torch.channels_last) for one in features]
-        launches = not (func.is_view or name in ("detach", "empty", "empty_like", "new_empty"))
+        launches = not (func.is_view or name in NO_KERNELS)
         made = [leaf for leaf in tree_leaves(found) if torch.is_tensor(leaf)]
         self.calls.append(
             Call(

@@ -5,6 +5,11 @@ None of it has run on a card yet. Tests replace :func:`is_cuda`, and see what fo
 
 from __future__ import annotations
 
+import functools
+import math
+import time
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -99,3 +104,66 @@ def sum_of_outer_products(points: Tensor) -> Tensor:
         return torch.mm(points.T, points, out_dtype=torch.float32)
     wide = points.to(torch.promote_types(points.dtype, torch.float32))
     return wide.T @ wide
+
+
+def fuses_relu(device: torch.device, precision: torch.dtype) -> bool:
+    """Whether cuDNN computes a convolution with its bias and ReLU at once, right, and no slower.
+
+    cuDNN has no such kernel for some cards and precisions, and slow ones for others (pytorch issue 68506),
+    so that it is tried, once in a process.
+
+    Args:
+        device: of the features.
+        precision: of features and weights.
+    """
+    return is_cuda(device) and fusing_pays(device, precision)
+
+
+@functools.cache
+def fusing_pays(device: torch.device, precision: torch.dtype) -> bool:
+    """See :func:`fuses_relu`; tries it on 256 channels of 64 × 64."""
+
+    def drawn(to: float, *shape: int) -> Tensor:
+        return torch.linspace(-to, to, math.prod(shape)).sin().view(shape).to(device, precision)
+
+    feature = drawn(9, 1, 256, 64, 64).contiguous(memory_format=torch.channels_last)
+    weight, bias = drawn(99, 256, 256, 3, 3) / 9, drawn(1, 256)
+
+    def at_once() -> Tensor:
+        return convolution_with_relu(feature, weight, bias)
+
+    def in_turn() -> Tensor:
+        return torch.conv2d(feature, weight, bias, padding=1).relu_()
+
+    try:
+        if not torch.allclose(at_once().float(), in_turn().float(), rtol=0.05, atol=0.05):
+            return False
+    except RuntimeError:
+        return False
+    return _seconds(at_once, device) <= _seconds(in_turn, device)
+
+
+def convolution_with_relu(feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """relu(conv(x)) of cuDNN, without a gradient: (1, incoming, h, w) → (1, outgoing, h, w).
+
+    Args:
+        feature: (1, incoming, h, w), padded by one pixel of zeros.
+        weight: (outgoing, incoming, 3, 3).
+        bias: (outgoing,).
+    """
+    convolved: Tensor = torch.ops.aten.cudnn_convolution_relu(
+        feature, weight, bias, [1, 1], [1, 1], [1, 1], 1
+    )
+    return convolved
+
+
+def _seconds(compute: Callable[[], Tensor], device: torch.device) -> float:
+    """Of the fastest of some calls."""
+    times = []
+    for _ in range(10):
+        synchronize(device)
+        started = time.perf_counter()
+        compute()
+        synchronize(device)
+        times.append(time.perf_counter() - started)
+    return min(times)

@@ -89,9 +89,9 @@ class Objective(nn.Module):
             loss.wraps = self.wraps
         self.names = tuple(losses)
         self.targets: dict[str, list[Target]] = {}
-        self.scales: dict[str, Tensor] = {}
-        """Weight of each term, times its factor at this size, no dimensions; a tensor, so that compiled code
-        serves all."""
+        self.scales = torch.ones(0)
+        """Weight of each term, times its factor at this size, (number of losses,); a tensor, so that compiled
+        code serves all."""
         self.regions: list[Region] = []
         """Which styles paint where, and with which weights."""
         self.of_styles: list[StyleStatistics] = []
@@ -111,6 +111,7 @@ class Objective(nn.Module):
         :mod:`impasto.model.tiles`."""
         self.ranks: Ranks | None = None
         """The processes that work on one picture, in tiles; None is this one alone."""
+        self._register()
 
     @torch.no_grad()
     def style_statistics(self, style: Tensor, mask: Tensor | None = None) -> StyleStatistics:
@@ -210,7 +211,6 @@ class Objective(nn.Module):
         self.regions, self.of_styles = list(regions), of_styles if len(of_styles) > 1 else []
         for name in self.names:
             loss = self.loss(name)
-            self.scales[name] = self._scale(name, content)
             with scope(f"loss/{name}"):
                 if loss.target == "content":
                     self.targets[name] = [Target(1.0, of_content[name])]
@@ -219,14 +219,15 @@ class Objective(nn.Module):
                     self.targets[name] = region_targets(loss, summaries, regions, content)
                 else:
                     self.targets[name] = [Target(1.0, {})]
+        self.scales = self._scales(content)
         self._register()
         return self
 
-    def _scale(self, name: str, like: Tensor) -> Tensor:
-        """The weight of a term times its factor at this size, as a tensor like another."""
-        loss = self.loss(name)
-        height, width = self.size or (1, 1)
-        return loss.weight * like.new_tensor(loss.scale_at(max(height, width)))
+    def _scales(self, like: Tensor) -> Tensor:
+        """Weights of the terms times their factors at this size, (number of losses,); like another tensor."""
+        losses, side = [self.loss(name) for name in self.names], max(self.size or (1, 1))
+        factors = like.new_tensor([loss.scale_at(side) for loss in losses])
+        return like.new_tensor([loss.weight for loss in losses]) * factors
 
     @torch.no_grad()
     def set_weight(self, name: str, weight: float) -> None:
@@ -237,8 +238,8 @@ class Objective(nn.Module):
             weight: 0 or more.
         """
         self.loss(name).weight = weight
-        if name in self.scales:
-            self.scales[name].copy_(self._scale(name, self.scales[name]))
+        if len(self.scales):
+            self.scales.copy_(self._scales(self.scales))
 
     @torch.no_grad()
     def set_style_weights(self, weights: Sequence[float]) -> None:
@@ -251,9 +252,7 @@ class Objective(nn.Module):
         for name in self._terms_with("style") if self.of_styles else ():
             summaries = [style[name] for style in self.of_styles]
             with scope(f"loss/{name}"):
-                changed = region_targets(
-                    self.loss(name), summaries, self.regions, self.scales[name]
-                )
+                changed = region_targets(self.loss(name), summaries, self.regions, self.scales)
             for before, after in zip(
                 tensors_in(self.targets[name]), tensors_in(changed), strict=True
             ):
@@ -342,10 +341,10 @@ class Objective(nn.Module):
         terms = []
         for name in self.names:
             with part(f"loss/{name}"):
-                terms.append(self._term(name, self.parts(name, features)))
+                terms.append(summed(self.parts(name, features)))
         if not torch.compiler.is_compiling():
             self._checked = True
-        vector = torch.stack(terms)
+        vector = self._weighted(terms)
         return vector.sum(), vector
 
     def _check(self, image: Tensor) -> None:
@@ -366,9 +365,9 @@ class Objective(nn.Module):
                 f" {width} × {height}; they need one size"
             )
 
-    def _term(self, name: str, parts: Sequence[Tensor]) -> Tensor:
-        """The weighted term, from what it is the sum of."""
-        return self.scales[name] * summed(parts)
+    def _weighted(self, terms: Sequence[Tensor]) -> Tensor:
+        """The weighted terms, (number of losses,)."""
+        return self.scales * torch.stack([term.to(self.scales.dtype) for term in terms])
 
     def parts(self, name: str, features: Features) -> list[Tensor]:
         """What a term is the sum of, before its weight: one comparison for each target."""
@@ -423,8 +422,8 @@ class Objective(nn.Module):
         terms = []
         for name in self.names:
             with part(f"loss/{name}"):
-                terms.append(self._term(name, self._compared(name, found[name])))
-        vector = torch.stack(terms)
+                terms.append(summed(self._compared(name, found[name])))
+        vector = self._weighted(terms)
         total = vector.sum()
         self._checked = True
         if not total.requires_grad:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from impasto.plugin import around, inside
-from impasto_plugins.extractors import direct_convolution
+from impasto.plugin import around, fuses_relu, inside
+from impasto_plugins.extractors import direct_convolution, fused_convolution
 from impasto_plugins.extractors.winograd import convolved, pays, transformed
 
 PaddingMode = Literal["zeros", "replicate", "reflect"]
@@ -46,8 +46,19 @@ class ReLUConvolution(nn.Conv2d):
         if wraps:
             # One pixel more on each side gives what lies inside the neighbors that it is to have.
             return inside(self(around(feature, 1, 1, wraps), with_relu), 1, wraps)
+        if with_relu and self.fuses_relu(feature):
+            assert self.bias is not None
+            return fused_convolution.convolved(feature, self.weight.detach(), self.bias.detach())
         output = self._convolved(feature)
         return relu(output, inplace=True) if with_relu else output
+
+    def fuses_relu(self, feature: Tensor) -> bool:
+        """Whether convolution and ReLU are one kernel; torch's compiler fuses by itself."""
+        return (
+            self.padding_mode == "zeros"
+            and not torch.compiler.is_compiling()
+            and fuses_relu(feature.device, feature.dtype)
+        )
 
     @property
     def takes_winograd(self) -> bool:

@@ -140,7 +140,10 @@ class VGG(impasto.Extractor):
     def said(self) -> str:
         run = [self.convolutions[name] for name in self._path() if name in self.convolutions]
         taken = sum(isinstance(one, ReLUConvolution) and one.takes_winograd for one in run)
-        return f"{taken} of {len(run)} convolutions by Winograd" if taken else ""
+        fused = sum(isinstance(one, ReLUConvolution) and one.fuses_relu(one.weight) for one in run)
+        ways = [f"{taken} of {len(run)} convolutions by Winograd"] * (taken > 0)
+        ways += [f"{fused} of {len(run)} convolutions with their ReLU by cuDNN"] * (fused > 0)
+        return ", ".join(ways)
 
     def _path(self) -> tuple[str, ...]:
         deepest = max((self.layers.index(layer) for layer in self.selected), default=-1)
@@ -151,19 +154,25 @@ class VGG(impasto.Extractor):
             for axis in self.wraps:
                 # A column that is left over has its other half at the other end.
                 feature = around(feature, 0, feature.shape[axis] % 2, (axis,))
-            # The ReLU that the convolution left out; where it did not, a second one changes nothing.
-            return (
-                relu(max_pooled(feature))
-                if self.pooling == "max"
-                else pooled(feature, self.pooling)
-            )
-        # ReLU commutes with the maximum, after which it has a quarter of the work and keeps a quarter
-        # of the memory.
-        later = (
-            following.startswith("pool") and self.pooling == "max" and layer not in self.selected
-        )
-        output: Tensor = self.convolutions[layer](feature, with_relu=not later, wraps=self.wraps)
-        return output
+            if self.pooling != "max":
+                return pooled(feature, self.pooling)
+            output = max_pooled(feature)
+            before = self.layers[self.layers.index(layer) - 1]
+            return relu(output) if self._leaves_relu(before, layer, feature) else output
+        later = self._leaves_relu(layer, following, feature)
+        convolved: Tensor = self.convolutions[layer](feature, with_relu=not later, wraps=self.wraps)
+        return convolved
+
+    def _leaves_relu(self, layer: str, following: str, feature: Tensor) -> bool:
+        """Whether a convolution leaves its ReLU to the pooling after it.
+
+        ReLU commutes with the maximum, after which it has a quarter of the work and keeps a quarter of
+        the memory.
+        """
+        if not following.startswith("pool") or self.pooling != "max" or layer in self.selected:
+            return False
+        convolution = self.convolutions[layer]
+        return not (isinstance(convolution, ReLUConvolution) and convolution.fuses_relu(feature))
 
 
 def with_poolings(convolutions: Iterable[str]) -> list[str]:

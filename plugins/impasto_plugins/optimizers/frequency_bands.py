@@ -48,10 +48,11 @@ class FrequencyBands:
             _Picture(one) if one.dim() == 4 and one.numel() else _Plain() for one in parameters
         ]
 
-    def squares(self, vector: Tensor) -> Tensor:
-        """The sum of squares in each band, (bands,); their sum is that of the vector."""
-        parts = torch.split(vector, self.sizes)
-        return torch.cat([one.squares(part) for one, part in zip(self.parts, parts, strict=True)])
+    def squares(self, vectors: Tensor) -> Tensor:
+        """The sums of squares in each band, (k, bands), of k vectors, (k, n); they add up to the vector's."""
+        parts = torch.split(vectors, self.sizes, dim=1)
+        squares = [one.squares(part) for one, part in zip(self.parts, parts, strict=True)]
+        return _joined(squares, dim=1)
 
     def multiplied(self, vector: Tensor, factors: Tensor) -> Tensor:
         """The vector with each band multiplied by its factor: a symmetric matrix, positive if they are.
@@ -62,7 +63,7 @@ class FrequencyBands:
         """
         given = torch.split(factors, [one.bands for one in self.parts])
         parts = zip(self.parts, torch.split(vector, self.sizes), given, strict=True)
-        return torch.cat([one.multiplied(part, factors) for one, part, factors in parts])
+        return _joined([one.multiplied(part, factors) for one, part, factors in parts])
 
     def weights(self, vector: Tensor) -> Tensor:
         """1 where a vector is not faint, and less the fainter it is, (n,).
@@ -71,7 +72,7 @@ class FrequencyBands:
         the objective says nothing about, as what no mask covers, stays as it is.
         """
         parts = torch.split(vector, self.sizes)
-        return torch.cat([one.weights(part) for one, part in zip(self.parts, parts, strict=True)])
+        return _joined([one.weights(part) for one, part in zip(self.parts, parts, strict=True)])
 
     def inverse_curvatures(self, moves: Tensor, changes: Tensor) -> Tensor:
         """|s| / |y| of each band, (bands,), smoothed over its neighbors.
@@ -95,8 +96,8 @@ class _Plain:
 
     axes, bands = 1, 1
 
-    def squares(self, vector: Tensor) -> Tensor:
-        return (vector @ vector).reshape(1)
+    def squares(self, vectors: Tensor) -> Tensor:
+        return vectors.square().sum(1, keepdim=True)
 
     def multiplied(self, vector: Tensor, factors: Tensor) -> Tensor:
         return vector * factors
@@ -124,7 +125,7 @@ class _Picture:
         self.numbers = orders.to(parameter.device)
         flat = orders.flatten()
         self.order = flat.argsort(stable=True).to(parameter.device)
-        self.counts = flat.bincount().to(parameter.device).expand(self.axes, -1)
+        self.counts = flat.bincount().to(parameter.device)
         # Half of the spectrum is left out, since it mirrors the other; these columns have no mirror.
         self.times = torch.full((orders.shape[1],), 2.0, dtype=parameter.dtype)
         self.times[0] = 1
@@ -132,19 +133,23 @@ class _Picture:
             self.times[-1] = 1
         self.times = self.times.to(parameter.device)
 
-    def spectrum(self, vector: Tensor) -> Tensor:
-        """(N, C, H, W // 2 + 1), complex; each channel is an axis of color."""
-        axes = self.rotation @ vector.view(*self.shape[:2], -1)
-        spectrum: Tensor = torch.fft.rfft2(axes.view(self.shape), norm="ortho")
+    def spectrum(self, vectors: Tensor) -> Tensor:
+        """(k · N, C, H, W // 2 + 1), complex, of (k, n); each channel is an axis of color."""
+        channels, *size = self.shape[1:]
+        axes = self.rotation @ vectors.reshape(-1, channels, math.prod(size))
+        spectrum: Tensor = torch.fft.rfft2(axes.view(-1, channels, *size), norm="ortho")
         return spectrum
 
-    def squares(self, vector: Tensor) -> Tensor:
-        spectrum = torch.view_as_real(self.spectrum(vector))
-        power = spectrum.square().sum((0, 4)) * self.times
-        power = power.view(self.axes, -1, power.shape[1] * power.shape[2]).sum(1)
+    def squares(self, vectors: Tensor) -> Tensor:
+        spectrum = torch.view_as_real(self.spectrum(vectors))
+        power = (
+            spectrum.square().view(len(vectors), -1, *spectrum.shape[1:]).sum((1, 5)) * self.times
+        )
+        power = power.view(len(vectors), self.axes, -1, math.prod(power.shape[2:])).sum(2)
         # Sums of runs, not index_add, whose order on a GPU changes from time to time.
-        runs = torch.segment_reduce(power[:, self.order], "sum", lengths=self.counts, axis=1)
-        return runs.flatten()
+        lengths = self.counts.expand(*power.shape[:2], -1)
+        runs = torch.segment_reduce(power[..., self.order], "sum", lengths=lengths, axis=2)
+        return runs.flatten(1)
 
     def weights(self, vector: Tensor) -> Tensor:
         power = vector.view(self.shape).square().mean(1, keepdim=True)
@@ -153,10 +158,14 @@ class _Picture:
         return weights.expand(self.shape).reshape(-1)
 
     def multiplied(self, vector: Tensor, factors: Tensor) -> Tensor:
-        spectrum = self.spectrum(vector)
+        spectrum = self.spectrum(vector[None])
         spectrum.mul_(factors.view(self.axes, -1)[:, self.numbers])
         axes: Tensor = torch.fft.irfft2(spectrum, s=self.shape[2:], norm="ortho")
         return (self.rotation.T @ axes.reshape(*self.shape[:2], -1)).reshape(-1)
+
+
+def _joined(parts: Sequence[Tensor], dim: int = 0) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim)
 
 
 def band_numbers(height: int, width: int) -> Tensor:

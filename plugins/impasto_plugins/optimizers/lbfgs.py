@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import torch
@@ -116,12 +116,12 @@ class LBFGS(torch.optim.Optimizer):
         memory = self._memory()
         gradient = self._flat(parameter.grad for parameter in self._parameters)
         point = self._flat(self._parameters)
-        value, finite, pair = self._told_by_the_device(loss.detach(), point, gradient)
+        value, finite, pair, squares = self._told_by_the_device(loss.detach(), point, gradient)
         if self._exploded(value, finite):
             value, point, gradient = self._back_to_best(value)
         else:
             if pair is not None:
-                self._learn(pair)
+                self._learn(pair, squares)
             self._remember_best(value, point, gradient)
         direction = self._direction(gradient)
         # The host need not know the slope now: uphill the direction is the gradient's, and the next
@@ -188,7 +188,7 @@ class LBFGS(torch.optim.Optimizer):
         for move, change in old._pairs.newest(self.history_size):
             move, change = pairs.as_kept(larger(move)), pairs.as_kept(larger(change) / growth)
             told = torch.stack(products_of(move, change)).tolist()
-            self._learn(Pair(move, change, *told))
+            self._learn(Pair(move, change, *told), self._squares(move, change).tolist())
 
     def forget(self) -> None:
         """Forget losses and curvature of an objective that is another one from now on.
@@ -203,41 +203,59 @@ class LBFGS(torch.optim.Optimizer):
 
     def _told_by_the_device(
         self, loss: Tensor, point: Tensor, gradient: Tensor
-    ) -> tuple[float, bool, Pair | None]:
-        """The loss, whether it and the gradient are finite, and the last pair: the one wait of a step."""
-        memory, pairs, numbers = self._memory(), self._pairs, [loss, gradient.sum()]
-        known = "point" in memory
-        if known:
-            # From where the canvas is now, not where it was sent: it may have been clipped in between.
-            move = pairs.as_kept(point - memory["point"])
-            change = pairs.as_kept(gradient - memory["gradient"])
-            numbers += [memory["slope"], *products_of(move, change)]
-        value, total, *more = torch.stack(numbers).tolist()
-        if known and more[0] > 0:
-            pairs.forget()
-        pair = Pair(move, change, *more[1:]) if known else None
-        return value, math.isfinite(value) and math.isfinite(total), pair
+    ) -> tuple[float, bool, Pair | None, list[float]]:
+        """The loss, whether it and the gradient are finite, the last pair, and its squares by band.
 
-    def _learn(self, pair: Pair) -> None:
+        This is the one wait of a step.
+        """
+        memory, pairs, numbers = self._memory(), self._pairs, [loss, gradient.sum()]
+        if "point" not in memory:
+            value, total = torch.stack(numbers).tolist()
+            return value, math.isfinite(value) and math.isfinite(total), None, []
+        # From where the canvas is now, not where it was sent: it may have been clipped in between.
+        move = pairs.as_kept(point - memory["point"])
+        change = pairs.as_kept(gradient - memory["gradient"])
+        numbers += [memory["slope"], *products_of(move, change)]
+        asked = torch.cat([torch.stack(numbers), self._squares(move, change)])
+        value, total, slope, curvature, move_square, change_square, *squares = asked.tolist()
+        if slope > 0:
+            pairs.forget()
+        pair = Pair(move, change, curvature, move_square, change_square)
+        return value, math.isfinite(value) and math.isfinite(total), pair, squares
+
+    def _squares(self, move: Tensor, change: Tensor) -> Tensor:
+        """Of a move, then of its change, in each band, (2 · bands,); none without preconditioning."""
+        if self.bands is None:
+            return move.new_empty(0)
+        return self.bands.squares(torch.stack([move, change])).flatten()
+
+    def _learn(self, pair: Pair, squares: Sequence[float]) -> None:
         """Keep the last move and what it did to the gradient, if its curvature is positive."""
         if self._pairs.learn(pair):
-            memory = self._memory()
-            memory["scale"] = pair.curvature / pair.change_square
+            self._memory()["scale"] = pair.curvature / pair.change_square
             if self.bands is not None:
-                self._learn_bands(self.bands, pair.move, pair.change, pair.curvature)
+                self._learn_bands(self.bands, squares, pair.curvature)
 
     def _learn_bands(
-        self, bands: FrequencyBands, move: Tensor, change: Tensor, curvature: float
+        self, bands: FrequencyBands, squares: Sequence[float], curvature: float
     ) -> None:
-        """Measure the inverse Hessian that the next direction starts from."""
-        memory = self._memory()
-        moved, changed = bands.squares(move), bands.squares(change)
-        for name, squares in (("moved", moved), ("changed", changed)):
-            memory[name] = squares + memory[name] * KEPT if name in memory else squares
+        """Measure the inverse Hessian that the next direction starts from.
+
+        By the host: these are many operations on a few numbers, which it knows.
+        """
+        memory, like = self._memory(), self._parameters[0]
+        half = len(squares) // 2
+        moved, changed = (
+            torch.tensor(part, dtype=like.dtype) for part in (squares[:half], squares[half:])
+        )
+        for name, newest in (("moved", moved), ("changed", changed)):
+            # torch sends a state that it loads to the device of the parameters.
+            memory[name] = newest + memory[name].cpu() * KEPT if name in memory else newest
         factors = bands.inverse_curvatures(memory["moved"], memory["changed"])
         # Made to have the curvature of the newest pair, as the multiple of the identity has, and longer.
         fitted = curvature / (changed @ factors)
-        memory["factors"] = factors * (LENGTHENED * fitted)
+        factors = factors * (LENGTHENED * fitted)
+        memory["factors"] = factors.to(like.device, non_blocking=True)
 
     def _direction(self, gradient: Tensor) -> Tensor:
         return self._pairs.direction(gradient, self._from_curvature)
@@ -252,19 +270,19 @@ class LBFGS(torch.optim.Optimizer):
 
     def _first_length(self, direction: Tensor, gradient: Tensor, uphill: Tensor) -> Tensor:
         """Length of the step before a search, no dimensions."""
-        memory = self._memory()
-        length = float(self.param_groups[0]["lr"]) * float(memory["shrink"])
-        reach = _wide(direction.norm()) / math.sqrt(direction.numel())
-        reach = reach.clamp_min(1e-30)
+        length = float(self.param_groups[0]["lr"]) * float(self._memory()["shrink"])
+        # Root mean square of the direction; steps are compared in that unit.
+        unit = _wide(direction.norm()) / math.sqrt(direction.numel())
+        unit = unit.clamp_min(1e-30)
         # Nothing is known of the curvature. A step that is lost in the rounding teaches nothing.
-        if self.first_step:
-            first = self.first_step / reach
-        else:
-            first = (1 / _wide(gradient.abs().sum()).clamp_min(1e-30)).clamp_max(1.0)
-        unknown = length * first
-        lengths = unknown if not self._pairs.number else torch.where(uphill, unknown, length)
-        shorter = self.max_step / (lengths * reach).clamp_min(1e-30)
-        return lengths * shorter.clamp_max(1.0)
+        unknown: Tensor | float = min(length * self.first_step, self.max_step)
+        if not self.first_step:
+            most = (1 / _wide(gradient.abs().sum()).clamp_min(1e-30)).clamp_max(1.0)
+            unknown = (length * unit * most).clamp_max(self.max_step)
+        if not self._pairs.number:
+            return unknown / unit
+        known = (length * unit).clamp_max(self.max_step)
+        return torch.where(uphill, unknown, known) / unit
 
     def _search(
         self, closure: Callable[[], Any], point: Tensor, direction: Tensor, value: float,

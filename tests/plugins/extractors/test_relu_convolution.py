@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, relu
 
+from impasto.model import gpu
+from impasto_plugins.extractors import fused_convolution
 from impasto_plugins.extractors.relu_convolution import PaddingMode, ReLUConvolution
 
 PRECISIONS = [torch.float32, torch.bfloat16]
@@ -117,3 +119,42 @@ def test_changed_weights_are_transformed_anew_when_it_is_moved() -> None:
         convolution.weight.mul_(2)
     convolution.to(torch.float32)
     torch.testing.assert_close(convolution(feature, with_relu=False), first * 2)
+
+
+def in_turn(feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return relu(conv2d(feature, weight, bias, padding=1))
+
+
+def without_relu(feature: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return conv2d(feature, weight, bias, padding=1)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_gradients_of_the_fused_one(
+    precision: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cuDNN's operation has none of its own; one of torch's stands in for it here."""
+    monkeypatch.setattr(fused_convolution, "convolution_with_relu", in_turn)
+    made, feature = layer(precision), picture(precision)
+    assert made.bias is not None
+    output = fused_convolution.convolved(feature, made.weight, made.bias)
+    plain = in_turn(feature, made.weight, made.bias)
+    assert torch.equal(output, plain)
+    assert torch.equal(gradient_of(output, feature), gradient_of(plain, feature))
+
+
+@pytest.mark.parametrize(
+    ("at_once", "seconds", "expected"),
+    [(in_turn, [1.0, 2.0], True), (in_turn, [2.0, 1.0], False), (without_relu, [1.0, 2.0], False)],
+)
+def test_fused_where_it_is_right_and_no_slower(
+    at_once: object, seconds: list[float], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "convolution_with_relu", at_once)
+    monkeypatch.setattr(gpu, "_seconds", lambda compute, device: seconds.pop(0))
+    assert gpu.fusing_pays.__wrapped__(torch.device("cpu"), torch.float32) is expected
+
+
+def test_not_fused_where_there_is_no_such_kernel() -> None:
+    assert not gpu.fusing_pays.__wrapped__(torch.device("cpu"), torch.float32)
+    assert not gpu.fuses_relu(torch.device("cpu"), torch.float32)

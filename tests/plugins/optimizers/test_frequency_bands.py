@@ -73,7 +73,7 @@ def test_bands_are_those_of_a_dense_matrix(size: tuple[int, int]) -> None:
     matrix = dense(*size, dict(zip(numbers, factors.tolist(), strict=True)))
     expected = torch.kron(torch.eye(2).double(), matrix) @ vector
     torch.testing.assert_close(bands.multiplied(vector, factors), expected)
-    squares = bands.squares(vector)
+    squares = bands.squares(vector[None])[0]
     assert float(squares.sum()) == pytest.approx(float(vector @ vector))
     for place, number in enumerate(numbers):
         only = dense(*size, {other: float(other == number) for other in numbers})
@@ -87,7 +87,7 @@ def test_a_picture_of_three_channels_has_bands_for_each_axis_of_color(
 ) -> None:
     vector = random(3 * math.prod(size))
     bands = FrequencyBands([torch.zeros(1, 3, *size).double()])
-    squares = bands.squares(vector)
+    squares = bands.squares(vector[None])[0]
     factors = random(len(squares), seed=3).exp()
     expected = dense_in_color(*size, factors.tolist()) @ vector
     torch.testing.assert_close(bands.multiplied(vector, factors), expected)
@@ -100,11 +100,13 @@ def test_each_parameter_has_its_bands() -> None:
     picture, plain = random(1, 3, 4, 6), random(5)
     both, alone = FrequencyBands([plain, picture]), FrequencyBands([picture])
     vector = random(5 + 72)
-    factors = random(len(both.squares(vector)), seed=4).exp()
+    factors = random(len(both.squares(vector[None])[0]), seed=4).exp()
     found = both.multiplied(vector, factors)
     torch.testing.assert_close(found[:5], vector[:5] * factors[0])
     torch.testing.assert_close(found[5:], alone.multiplied(vector[5:], factors[1:]))
-    torch.testing.assert_close(both.squares(vector)[1:], alone.squares(vector[5:]))
+    torch.testing.assert_close(
+        both.squares(vector[None])[0][1:], alone.squares(vector[None, 5:])[0]
+    )
 
 
 def test_what_is_faint_weighs_less() -> None:
