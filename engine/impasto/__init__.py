@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from impasto.host.offer import Offer, hookimpl
 
 if TYPE_CHECKING:
-    from impasto.api.functions import compare, estimate, learn, plugins, profile, sweep
+    from impasto.api.functions import check, compare, estimate, learn, plugins, profile, sweep
     from impasto.api.run import run, steps, texture
     from impasto.api.video import video
     from impasto.errors import (
@@ -52,7 +52,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "impasto.api.functions": ("compare", "estimate", "learn", "plugins", "profile", "sweep"),
+    "impasto.api.functions": (
+        "check",
+        "compare",
+        "estimate",
+        "learn",
+        "plugins",
+        "profile",
+        "sweep",
+    ),
     "impasto.api.run": ("run", "steps", "texture"),
     "impasto.api.video": ("video",),
     "impasto.jobs.keywords": ("RunKeywords",),
@@ -133,6 +141,7 @@ __all__ = [
     "Video",
     "Weight",
     "Worker",
+    "check",
     "compare",
     "estimate",
     "features",

@@ -35,7 +35,9 @@ from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
 from impasto.model.torus import around, inside
+from impasto.settings.listing import setting_records
 from impasto.settings.plain_json import from_json
+from impasto.storage.recipe import read_recipe
 
 __all__ = [
     "DEMO_CONTENT",
@@ -61,10 +63,12 @@ __all__ = [
     "part",
     "peak_bytes",
     "precision_name",
+    "read_recipe",
     "require",
     "resized",
     "save",
     "scratch_folder",
+    "setting_records",
     "sum_of_outer_products",
     "synchronize",
     "to_picture",

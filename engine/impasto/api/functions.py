@@ -21,8 +21,9 @@ from impasto.jobs.keywords import RunKeywords
 from impasto.jobs.learn import learn_settings
 from impasto.jobs.profile import profile_settings
 from impasto.jobs.sweep import Vary, sweep_settings
+from impasto.optimization.checks import check_specs
 from impasto.optimization.result import Result
-from impasto.settings.settings import documents_of, gather
+from impasto.settings.settings import Settings, documents_of, gather
 from impasto.settings.style import Style
 from impasto.storage.style_file import Record
 
@@ -245,6 +246,32 @@ def profile(
         asked.settings, Path(folder), options, asked.content, asked.styles, asked.observers,
         asked.documents,
     )  # fmt: skip
+
+
+def check(
+    content: str | PathLike[str] | None,
+    style: str | PathLike[str] | Style | Sequence[str | PathLike[str] | Style],
+    *,
+    preset: str | None = None,
+    config: str | PathLike[str] | None = None,
+    **given: Unpack[RunKeywords],
+) -> Settings:
+    """The settings of a run whose names, values and plugins' options are right. No picture is read.
+
+    Args:
+        content: see :func:`impasto.run`; so are all others.
+        style: one or several pictures.
+        preset: name of a preset.
+        config: a TOML file of settings.
+        given: settings by name.
+
+    Raises:
+        ImpastoError: a name or a value that a run would refuse.
+    """
+    otherwise = "default" if content is not None else "texture"
+    settings = asked_for(content, style, preset, config, given, otherwise).settings
+    check_specs(build_host(settings.load, settings.plugin), settings)
+    return settings
 
 
 def plugins(plugin: Sequence[str] = (), load: str = "all") -> list[dict[str, object]]:

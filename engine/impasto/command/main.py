@@ -24,6 +24,10 @@ from impasto.optimization.memory import is_out_of_memory
 
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
+    "studio": (
+        "impasto.command.studio:studio",
+        "Open a page to paint from, to watch and to steer.",
+    ),
     "texture": (
         "impasto.command.texture:texture",
         "Paint a texture of any size from pictures alone.",

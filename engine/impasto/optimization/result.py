@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +24,8 @@ from impasto.images.writing import SUFFIXES, PictureMetadata, check_format, writ
 from impasto.optimization.changes import Change
 from impasto.optimization.stages import Stage
 from impasto.settings.input_files import files_of
-from impasto.settings.settings import Settings
+from impasto.settings.settings import Settings, validate
+from impasto.storage.recipe import with_settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,18 +104,27 @@ class Result:
     """What a file of the picture has beside its colors: alpha, profile and EXIF of the content picture,
     and XMP with the recipe."""
 
-    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, force: bool = False, depth: int | None = None
+    ) -> None:
         """Write the picture, as the setting ``output`` does: the same bytes, recipe included.
 
         Args:
             path: its suffix says the format: ``.png``, ``.jpg``, ``.webp`` or ``.tiff``. Bits and quality are
                 those of the settings.
             force: overwrite the file if it exists.
+            depth: bits of each channel, 8 or 16, in place of those of the settings, also in the recipe.
 
         Raises:
             OutputError: it cannot be written, is an input of the run, or exists.
             PictureError: its format cannot hold the picture.
         """
+        if depth is not None and depth != self.settings.depth:
+            settings = validate({**self.settings.as_table(), "depth": depth})
+            xmp = with_settings(self.metadata.xmp, depth=depth)
+            metadata = replace(self.metadata, xmp=xmp)
+            replace(self, settings=settings, metadata=metadata).save(path, force=force)
+            return
         outputs = Outputs(force=force)
         outputs.reads(files_of(self.settings))
         place = outputs.claim(path, suffixes=SUFFIXES)

@@ -60,6 +60,15 @@ def with_recipe(xmp: bytes, recipe: Mapping[str, Any]) -> bytes:
     return before + ours + end + after
 
 
+def with_settings(xmp: bytes, **settings: object) -> bytes:
+    """An XMP packet whose recipe, if it has one, has some settings as they are given here."""
+    found = next(_recipes(xmp), None)
+    if found is None:
+        return xmp
+    recipe = from_json(unescape(found["recipe"].decode()))
+    return with_recipe(xmp, {**recipe, "settings": {**recipe["settings"], **settings}})
+
+
 def without_recipe(xmp: bytes) -> bytes:
     """An XMP packet without the recipe that it may have."""
     kept, end = [], 0

@@ -10,7 +10,7 @@ from pydantic import Field
 import impasto
 from impasto.plugin import require
 from impasto_plugins.studio import link
-from impasto_plugins.studio.reporter import Reporter
+from impasto_plugins.studio.reporter import SNAPSHOTS, Reporter
 
 if TYPE_CHECKING:
     from impasto_plugins.studio.server import Server
@@ -27,12 +27,20 @@ class Page(Reporter):
         host: Annotated[
             str, Field(description="interface; 0.0.0.0 opens the page to the network")
         ] = "127.0.0.1",
+        snapshots: Annotated[
+            float,
+            Field(
+                ge=0,
+                allow_inf_nan=False,
+                description="10⁶ bytes for states to take the run back to; 0 keeps none",
+            ),
+        ] = SNAPSHOTS,
     ) -> None:
         require("starlette", "studio", "callback 'page'")
         require("uvicorn", "studio", "callback 'page'")
         self.port, self.host = port, host
         self.server: Server | None = None
-        super().__init__(link.send or self.post)
+        super().__init__(link.send or self.post, snapshots)
         if link.take is not None:
             link.take(self.command)
 

@@ -7,6 +7,7 @@ encodes none.
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
 import queue
 import threading
@@ -23,12 +24,17 @@ from torch import Tensor
 
 import impasto
 from impasto.plugin import fitted, peak_bytes
+from impasto_plugins.studio.steering import saved, steer, steering_of
 
 EVERY = 0.2
 """Seconds between two messages with the numbers of steps."""
 LONGEST = 1024
 """Longer side of a picture that is sent, pixels; the page asks for more where somebody looks closely."""
 QUALITY = 82
+PATIENCE = 50.0
+"""Seconds that a command waits for the end of a step."""
+SNAPSHOTS = 500.0
+"""10⁶ bytes for the states that the page can take a run back to."""
 
 Send = Callable[[Mapping[str, Any]], None]
 
@@ -36,21 +42,27 @@ Send = Callable[[Mapping[str, Any]], None]
 class Reporter:
     """Has the life-cycle hooks of a callback; sends messages, each a dictionary with its ``kind``."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, snapshots: float = SNAPSHOTS) -> None:
         """Take where to.
 
         Args:
             send: takes a message; called from the reporter's thread.
+            snapshots: 10⁶ bytes for the states that the run can be taken back to; 0 keeps none.
         """
-        self.send = send
+        self.send, self.megabytes = send, snapshots
         self.run: impasto.Run | None = None
         self.lock = threading.Lock()
         self.wake = threading.Event()
         self.steps: list[tuple[impasto.Step, float]] = []
         self.picture: tuple[int, Tensor] | None = None
         self.messages: list[Mapping[str, Any]] = []
+        self.last = 0
+        """Step that was noted last."""
         self.wanted = False
         self.ended = False
+        self.work = queue.SimpleQueue[
+            tuple[concurrent.futures.Future[dict[str, Any]], Callable[[], dict[str, Any]]]
+        ]()
         self.thread = threading.Thread(target=self.keep_sending, name="page", daemon=True)
         self.commands = queue.SimpleQueue[Mapping[str, Any]]()
         # A thread of its own, so that a command that takes long holds up neither server nor numbers.
@@ -77,10 +89,29 @@ class Reporter:
 
     def obey(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a command says; what the reply has beside its id."""
-        if message["do"] == "stop":
-            self.running().stop("by the page")
-            return {}
-        raise impasto.SettingsError(f"a run has no command {message['do']!r}")
+        run = self.running()
+        if message["do"] == "save":
+            return self.between_steps(lambda: saved(run, message.get("format")))
+        steer(run, message)
+        # What a command does shows at once, and then again when the run has done it.
+        self.note({"kind": "state", **steering_of(run)})
+        return {}
+
+    def between_steps(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What a function gives that needs the run at rest: its own thread calls it after the step.
+
+        Raises:
+            SettingsError: the step takes too long, or the run is over.
+        """
+        done = concurrent.futures.Future[dict[str, Any]]()
+        self.work.put((done, work))
+        try:
+            return done.result(PATIENCE)
+        except TimeoutError:
+            done.cancel()
+            raise impasto.SettingsError(
+                f"the step takes more than {PATIENCE:g} s; pause the run first"
+            ) from None
 
     def running(self) -> impasto.Run:
         """The run, which has begun.
@@ -95,12 +126,20 @@ class Reporter:
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
         self.run = run
-        self.note({"kind": "state", "status": "running", **about(run)})
+        if self.megabytes and not run.cannot_be_steered:
+            run.keep_snapshots(self.megabytes)
+        self.note({"kind": "state", "status": "running", **about(run), **steering_of(run)})
         self.thread.start()
         self.obeying.start()
 
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
+        with self.lock:
+            if self.last > run.step:
+                # After a rewind.
+                self.steps = [one for one in self.steps if one[0].number <= run.step]
+                self.messages.append({"kind": "back", "step": run.step})
+            self.last = run.step
         self.note({"kind": "state", "stage": stage.number})
         self.show(run)
 
@@ -108,6 +147,7 @@ class Reporter:
     def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
         with self.lock:
             self.steps.append((step, run.seconds))
+            self.last = step.number
         self.show(run)
         self.wake.set()
 
@@ -124,11 +164,23 @@ class Reporter:
         self.note({"kind": "state", "status": "failed", "line": line})
         self.end()
 
+    @impasto.hookimpl
+    def impasto_while_paused(self, run: impasto.Run) -> None:
+        self.show(run)
+
     def show(self, run: impasto.Run) -> None:
-        """Keep the picture as it is now, if it was asked for. A copy: the run changes it."""
+        """Do what waits for the end of a step, and keep the picture, if that was asked for."""
+        while not self.work.empty():
+            done, work = self.work.get()
+            if done.set_running_or_notify_cancel():
+                try:
+                    done.set_result(work())
+                except Exception as error:
+                    done.set_exception(error)
         if self.wanted:
             self.wanted = False
             with self.lock:
+                # A copy, since the run changes it.
                 self.picture = run.step, run.picture().detach().clone()
             self.wake.set()
 
@@ -150,18 +202,21 @@ class Reporter:
         ended = False
         self.send({"kind": "inputs", **inputs_of(self.running())})
         while not ended:
-            self.wake.wait()
+            self.wake.wait(1)
             self.wake.clear()
             ended = self.ended
             with self.lock:
                 messages, self.messages = self.messages, []
                 steps, self.steps = self.steps, []
                 picture, self.picture = self.picture, None
+            # First, since one of them may say that the run went back.
+            for message in messages:
+                self.send(message)
             if steps:
                 # Reading them waits for the device, once for all of them.
                 self.send({"kind": "rows", "rows": [row(*one) for one in steps]})
-            for message in messages:
-                self.send(message)
+            if self.run is not None and not ended:
+                self.send({"kind": "state", **steering_of(self.run)})
             if picture is not None:
                 self.send({"kind": "picture", **encoded(*picture)})
             if not ended:
