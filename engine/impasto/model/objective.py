@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -252,13 +252,11 @@ class Objective(nn.Module):
         for name in self._terms_with("style") if self.of_styles else ():
             summaries = [style[name] for style in self.of_styles]
             with scope(f"loss/{name}"):
-                changed = region_targets(self.loss(name), summaries, self.regions, self.scales)
-            for before, after in zip(
-                tensors_in(self.targets[name]), tensors_in(changed), strict=True
-            ):
-                # In place, since compiled code has the tensors. Of one style alone they are the style's.
-                if before is not after:
-                    before.copy_(after)
+                # New tensors: losses keep what they have computed from the old ones.
+                self.targets[name] = region_targets(
+                    self.loss(name), summaries, self.regions, self.scales
+                )
+        self._register()
 
     def _of_content(self, content: Tensor) -> StyleStatistics:
         """The summaries of the content picture by term, for each that compares with it."""
@@ -519,15 +517,3 @@ def mapped(structure: Any, change: Callable[[Tensor], Tensor]) -> Any:
             summaries=mapped(structure.summaries, change),
         )
     return [mapped(value, change) for value in structure]
-
-
-def tensors_in(structure: Any) -> Iterator[Tensor]:
-    """The tensors of such a structure, in order."""
-    found: list[Tensor] = []
-
-    def keep(tensor: Tensor) -> Tensor:
-        found.append(tensor)
-        return tensor
-
-    mapped(structure, keep)
-    return iter(found)

@@ -293,7 +293,7 @@ class Steering:
         if any(change.what != FINISH_STAGE for change in changes):
             assert self.run.current is not None
             self.run.current.forget()
-            self._set_weights()
+            self._set_weights(changes)
 
     def _count(self, change: Change) -> None:
         """Have a change in the weights as they are now."""
@@ -302,13 +302,13 @@ class Steering:
         elif change.what == STYLE_WEIGHT:
             self.style_weights[change.style] = change.weight
 
-    def _set_weights(self) -> None:
-        """Give the objective the weights as they are now."""
+    def _set_weights(self, changes: Sequence[Change]) -> None:
+        """Give the objective the weights as they are now, of what was changed."""
         objective = self.run.objective
-        for name, weight in self.weights.items():
-            if objective.loss(name).weight != weight:
-                objective.set_weight(name, weight)
-        objective.set_style_weights(self.style_weights)
+        for name in {str(change.name) for change in changes if change.what == WEIGHT}:
+            objective.set_weight(name, self.weights[name])
+        if any(change.what == STYLE_WEIGHT for change in changes):
+            objective.set_style_weights(self.style_weights)
 
     def _rewind(self, step: int) -> None:
         assert self.snapshots is not None
