@@ -19,6 +19,8 @@ BUILT_IN = (
     "impasto_plugins.losses.histogram",
     "impasto_plugins.losses.nearest",
     "impasto_plugins.losses.relaxed_emd",
+    "impasto_plugins.losses.covariance",
+    "impasto_plugins.losses.palette",
     "impasto_plugins.losses.self_similarity",
     "impasto_plugins.losses.laplacian",
     "impasto_plugins.losses.tv",

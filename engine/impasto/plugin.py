@@ -31,6 +31,13 @@ from impasto.model.gpu import (
     sum_of_outer_products,
     synchronize,
 )
+from impasto.model.hypercolumns import (
+    HypercolumnLoss,
+    Hypercolumns,
+    Places,
+    Redraw,
+    hypercolumns,
+)
 from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
@@ -44,7 +51,11 @@ __all__ = [
     "DEMO_STYLE",
     "STYLE_LAYERS",
     "SUFFIXES",
+    "HypercolumnLoss",
+    "Hypercolumns",
     "Outputs",
+    "Places",
+    "Redraw",
     "around",
     "constant",
     "contact_sheet",
@@ -58,6 +69,7 @@ __all__ = [
     "from_json",
     "full",
     "fuses_relu",
+    "hypercolumns",
     "inside",
     "open_picture",
     "part",

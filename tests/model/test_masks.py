@@ -177,7 +177,7 @@ def test_masks_and_styles_from_files_and_several_stages(
     ("style", "loss", "complaint"),
     [
         ("{a}:content_mask={left}", "sliced:layers=conv1_1",
-         "loss 'sliced' takes no masks, as it needs the whole picture; those that do: gram, moments"),
+         "loss 'sliced' takes no masks, as it needs the whole picture; those that do: covariance, gram"),
         ("{a}:content_mask=none.png", "gram", "mask: picture 'none.png' does not exist"),
         ("{a}:content_mask={a}", "gram:layers=conv1_1", "is 56 × 56 pixels, its picture 96 × 48: the"),
         ("{a}:style_mask={left}", "gram:layers=conv1_1", "is 96 × 48 pixels, its picture 56 × 56"),

@@ -35,6 +35,8 @@ def test_sizes_of_a_pyramid_grow_by_about_root_two_up_to_the_size() -> None:
 
 
 def test_octaves_double_from_about_32_up_to_the_size() -> None:
+    assert [width for width, _, _ in sizes("doubling", 512)] == [64, 128, 256, 512]
+    assert [width for width, _, _ in sizes("doubling", 90)] == [90]
     assert [width for width, _, _ in sizes("octaves", 512)] == [32, 64, 128, 256, 512]
     assert [width for width, _, _ in sizes("octaves", 192)] == [32, 58, 106, 192]
     assert [width for width, _, _ in sizes("octaves", 40)] == [40]

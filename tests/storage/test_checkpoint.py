@@ -31,6 +31,18 @@ FAST: dict[str, dict[str, object]] = {
     "rmsprop on a pyramid of Laplace": {
         "loss": GRAM, "optimizer": "torch.RMSprop:lr=0.002", "scales": "24,32", "canvas": "laplacian",
     },
+    "hypercolumns at places that move": {
+        "loss": [
+            f"{name}=50,redraw=2{layers}"
+            for name, layers in (
+                ("relaxed_emd:hypercolumns", ",layers=conv1_1,conv1_2"),
+                ("self_similarity:hypercolumns", ",layers=conv1_1,by_stage=0.5"),
+                ("covariance:hypercolumns", ",layers=conv1_1"),
+                ("palette:pixels", ",by_stage=2"),
+            )
+        ],
+        "optimizer": "torch.RMSprop:lr=0.002", "scales": "24,32", "canvas": "laplacian",
+    },
     "momentum and a schedule": {
         "loss": GRAM, "optimizer": "torch.SGD:lr=0.1,momentum=0.9", "schedule": "CosineAnnealingLR",
     },

@@ -30,6 +30,7 @@ from impasto.errors import (
     with_place,
 )
 from impasto.host.offer import Offer
+from impasto.model.loss import of_every_loss
 from impasto.model.scopes import scope
 from impasto.settings.options import Option, check_options, options_of, takes_generator
 from impasto.settings.spec import Spec
@@ -59,6 +60,10 @@ GIVEN_BY_HOST: dict[Kind, int] = {
     "flow": 0,
 }
 """How many of a factory's first parameters the engine gives; the others are options."""
+
+OF_EVERY: dict[Kind, Callable[..., None]] = {"loss": of_every_loss}
+"""Options that each thing of a kind has, whatever its factory: the parameters of this function. They become
+attributes of the thing, unless its factory has a parameter of that name itself."""
 
 ENTRY_POINTS = "impasto"
 GIVEN = "given in Python"
@@ -91,8 +96,11 @@ class Offered:
 
     @property
     def options(self) -> tuple[Option, ...]:
-        """Its options, read from the factory's signature."""
-        return options_of(self.offer.factory, GIVEN_BY_HOST[self.kind])
+        """Its options, read from the factory's signature, and those of every thing of its kind."""
+        own = options_of(self.offer.factory, GIVEN_BY_HOST[self.kind])
+        names = {option.name for option in own}
+        more = options_of(OF_EVERY[self.kind]) if self.kind in OF_EVERY else ()
+        return (*own, *(option for option in more if option.name not in names))
 
     @property
     def help(self) -> str:
@@ -263,7 +271,9 @@ class Host:
         """
         found = self.find(kind, spec.name)
         what = f"{kind} '{spec.name}'"
-        return check_options(what, found.offer.factory, GIVEN_BY_HOST[kind], spec.options)
+        return check_options(
+            what, found.offer.factory, GIVEN_BY_HOST[kind], spec.options, OF_EVERY.get(kind)
+        )
 
     def make(
         self, kind: Kind, spec: Spec, *given: object, generator: torch.Generator | None = None
@@ -283,6 +293,8 @@ class Host:
         """
         found = self.find(kind, spec.name)
         options = self.check(kind, spec)
+        for name in self._of_every(kind, found):
+            options.pop(name, None)
         if takes_generator(found.offer.factory):
             options["generator"] = generator or torch.Generator().manual_seed(0)
         try:
@@ -297,6 +309,16 @@ class Host:
             raise PluginError(
                 f"{kind} '{spec.name}' of plugin {found.origin} cannot be made: {reason}"
             ) from error
+
+    def attributes(self, kind: Kind, spec: Spec) -> dict[str, Any]:
+        """Those options of a SPEC that every thing of its kind has, as far as they are given."""
+        names = self._of_every(kind, self.find(kind, spec.name))
+        return {name: value for name, value in self.check(kind, spec).items() if name in names}
+
+    def _of_every(self, kind: Kind, found: Offered) -> set[str]:
+        """The names of a thing's options that are not its factory's own."""
+        own = options_of(found.offer.factory, GIVEN_BY_HOST[kind])
+        return {option.name for option in found.options} - {option.name for option in own}
 
     def notify(self, hook: str, **arguments: object) -> None:
         """Call a life-cycle hook of every plugin; one that fails is reported and left out.

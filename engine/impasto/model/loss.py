@@ -35,6 +35,11 @@ Fade = Annotated[
     Field(ge=0, le=4, description="at n times 128 pixels the term is divided by this power of n"),
 ]
 """Type of the option ``fade``, for losses that keep it under that name."""
+ByStage = Annotated[
+    float,
+    Field(ge=0, le=16, description="factor of the weight from each stage to the next; 1 keeps it"),
+]
+"""Type of the option ``by_stage``, which every loss has."""
 STYLE_LAYERS = ("conv1_1", "conv2_1", "conv3_1", "conv4_1", "conv5_1")
 """Layers that losses compare with a style: those of Gatys, Ecker and Bethge, CVPR 2016, figure 3."""
 DEFAULT_LAYERS = {"style": STYLE_LAYERS, "content": ("conv4_2",), "none": (IMAGE,)}
@@ -85,6 +90,9 @@ class Loss(nn.Module):
     painted over the content, a finer one sees at a scale at which the style has little to say, and would
     take back: a large picture would be painted more timidly than a small one."""
 
+    by_stage: float = 1.0
+    """Factor of the weight from each stage of a run to the next, 0 or more: 0.5 halves it with each."""
+
     def __init__(
         self,
         weight: float | None = None,
@@ -133,9 +141,25 @@ class Loss(nn.Module):
         own = cls.__init__ is not Loss.__init__
         cls.__signature__ = None if own else _signature(cls)  # type: ignore[attr-defined]
 
-    def scale_at(self, length: int) -> float:
-        """Factor of the term for a picture with this longer side in pixels, in (0, 1]."""
-        return float(max(1.0, length / FADES_FROM) ** -self.fade)
+    def scale_at(self, length: int, stage: int = 0) -> float:
+        """Factor of the term, 0 or more.
+
+        Args:
+            length: longer side of the picture, pixels.
+            stage: index of the stage, from 0.
+        """
+        return float(max(1.0, length / FADES_FROM) ** -self.fade * self.by_stage**stage)
+
+    def before_step(self, step: int) -> None:
+        """Called before each step of a run; does nothing unless a subclass writes it.
+
+        For what changes from step to step, as sampled positions. It must follow from the number of the
+        step and the seed alone, so that a resumed run goes on as it would have. What changes are buffers,
+        in place, so that a compiled objective sees it.
+
+        Args:
+            step: steps done so far, over all stages.
+        """
 
     def forward(self, features: Features, target: Features | None = None) -> Tensor:
         """The term by itself, with its weight: a tensor of no dimensions, with a gradient.
@@ -158,7 +182,7 @@ class Loss(nn.Module):
                     f"{type(self).__name__} compares the layer '{missing[0]}', which the features do not"
                     f" have; they have {', '.join(given) or 'none'}"
                 )
-        wanted = {} if target is None or self.target == "none" else self.summarize(target)
+        wanted = {} if target is None or self.target == "none" else self.summarize_target(target)
         value = self.compare(self.summarize(features), wanted)
         refuse_other_value(self, value)
         return self.weight * value
@@ -166,6 +190,20 @@ class Loss(nn.Module):
     def summarize(self, features: Features) -> dict[str, Summary]:
         """Summaries of all layers of the term, in float32 at least."""
         return {layer: self.summary_of(features[layer]) for layer in self.layers}
+
+    def summarize_target(
+        self, features: Features, masks: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Summary]:
+        """Summaries of all layers of a target, the style or the content: those of :meth:`summarize`.
+
+        A loss that keeps something else of a target than of the canvas overrides it: a larger sample, for
+        instance. They must follow from the picture and the seed alone.
+
+        Args:
+            features: of the target picture.
+            masks: of the part of it that counts, by layer, (1, 1, h, w) in [0, 1]; None is all of it.
+        """
+        return self.summarize(features) if masks is None else self.summarize_masked(features, masks)
 
     def summarize_masked(
         self, features: Features, masks: Mapping[str, Tensor]
@@ -231,6 +269,10 @@ class Loss(nn.Module):
 
     def extra_repr(self) -> str:
         return f"weight={self.weight:g}, layers={','.join(self.layers)}"
+
+
+def of_every_loss(by_stage: ByStage = 1.0) -> None:
+    """The options that every loss has besides those of its factory, in its attributes of that name."""
 
 
 CHOICES = {

@@ -98,6 +98,8 @@ class Objective(nn.Module):
         """The statistics of each style where there are several, so that their weights can be changed."""
         self.masks: list[dict[str, Tensor]] = []
         """Mask of each region that has one, by layer."""
+        self.stage = 0
+        """Index of the stage that the targets are for."""
         self.size: tuple[int, int] | None = None
         """Height and width of the content that the targets are for."""
         self._shapes: dict[str, torch.Size] = {}
@@ -143,7 +145,7 @@ class Objective(nn.Module):
         for name in names:
             loss = self.loss(name)
             with scope(f"loss/{name}"):
-                found[name] = summarize(loss, features, masks)
+                found[name] = loss.summarize_target(features, masks)
                 refuse_other_summaries(loss, found[name])
         return found
 
@@ -174,6 +176,7 @@ class Objective(nn.Module):
         styles: Tensor | StyleStatistics | Sequence[Tensor | StyleStatistics],
         weights: Sequence[float] = (),
         regions: Sequence[Region] = (),
+        stage: int = 0,
     ) -> Objective:
         """Summarize the targets; once for each stage.
 
@@ -183,6 +186,7 @@ class Objective(nn.Module):
             weights: one for each style, with a sum of one; none weighs all alike.
             regions: with masks of the content's size, where styles are painted in parts; then their
                 weights count.
+            stage: index of the stage, from 0; weights may depend on it.
 
         Returns:
             The objective itself.
@@ -201,7 +205,7 @@ class Objective(nn.Module):
         content = content.detach()
         self._checked = False
         of_content = self._of_content(content)
-        self.size = (content.shape[2], content.shape[3])
+        self.size, self.stage = (content.shape[2], content.shape[3]), stage
         regions = regions or [Region(tuple(range(len(styles))), weights)]
         masked = [region.mask for region in regions if region.mask is not None]
         self.masks = [at_layers(mask, self._sizes) for mask in masked]
@@ -226,7 +230,7 @@ class Objective(nn.Module):
     def _scales(self, like: Tensor) -> Tensor:
         """Weights of the terms times their factors at this size, (number of losses,); like another tensor."""
         losses, side = [self.loss(name) for name in self.names], max(self.size or (1, 1))
-        factors = like.new_tensor([loss.scale_at(side) for loss in losses])
+        factors = like.new_tensor([loss.scale_at(side, self.stage) for loss in losses])
         return like.new_tensor([loss.weight for loss in losses]) * factors
 
     @torch.no_grad()
@@ -257,6 +261,11 @@ class Objective(nn.Module):
                     self.loss(name), summaries, self.regions, self.scales
                 )
         self._register()
+
+    def before_step(self, step: int) -> None:
+        """Let the losses change what changes from step to step; see :meth:`Loss.before_step`."""
+        for name in self.names:
+            self.loss(name).before_step(step)
 
     def _of_content(self, content: Tensor) -> StyleStatistics:
         """The summaries of the content picture by term, for each that compares with it."""

@@ -107,6 +107,7 @@ def begin(run: Run, stage: Stage) -> None:
             for style in prepared.styles
         ],
         regions=[region.at(*size, wraps).to(run.device) for region in run.steering.regions()],
+        stage=stage.number,
     )
     is_new = not run.has_state_to_load
     canvas = make_canvas(run, start, fresh=is_new and run.done_in(stage) == 0)
@@ -154,6 +155,7 @@ def take_step(run: Run) -> Step:
     """One step of the optimizer. It may evaluate the closure several times; the first one counts."""
     assert run.current is not None
     current, evaluations = run.current, list[tuple[Tensor, Tensor]]()
+    run.objective.before_step(run.step)
 
     def closure() -> Tensor:
         if not torch.is_grad_enabled():

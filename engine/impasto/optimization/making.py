@@ -71,6 +71,7 @@ def make_losses(
         loss = made(host, "loss", spec, Loss, generator=generator)
         loss.spec = spec
         loss.weight *= weight_factor(settings, loss)
+        vars(loss).update(host.attributes("loss", spec))
         losses.append(loss)
         if share is not None and loss.target == "style":
             namesakes = sum(other.name == spec.name for other in settings.loss[:number])

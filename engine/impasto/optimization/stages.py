@@ -23,8 +23,9 @@ COARSEST = FADES_FROM
 """Longer side of the coarsest stage, pixels. From a smaller one a strong style forgets the content."""
 
 
-COARSEST_OCTAVE = COARSEST // 4
-"""The same for octaves, where there is no content to forget: the network then sees how large parts lie."""
+COARSEST_OF = {"doubling": COARSEST // 2, "octaves": COARSEST // 4}
+"""The same where sizes double: for losses that hold the content from there on, as those of STROTSS do; and
+for textures, where there is none to forget: the network then sees how large parts lie."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ def stage_sizes(settings: Settings, size: int) -> list[int]:
         return [size]
     if settings.scales == "pyramid":
         return spread(COARSEST, size, max(0, round(2 * math.log2(size / COARSEST))))
-    if settings.scales == "octaves":
-        return spread(COARSEST_OCTAVE, size, max(0, round(math.log2(size / COARSEST_OCTAVE))))
+    if isinstance(settings.scales, str):
+        first = COARSEST_OF[settings.scales]
+        return spread(first, size, max(0, round(math.log2(size / first))))
     sizes = [scale for scale in settings.scales if scale != size]
     if sizes != sorted(set(sizes)) or (sizes and sizes[-1] > size):
         asked = ",".join(map(str, settings.scales))

@@ -29,7 +29,7 @@ PROBE_SIDE = 64
 LIKE = 0.05
 """Relative difference of the probe's features up to which two networks count as the same: precisions
 differ by less, weights by more."""
-NOT_IN_SUMMARIES = ("weight", "layer_weights")
+NOT_IN_SUMMARIES = ("weight", "layer_weights", "by_stage")
 """Options of losses that may differ from what a style file was made with: they come in afterwards."""
 
 logger = logging.getLogger("impasto")

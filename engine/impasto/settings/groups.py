@@ -24,7 +24,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "Size and steps": {
         "size": "Longer side in pixels, or 'original'.",
         "steps": "Optimizer steps of each stage, as 300 or 100,80,60.",
-        "scales": "Stages: single, pyramid, octaves, or sizes as 128,256.",
+        "scales": "Stages: single, pyramid, doubling, or sizes as 128,256.",
         "seed": "Seed of all that is random.",
         "coarse_steps": "",
         "tolerance": "",

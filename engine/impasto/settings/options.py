@@ -61,7 +61,11 @@ def options_of(factory: Callable[..., object], given_by_host: int = 0) -> tuple[
 
 
 def check_options(
-    what: str, factory: Callable[..., object], given_by_host: int, values: Mapping[str, object]
+    what: str,
+    factory: Callable[..., object],
+    given_by_host: int,
+    values: Mapping[str, object],
+    more: Callable[..., object] | None = None,
 ) -> dict[str, Any]:
     """Options checked against the factory's signature and converted to its types.
 
@@ -70,16 +74,18 @@ def check_options(
         factory: its signature is the schema.
         given_by_host: how many of its first parameters are not options.
         values: what the user gave: text, or values of TOML or Python.
+        more: its parameters are options, too, unless the factory has them itself.
 
     Returns:
-        Keyword arguments for the factory; options that were not given are left to its defaults.
+        Keyword arguments for the factory, and for ``more``; options that were not given are left to
+        their defaults.
 
     Raises:
         SettingsError: an unknown option, or a value that does not fit, with what is allowed.
     """
     # A batch of many jobs asks for the same ones again and again.
     made = _schema if isinstance(factory, Hashable) else _schema.__wrapped__
-    annotations, model = made(factory, given_by_host)
+    annotations, model = made(factory, given_by_host, more)
     for name in values:
         if name not in annotations:
             raise SettingsError(f"{what}: {unknown('option', name, annotations)}")
@@ -94,10 +100,15 @@ def check_options(
 
 @functools.lru_cache(maxsize=256)
 def _schema(
-    factory: Callable[..., object], given_by_host: int
+    factory: Callable[..., object], given_by_host: int, more: Callable[..., object] | None
 ) -> tuple[Mapping[str, Any], type[BaseModel]]:
     """The types of a factory's options by name, and the model that checks values of them."""
     fields = _fields(factory, given_by_host)
+    if more is not None:
+        fields = {
+            **fields,
+            **{key: one for key, one in _fields(more, 0).items() if key not in fields},
+        }
     definitions: dict[str, Any] = {
         name: (_readable(annotation), default) for name, (annotation, default) in fields.items()
     }

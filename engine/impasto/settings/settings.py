@@ -157,10 +157,10 @@ class Settings:
     seamless: Literal["none", "x", "y", "both"] = "none"
     """Sides at which copies of the result join without a seam: left and right (x), top and bottom (y), or
     both."""
-    scales: Literal["single", "pyramid", "octaves"] | Sizes = "single"
+    scales: Literal["single", "pyramid", "doubling", "octaves"] | Sizes = "single"
     """Stages from coarse to fine: single is one stage; pyramid starts at about 128 pixels and grows by
-    factors of √2; octaves starts at about 32 and doubles, for textures; or list the sizes, separated by
-    commas. The last stage always has the size asked for."""
+    factors of √2; doubling starts at about 64 and doubles; octaves at about 32, for textures; or list the
+    sizes, separated by commas. The last stage always has the size asked for."""
     steps: Counts = (300,)
     """Optimizer steps of each stage, separated by commas, from the coarsest on. The last number is used
     for all further stages; numbers beyond the last stage are ignored."""

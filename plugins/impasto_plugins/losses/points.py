@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 from torch.quasirandom import SobolEngine
 
+import impasto
+
 BLOCK = 2**24
 """Distances that are in memory at a time (64 MB in float32)."""
 
@@ -52,13 +54,34 @@ def sampled(feature: Tensor, places: Tensor) -> Tensor:
     return rows(feature)[down * width + across]
 
 
+def counted(summary: impasto.Summary, places: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """The points of a summary, (n, C), and how much each counts, (n,), or None.
+
+    Args:
+        summary: ``feature``, (1, C, h, w), and perhaps ``counts``, (1, 1, h, w).
+        places: (n, 2) in [0, 1), those of a sample; None takes all.
+    """
+    found = [
+        rows(summary[name]) if places is None else sampled(summary[name], places)
+        for name in ("feature", "counts")
+        if name in summary
+    ]
+    return found[0], found[1][:, 0] if len(found) > 1 else None
+
+
 @torch.no_grad()
-def closest(points: Tensor, others: Tensor) -> Tensor:
+def closest(points: Tensor, others: Tensor, counts: Tensor | None = None) -> Tensor:
     """For each of ``points``, (n, C), the index of the nearest of ``others``, (m, C): (n,).
 
     Nearest by Euclidean distance; for points of length one that is nearest by cosine too.
+
+    Args:
+        points: (n, C).
+        others: (m, C).
+        counts: of the others, (m,), how much each is in a mask; those with less than half of the most are
+            nobody's nearest. None is all.
     """
-    lengths = others.square().sum(1)
+    lengths = _lengths(others, counts)
     count = max(1, BLOCK // len(others))
     # A point's own length changes nothing about which is nearest.
     return torch.cat(
@@ -66,16 +89,85 @@ def closest(points: Tensor, others: Tensor) -> Tensor:
     )
 
 
-def as_measured(points: Tensor, others: Tensor, distance: Distance) -> tuple[Tensor, Tensor]:
-    """Both sets of points, (n, C) and (m, C), moved so that |x - y|² is the distance between them.
+@torch.no_grad()
+def closest_both_ways(
+    points: Tensor, others: Tensor, counts: Tensor | None = None, other_counts: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """:func:`closest` from each set to the other, (n,) and (m,), at the price of one."""
+    own, lengths = _lengths(points, counts), _lengths(others, other_counts)
+    count = max(1, BLOCK // len(others))
+    there, least, back = [], None, torch.zeros(0)
+    for number, part in enumerate(torch.split(points, count)):
+        products = -2 * part @ others.T
+        there.append((products + lengths).argmin(1))
+        start = number * count
+        found = (products + own[start : start + len(part), None]).min(0)
+        if least is None:
+            least, back = found
+        else:
+            back = torch.where(found.values < least, found.indices + start, back)
+            least = torch.minimum(found.values, least)
+    return torch.cat(there), back
 
-    ``others`` are those of the style.
+
+def _lengths(points: Tensor, counts: Tensor | None) -> Tensor:
+    """Squared lengths, (n,); infinite for those that are nobody's nearest."""
+    lengths = points.square().sum(1)
+    return lengths if counts is None else torch.where(2 * counts < counts.max(), torch.inf, lengths)
+
+
+def relaxed_distance(
+    points: Tensor,
+    others: Tensor,
+    counts: Tensor | None = None,
+    other_counts: Tensor | None = None,
+    squared: bool = True,
+) -> Tensor:
+    """Relaxed earth mover's distance: the larger of the mean distances to the nearest, there and back.
+
+    It is a lower bound of the earth mover's distance, each side of which drops one of the constraints
+    (Kusner, Sun, Kolkin and Weinberger, "From Word Embeddings to Document Distances", 2015).
+
+    Args:
+        points: (n, C).
+        others: (m, C).
+        counts: (n,), how much each point counts; None is all alike.
+        other_counts: (m,), the same.
+        squared: whether distances are squared Euclidean ones, or Euclidean.
     """
+
+    def mean(moved: Tensor, counts: Tensor | None) -> Tensor:
+        cost = moved.square().sum(1)
+        # The root has no slope at zero.
+        cost = cost if squared else (cost + 1e-12).sqrt()
+        return (
+            cost.mean() if counts is None else (cost * counts).sum() / counts.sum().clamp_min(1e-12)
+        )
+
+    there, back = closest_both_ways(points, others, counts, other_counts)
+    ahead = mean(points - others[there], counts)
+    return torch.maximum(ahead, mean(points[back] - others, other_counts))
+
+
+def as_measured(
+    points: Tensor, others: Tensor, distance: Distance, counts: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Both sets of points, moved so that |x - y|² is the distance between them.
+
+    Args:
+        points: (n, C).
+        others: of the style, (m, C).
+        distance: which.
+        counts: (m,), how much each of the style's counts; None is all alike.
+    """
+    share = None if counts is None else counts[:, None] / counts.sum().clamp_min(1e-12)
     if distance == "squared":
-        scale = others.square().sum(1).mean().clamp_min(1e-12).sqrt()
+        squares = others.square().sum(1, keepdim=True)
+        square = squares.mean() if share is None else (squares * share).sum()
+        scale = square.clamp_min(1e-12).sqrt()
         return points / scale, others / scale
     if distance == "contextual":
-        mean = others.mean(0)
+        mean = others.mean(0) if share is None else (others * share).sum(0)
         points, others = points - mean, others - mean
     # 1 - cos = |x - y|² / 2 for x and y of length one.
     return normalize(points) / 2**0.5, normalize(others) / 2**0.5

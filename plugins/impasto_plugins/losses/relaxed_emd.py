@@ -1,9 +1,9 @@
 """Relaxed earth mover's distance between the features of the picture and of the style.
 
 Kolkin, Salavon and Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity"
-(STROTSS), CVPR 2019, its style term. Departures: layer by layer, not on hypercolumns; all pixels of the
+(STROTSS), CVPR 2019, its style term. Departure: without ``hypercolumns``, layer by layer, all pixels of the
 picture against a fixed sample of the style's, so that L-BFGS can be used and every pixel is moved. The
-paper's moment term is the loss ``wasserstein``; its palette term is this loss on the layer ``image``.
+paper's moment term is the loss ``covariance``, its palette term ``palette``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from pydantic import Field
 from torch import Tensor
 
 import impasto
-from impasto_plugins.losses.points import Distance, as_measured, closest, rows, sampled, spread
+from impasto.plugin import HypercolumnLoss, Hypercolumns, Redraw, full
+from impasto_plugins.losses.points import Distance, as_measured, counted, relaxed_distance, spread
 
 
-class RelaxedEMDLoss(impasto.Loss):
+class RelaxedEMDLoss(HypercolumnLoss):
     """Relaxed earth mover's distance of features from the style's (STROTSS; Kolkin et al. 2019)."""
 
     summary = "whole"
-    places: Tensor
+    spots: Tensor
 
     def __init__(
         self,
@@ -32,8 +33,11 @@ class RelaxedEMDLoss(impasto.Loss):
         layer_weights: impasto.LayerWeights = (),
         distance: Annotated[Distance, Field(description="cost of moving a feature")] = "cosine",
         samples: Annotated[
-            int, Field(ge=1, description="style pixels of each layer that are looked at, at most")
+            int,
+            Field(ge=1, description="style pixels (of each layer) that are looked at, at most"),
         ] = 4096,
+        hypercolumns: Hypercolumns = 0,
+        redraw: Redraw = 1,
         generator: torch.Generator | None = None,
     ) -> None:
         """Choose layers and distance.
@@ -47,24 +51,32 @@ class RelaxedEMDLoss(impasto.Loss):
                 strong a feature is; STROTSS adds its moment and palette terms for that.
             samples: a style picture with more pixels gives this many, spread at random; they are the
                 same ones during a run.
+            hypercolumns: places of the picture at which all layers are compared as one (STROTSS: 1024); 0
+                compares layer by layer.
+            redraw: steps after which these places are drawn anew; 0 keeps them.
             generator: its seed decides which.
         """
         super().__init__(weight, layers, layer_weights)
         self.distance = distance
-        self.register_buffer("places", spread(samples, generator), persistent=False)
+        self.sample(hypercolumns, redraw, samples, generator)
+        if not hypercolumns:
+            self.register_buffer("spots", spread(samples, generator), persistent=False)
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """``feature``: as it is, (1, C, h, w)."""
-        return {"feature": feature}
+        return {"feature": full(feature)}
+
+    def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
+        """``feature``, and ``counts``: how much each pixel is in the mask, (1, 1, h, w)."""
+        return {"feature": full(feature), "counts": full(mask)}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """The larger of the mean costs from picture to style and back: 0 or more; cosine at most 2."""
-        points, others = as_measured(
-            rows(summary["feature"]), sampled(target["feature"], self.places), self.distance
-        )
-        there = (points - others[closest(points, others)]).square().sum(1).mean()
-        back = (points[closest(others, points)] - others).square().sum(1).mean()
-        return torch.maximum(there, back)
+        mine, counts = counted(summary)
+        places = None if self.stacks else self.spots
+        wanted, style_counts = counted(self.style_of_step(target), places)
+        measured = as_measured(mine, wanted, self.distance, style_counts)
+        return relaxed_distance(*measured, counts, style_counts)
 
 
 @impasto.hookimpl
