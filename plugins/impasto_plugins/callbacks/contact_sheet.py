@@ -33,6 +33,12 @@ class ContactSheet:
         self.ends = KeptPictures(run, "contact_sheet", self.path)
 
     @impasto.hookimpl
+    def impasto_before_stage(self, run: impasto.Run) -> None:
+        if self.ends is not None:
+            # The run may have been taken back.
+            self.ends.forget_after(run.step)
+
+    @impasto.hookimpl
     def impasto_after_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
         if stage.number < len(run.stages) - 1 and self.ends is not None:
             self.ends.add(run.step, to_picture(run.picture()))

@@ -30,6 +30,8 @@ class Log:
         self.path, self.every = file, every
         self.format = format or ("csv" if file.suffix.lower() == ".csv" else "json")
         self.file: TextIO | None = None
+        self.written = 0
+        """The step of the last line; a run that was taken back is before it."""
 
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
@@ -38,7 +40,8 @@ class Log:
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run) -> None:
         # Not before, since until then another may refuse the run, and an old log must stay.
-        if self.file is None:
+        if self.file is None or run.step < self.written:
+            self.close()
             self.open(run)
 
     def open(self, run: impasto.Run) -> None:
@@ -78,6 +81,7 @@ class Log:
     def write(self, step: impasto.Step) -> None:
         """Add a line; it is in the file at once, so that others can follow."""
         assert self.file is not None
+        self.written = step.number
         stage, terms = step.stage.number, step.terms
         if self.format == "csv":
             row = [step.number, stage, step.loss, *terms.values()]

@@ -33,8 +33,12 @@ class KeptPictures:
         """
         self.lasting = run.settings.checkpoint is not None
         self.folder = folder_for(run, callback, output) if self.lasting else scratch_folder()
-        for step, path in self.by_step().items():
-            if not run.step or step > run.step:
+        self.forget_after(run.step if run.step else -1)
+
+    def forget_after(self, step: int) -> None:
+        """Remove the pictures of later steps, which are done anew."""
+        for later, path in self.by_step().items():
+            if later > step:
                 path.unlink()
 
     def by_step(self) -> dict[int, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -61,8 +60,14 @@ class Statistics:
 
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
+        # A run that was taken back begins a stage without having ended the one before.
+        self.end_stage(run)
         forget_peak(run.device)
-        self.stage, self.first_step, self.started = stage, run.step, time.perf_counter()
+        self.stage, self.steps, self.started = stage, 0, run.seconds
+
+    @impasto.hookimpl
+    def impasto_after_step(self) -> None:
+        self.steps += 1
 
     @impasto.hookimpl
     def impasto_after_stage(self, run: impasto.Run) -> None:
@@ -84,10 +89,20 @@ class Statistics:
         if stage is None:
             return
         synchronize(run.device)
-        seconds, steps = time.perf_counter() - self.started, run.step - self.first_step
+        seconds, steps = run.seconds - self.started, self.steps
         memory = peak_memory(run.device)
+        # A run may be taken back at once.
+        rate = steps / max(seconds, 1e-9)
         self.spent.append(
-            Spent(stage.number, stage.width, stage.height, steps, seconds, steps / seconds, memory)
+            Spent(
+                stage.number,
+                stage.width,
+                stage.height,
+                steps,
+                seconds,
+                steps / max(seconds, 1e-9),
+                memory,
+            )
         )
 
     def report(self, run: impasto.Run) -> None:

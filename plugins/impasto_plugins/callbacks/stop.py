@@ -46,10 +46,16 @@ class Stop:
 
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run, stage: impasto.Stage) -> None:
-        self.best, self.waited = float("inf"), 0
-        # What the stage had before a resume counts as well.
-        for loss in run.losses()[run.step - run.done_in(stage) :]:
+        self.begin(run)
+        # What the stage had before a resume counts as well, since the objective was last changed.
+        changes = [one.step for one in run.changes if one.what != "finish_stage"]
+        first = max([run.step - run.done_in(stage), *changes[-1:]])
+        for loss in run.losses()[first:]:
             self.follow(loss)
+
+    def begin(self, run: impasto.Run) -> None:
+        """Begin with no loss: those that come are of another size, or of another objective."""
+        self.best, self.waited, self.changes = float("inf"), 0, run.changes
 
     @impasto.hookimpl
     def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
@@ -59,6 +65,8 @@ class Stop:
             run.stop(self.time_is_up(run, step.stage))
         if step.stage is not run.stages[-1]:
             return
+        if run.changes != self.changes:
+            self.begin(run)
         # Reading the loss waits for the device: a time budget alone does without.
         if self.loss is not None and step.loss <= self.loss:
             run.stop(f"the loss is {step.loss:.4g}, {self.loss:g} or less")

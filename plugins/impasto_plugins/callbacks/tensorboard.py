@@ -52,19 +52,15 @@ class TensorBoard:
         """
         require("tensorboard", "profiling", "callback 'tensorboard'")
         self.folder, self.every, self.pictures = folder, every, pictures
-        self.shown = 0
+        self.shown = self.step = 0
         self.writer: SummaryWriter | None = None
 
     @impasto.hookimpl
     def impasto_before_run(self, run: impasto.Run) -> None:
-        # Imported here, since it takes a second that other runs need not wait for.
-        from torch.utils.tensorboard import SummaryWriter
-
-        # Points of an earlier log from this step on are not shown: they are done anew.
-        folder = run.outputs.claim_folder(self.folder, "callback 'tensorboard': folder")
+        self.folder = run.outputs.claim_folder(self.folder, "callback 'tensorboard': folder")
         if not isinstance(threading.excepthook, RaisedElsewhere):
             threading.excepthook = RaisedElsewhere(threading.excepthook)
-        self.writer = SummaryWriter(str(folder), purge_step=run.step + 1)
+        self.step, self.writer = run.step, self.log_from(run.step + 1)
         settings = json.dumps(run.settings.as_table(), indent=2, ensure_ascii=False)
         self.writer.add_text("settings", f"```json\n{settings}\n```", run.step)
         if run.content is not None:
@@ -74,9 +70,25 @@ class TensorBoard:
         for number, style in enumerate(styles):
             self.show("style" if number == 0 else f"style-{number + 1}", style, run.step)
 
+    def log_from(self, step: int) -> SummaryWriter:
+        """Begin a log; points of an earlier one from this step on are not shown, since they are done anew."""
+        # Imported here, since it takes a second that other runs need not wait for.
+        from torch.utils.tensorboard import SummaryWriter
+
+        return SummaryWriter(str(self.folder), purge_step=step)
+
+    @impasto.hookimpl
+    def impasto_before_stage(self, run: impasto.Run) -> None:
+        if self.writer is not None and run.step < self.step:
+            # The run was taken back.
+            self.writer.close()
+            self.step, self.shown = run.step, -1
+            self.writer = self.log_from(run.step + 1)
+
     @impasto.hookimpl
     def impasto_after_step(self, run: impasto.Run, step: impasto.Step) -> None:
         assert self.writer is not None
+        self.step = step.number
         if step.number % self.every == 0 or step.number == run.total_steps:
             self.writer.add_scalar("loss", step.loss, step.number)
             for name, value in step.terms.items():

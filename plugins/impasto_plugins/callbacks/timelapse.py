@@ -54,6 +54,9 @@ class Timelapse:
 
     @impasto.hookimpl
     def impasto_before_stage(self, run: impasto.Run) -> None:
+        if self.pictures is not None:
+            # The run may have been taken back.
+            self.pictures.forget_after(run.step)
         if not run.step:
             self.add(run)
 
