@@ -123,7 +123,7 @@ def compare(
     style: Picture | Sequence[Picture],
     *,
     layers: Sequence[str] = HELD_OUT,
-    extractor: str = "vgg19",
+    extractor: str | Sequence[str] = "vgg19",
     size: int | None = None,
 ) -> list[Score]:
     """Measure how near pictures are to a style and to a content, on layers that no loss uses by default.
@@ -133,7 +133,8 @@ def compare(
         content: the content picture.
         style: one or several; their weights and scales count.
         layers: of the extractor, on which distances are taken.
-        extractor: a SPEC.
+        extractor: a SPEC, or several: the first gives ``style`` and ``content`` of a score, the others its
+            ``networks``.
         size: longer side in pixels at which all are compared; None is the smallest result's.
 
     Returns:
