@@ -94,15 +94,7 @@ class Statistics:
         # A run may be taken back at once.
         rate = steps / max(seconds, 1e-9)
         self.spent.append(
-            Spent(
-                stage.number,
-                stage.width,
-                stage.height,
-                steps,
-                seconds,
-                steps / max(seconds, 1e-9),
-                memory,
-            )
+            Spent(stage.number, stage.width, stage.height, steps, seconds, rate, memory)
         )
 
     def report(self, run: impasto.Run) -> None:
