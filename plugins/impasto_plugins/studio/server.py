@@ -37,11 +37,9 @@ SILENCE = 10
 LAST = 0.7
 """Seconds that viewers have to see the end of the run that had the page."""
 KINDS = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-}
+    ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+}  # fmt: skip
 
 logger = logging.getLogger("impasto")
 STATIC = {

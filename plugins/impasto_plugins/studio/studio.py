@@ -21,7 +21,7 @@ from impasto.plugin import read_recipe, setting_records
 from impasto_plugins.studio.hub import Hub
 from impasto_plugins.studio.orders import NOT_FROM_THE_BROWSER, Order
 from impasto_plugins.studio.runs import Runs
-from impasto_plugins.studio.server import Server, attached, json_of
+from impasto_plugins.studio.server import STATIC, Server, attached, json_of
 from impasto_plugins.studio.uploads import TooLarge, Uploads, jpeg
 
 SHOWN = 2048
@@ -149,7 +149,10 @@ def form() -> dict[str, Any]:
     return {
         "settings": [one for one in setting_records() if one["name"] not in NOT_FROM_THE_BROWSER],
         "presets": {
-            name: {key: value for key, value in table.items() if key != "file"}
+            name: {
+                **{key: value for key, value in table.items() if key != "file"},
+                "picture": f"preset_{name}.jpg" in STATIC,
+            }
             for name, table in impasto.presets().items()
         },
         "parts": [

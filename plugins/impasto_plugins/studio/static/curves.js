@@ -2,7 +2,7 @@
 
 import { el, number, svg } from "./dom.js";
 
-const WIDTH = 640, HEIGHT = 220, LEFT = 52, RIGHT = 8, TOP = 8, BOTTOM = 24;
+const HEIGHT = 190, LEFT = 40, RIGHT = 4, TOP = 8, BOTTOM = 22;
 const FIRST = 4;
 // Columns of a point before the total: step, stage, seconds, memory.
 
@@ -12,12 +12,13 @@ export class Curves {
     this.rows = [];
     this.names = [];
     this.hidden = new Set();
-    this.chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+    this.chart = svg("svg", { role: "img" });
     this.legend = el("div", { className: "legend" });
     this.told = el("p", { className: "soft small" }, "Point at the curves to read them.");
     place.append(el("h2", {}, "Losses"), this.legend, this.chart, this.told);
     this.chart.addEventListener("pointermove", (event) => this.read(event));
     this.asked = false;
+    new ResizeObserver(() => this.draw()).observe(place);
   }
 
   reset(rows) {
@@ -58,6 +59,9 @@ export class Curves {
     const { rows } = this, last = rows.at(-1);
     this.place.hidden = rows.length < 2;
     if (rows.length < 2) return;
+    const WIDTH = Math.max(240, this.place.clientWidth - 36);
+    this.width = WIDTH;
+    this.chart.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
     const values = rows.flatMap((row) => row.slice(FIRST).filter((value, index) => value > 0 && !this.hidden.has(index)));
     const high = Math.log10(Math.max(...values)), low = Math.max(Math.log10(Math.min(...values)), high - 6);
     const from = rows[0][0], steps = Math.max(1, last[0] - from);
@@ -90,7 +94,7 @@ export class Curves {
   read(event) {
     if (!this.x || !this.rows.length) return;
     const box = this.chart.getBoundingClientRect();
-    const at = ((event.clientX - box.left) / box.width) * WIDTH;
+    const at = ((event.clientX - box.left) / box.width) * this.width;
     const near = this.rows.reduce((best, row) => (Math.abs(this.x(row[0]) - at) < Math.abs(this.x(best[0]) - at) ? row : best));
     const terms = ["total", ...this.names].map((name, index) => `${name} ${number(near[FIRST + index])}`);
     this.told.textContent = `Step ${near[0]}: ${terms.join(", ")}`;

@@ -115,7 +115,7 @@ export class Form {
     this.presets.replaceChildren(...names.map((name) => {
       const input = el("input", { type: "radio", name: "preset", value: name, checked: name === this.preset,
         onchange: () => { this.preset = name; this.changed(); } });
-      const image = el("img", { src: `/static/preset_${name}.jpg`, alt: "", onerror: (event) => event.target.replaceWith(el("span", { className: "blank" }, name[0])) });
+      const image = this.about.presets[name].picture ? el("img", { src: `/static/preset_${name}.jpg`, alt: "" }) : el("span", { className: "blank" }, name[0]);
       return el("label", { className: "preset", title: this.about.presets[name].about || "" }, input, image, el("span", {}, name));
     }));
     this.aboutPreset = el("p", { className: "soft small about" });

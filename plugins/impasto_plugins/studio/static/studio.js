@@ -5,7 +5,7 @@ import { Form } from "./form.js";
 import { Results } from "./results.js";
 import { ask, told } from "./talk.js";
 
-const PARTS = { make: "New painting", watch: "Painting", results: "Results" };
+const PARTS = { make: "New painting", watch: "Watch", results: "Results" };
 
 export async function start(viewer) {
   document.body.classList.add("studio");
@@ -44,11 +44,13 @@ export async function start(viewer) {
       results.show(table);
       const waiting = table.filter((one) => one.status === "waiting").length;
       const running = table.find((one) => one.status === "running");
-      tabs.get("watch").textContent = running ? "Painting ●" : "Painting";
+      tabs.get("watch").textContent = running ? "Watch ●" : "Watch";
       tabs.get("results").textContent = waiting ? `Results, ${waiting} waiting` : "Results";
       this.table = table;
+      this.stateChanged(this.state);
     },
     stateChanged(state) {
+      this.state = state;
       $("where").textContent = state && state.title ? state.title : "";
       const record = state && (this.table || []).find((one) => one.id === state.run);
       results.below($("after"), record, state);
