@@ -24,6 +24,7 @@ PAGES = (
         "engine/REFERENCE.md",
         "engine/BATCH.md",
         "engine/VIDEO.md",
+        "engine/STUDIO.md",
         "plugins/README.md",
     ),
     "profiling/README.md",
@@ -34,7 +35,7 @@ YOURS = ("photo.jpg", "painting.jpg", "other.jpg", "a.jpg", "b.jpg", "photo.tif"
 MASKS = ("mask.png", "sky.png", "c.png", "photo_map.png", "a_map.png")
 
 NOT_RUN = (
-    *("bench", "--help", "--stacks", "s3://bucket/photos/"),
+    *("studio", "bench", "--help", "--stacks", "s3://bucket/photos/"),
     *("ray:address=10.0.0.5:6379,cpus=4", "ray:address=auto,cpus=2,gpus=1"),
 )
 """Words of commands that are checked and not run: they take hours, or need another program or machine."""

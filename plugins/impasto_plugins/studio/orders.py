@@ -18,7 +18,7 @@ from impasto_plugins.studio.uploads import Uploads
 
 NOT_FROM_THE_BROWSER = (
     "content", "style", "output", "plugin", "load", "callback", "checkpoint", "checkpoint_every", "force",
-    "trust", "recipe",
+    "trust", "recipe", "regions", "keys",
 )  # fmt: skip
 """Settings that the studio gives, or that nobody gives there."""
 ONE_PART = ("extractor", "optimizer", "canvas", "schedule")

@@ -343,7 +343,16 @@ def test_the_form_has_all_settings_and_parts_that_the_page_may_give(client: http
     about = client.get("/api/studio").json()
     names = {one["name"] for one in about["settings"]}
     assert {"size", "steps", "loss", "optimizer", "device", "quality"} <= names
-    assert not names & {"output", "plugin", "callback", "checkpoint", "trust", "force", "load"}
+    assert not names & {
+        "output",
+        "plugin",
+        "callback",
+        "checkpoint",
+        "trust",
+        "force",
+        "load",
+        "regions",
+    }
     assert {one["name"] for one in about["parts"]} >= {"gram", "vgg19", "lbfgs", "pixels"}
     assert {"default", "quick"} <= set(about["presets"])
 

@@ -128,7 +128,7 @@ export class Form {
     const made = setting.name === "loss" ? new Loss(this.about.parts.filter((one) => one.kind === "loss"), () => this.changed())
       : kind ? new Part(parts, () => this.changed()) : field(setting, () => this.changed());
     this.fields.set(setting.name, made);
-    return el("div", { className: "setting" }, el("label", {}, el("span", {}, setting.name.replaceAll("_", " ")), made.element),
+    return el("div", { className: kind || setting.name === "loss" ? "setting wide" : "setting" }, el("label", {}, el("span", {}, setting.name.replaceAll("_", " ")), made.element),
       el("details", { className: "help" }, el("summary", { "aria-label": `About ${setting.name}` }, "?"), el("p", { className: "small soft" }, `${setting.help} (${setting.type})`)));
   }
 
@@ -149,7 +149,8 @@ export class Form {
       groups.get(setting.group).push(setting);
     }
     return el("div", { className: "groups" }, [...groups].map(([title, settings]) =>
-      el("details", {}, el("summary", {}, title === "Pictures" ? "Start" : title), settings.map((setting) => this.field(setting)))));
+      el("details", {}, el("summary", {}, title === "Pictures" ? "Start" : title),
+        el("div", { className: "fields" }, settings.map((setting) => this.field(setting))))));
   }
 
   // What a preset and then the engine would take where nothing is given.

@@ -40,7 +40,7 @@ function showProgress() {
   progress.chip.className = `chip ${now}`;
   const row = last, stages = state.stages;
   progress.bar.hidden = !stages;
-  const line = now === "failed" ? state.line : now === "stopped" ? `Stopped: ${state.stopped}; the picture so far is kept.` : state.line || "";
+  const line = now === "failed" ? state.line : now === "stopped" ? `It was stopped (${state.stopped}); the picture so far is kept.` : state.line || "";
   progress.line.textContent = line || "";
   progress.line.hidden = !line;
   progress.line.classList.toggle("bad", now === "failed");

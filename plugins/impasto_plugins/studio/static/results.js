@@ -50,7 +50,7 @@ export class Results {
 
   line(one) {
     const parts = [WORDS[one.status] || one.status];
-    if (one.status === "done" && one.stopped) parts[0] = `Stopped ${one.stopped}`;
+    if (one.status === "done" && one.stopped) parts[0] = `Stopped (${one.stopped})`;
     if (one.size) parts.push(`${one.size[0]} × ${one.size[1]}`);
     if (one.steps) parts.push(`${one.steps} steps`);
     if (one.seconds) parts.push(duration(one.seconds));
@@ -92,6 +92,7 @@ export class Results {
     const [before, after] = await Promise.all([this.bitmap(first), this.bitmap(second)]);
     const viewer = this.dialog(`${first.title}  |  ${second.title}`, after, [after.width, after.height], before,
       el("p", { className: "soft small" }, "The slider shows the first to its left and the second to its right."));
+    viewer.compare.textContent = "Slider";
     viewer.toggle();
   }
 
