@@ -5,17 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from impasto.errors import CheckpointError
 from impasto.files.outputs import OWN, Outputs
 from impasto.host.offer import hookimpl
+from impasto.jobs.background import Background
 from impasto.jobs.signals import StopSignals
 from impasto.optimization.provenance import machine_of
 from impasto.optimization.state import Run
-from impasto.storage.checkpoint import LOCK, NAME, check_folder, write_checkpoint
+from impasto.storage.checkpoint import LOCK, NAME, Packed, check_folder, packed
 
 logger = logging.getLogger("impasto")
+
+MOST_OF_THE_TIME = 0.05
+"""The largest part of a run's time that checkpoints every so many seconds may make it wait."""
 
 
 class Checkpoints:
@@ -30,7 +37,8 @@ class Checkpoints:
 
         Args:
             folder: where to; made if it is not there.
-            every: seconds between checkpoints, 0 or more; 0 writes one after each step.
+            every: seconds between checkpoints, 0 or more; 0 writes one after each step. They are
+                further apart where they would take more than ``MOST_OF_THE_TIME``.
 
         Raises:
             CheckpointError: the folder cannot be made.
@@ -43,7 +51,10 @@ class Checkpoints:
         self.written = 0.0
         self.step = 1
         """Steps done in the one that was written last."""
-        self.failing = False
+        self.seconds = 0.0
+        """That it made the run wait."""
+        self.said = self.failing = False
+        self.background = Background()
         self.signals: StopSignals | None = None
         """The signals, which wait for the end of a step."""
 
@@ -95,7 +106,7 @@ class Checkpoints:
         run.mark_between_steps()
         if self.signals is not None:
             self.signals.stop_if_asked()
-        if time.monotonic() - self.written >= self.every:
+        if self.is_due():
             self.write(run)
 
     @hookimpl(trylast=True)
@@ -111,21 +122,64 @@ class Checkpoints:
         self.write(run)
 
     @hookimpl(trylast=True)
+    def impasto_after_run(self, run: Run) -> None:
+        with self._told():
+            self.background.finish()
+
+    @hookimpl(trylast=True)
     def impasto_run_failed(self, run: Run) -> None:
         if run.between_steps:
             self.write(run)
+        with self._told():
+            self.background.finish()
+
+    def is_due(self) -> bool:
+        """Whether the time for the next one has come, and none is being written."""
+        waited = time.monotonic() - self.written
+        if not self.every:
+            return True
+        return (
+            waited >= max(self.every, self.seconds / MOST_OF_THE_TIME) and not self.background.busy
+        )
+
+    def in_thread(self, run: Run) -> bool:
+        """Whether the state is copied, and written in a thread while the run goes on.
+
+        So for a card. A processor would have to hold the copy beside what a step takes, and has to do the
+        writing itself.
+        """
+        return run.device.type != "cpu" and self.every > 0
 
     def write(self, run: Run) -> None:
         """Write a checkpoint; where that fails the one before stays, and the run goes on."""
+        started = time.monotonic()
+        with self._told():
+            state = packed(self.state_of(run), run.device)
+            if self.in_thread(run):
+                self.background.start(partial(self._put, state))
+            else:
+                self._put(state)
+        self.written, self.step = time.monotonic(), run.step
+        self.seconds = self.written - started
+        if (apart := self.seconds / MOST_OF_THE_TIME) > self.every > 0 and not self.said:
+            line = "a checkpoint takes %.3g s here: they are %.3g s apart instead of %.3g"
+            logger.info(line, self.seconds, apart, self.every)
+            self.said = True
+
+    def _put(self, state: Packed) -> None:
+        state.write(self.folder)
+        self.failing = False
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say once that checkpoints fail; the run goes on."""
         try:
-            write_checkpoint(self.folder, self.state_of(run))
-            self.failing = False
+            yield
         except CheckpointError as error:
             if not self.failing:
                 left = "the one before it stays" if self.has_one() else "there is none"
                 logger.warning("%s; %s, and the run goes on", error, left)
             self.failing = True
-        self.written, self.step = time.monotonic(), run.step
 
     def state_of(self, run: Run) -> dict[str, object]:
         """The run's state, with what it takes to prepare the same run again."""

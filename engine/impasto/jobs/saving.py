@@ -8,6 +8,7 @@ from pathlib import Path
 from impasto.errors import ImpastoError, PluginError, counted
 from impasto.images.writing import check_format
 from impasto.jobs.checkpoints import Checkpoints
+from impasto.jobs.rescue import Rescue, can_be_lost
 from impasto.jobs.signals import Stopped, StopSignals
 from impasto.optimization.failures import failure
 from impasto.optimization.loop import leave_a_picture, paint
@@ -31,10 +32,13 @@ def paint_and_save(run: Run, checkpoints: Checkpoints | None = None) -> Result:
     if checkpoints is not None:
         checkpoints.signals = signals
         run.host.register(checkpoints, "checkpoint", "the engine")
+    rescue = Rescue()
+    if can_be_lost(run):
+        run.host.register(rescue, "rescue", "the engine")
     with signals.watched():
         result, error = painted(run, signals)
         if error is not None:
-            failure = kept(run, error, output)
+            failure = kept(run, error, output, rescue.result)
             raise failure from (None if failure is error else error)
         assert result is not None
         if output is None:
@@ -88,8 +92,16 @@ def output_of(run: Run) -> Path | None:
     return output
 
 
-def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
+def kept(
+    run: Run, error: BaseException, output: Path | None, rescued: Result | None = None
+) -> BaseException:
     """What ended a run early as an error that has the picture so far, which is saved.
+
+    Args:
+        run: as far as it came.
+        error: what ended it.
+        output: where the picture goes.
+        rescued: an earlier result, should the present one be lost.
 
     Returns:
         RunFailed for an error, Interrupted for a signal; an ``ImpastoError`` before the first step without
@@ -109,9 +121,12 @@ def kept(run: Run, error: BaseException, output: Path | None) -> BaseException:
         leave_a_picture(run)
         so_far = result_of(run, stopped="interrupted" if interrupted else "failed")
     except Exception:
-        return ImpastoError(
-            f"{reason}; no picture is kept, since its canvas cannot be read any more"
-        )
+        lost = f"{reason}; {run.device} cannot be read any more"
+        if run.device.type == "cpu":
+            lost = f"{reason}; the canvas cannot be read any more"
+        if rescued is None:
+            return ImpastoError(f"{lost}, and no picture is kept")
+        reason, so_far = f"{lost}, and what was copied last is kept", rescued
     line = f"{reason}; {_keep(run, so_far, output)}"
     if interrupted:
         return Interrupted(line, so_far, getattr(error, "number", signal.SIGINT))

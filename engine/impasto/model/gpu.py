@@ -78,6 +78,26 @@ def synchronize(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
+def copied_to_host(tensor: Tensor) -> Tensor:
+    """A copy of a tensor in main memory; of a card's one it is whole once :func:`copies_done` says so.
+
+    The copy is made before whatever the card is asked for next; the host does not wait for it.
+    """
+    if not is_cuda(tensor.device):
+        return tensor.detach().to("cpu", copy=True)
+    copy = torch.empty_like(tensor, device="cpu", pin_memory=True)
+    return copy.copy_(tensor.detach(), non_blocking=True)
+
+
+def copies_done(device: torch.device) -> Callable[[], None]:
+    """What to call to wait, in any thread, for the copies that were asked for so far."""
+    if not is_cuda(device):
+        return lambda: None
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event.synchronize
+
+
 def forget_peak(device: torch.device) -> None:
     """Begin to measure :func:`peak_bytes` anew, where the device can."""
     if is_cuda(device):

@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor
 from impasto import __version__
 from impasto.errors import CheckpointError, OutputError
 from impasto.files.whole import new_part, written_whole
+from impasto.model.gpu import copies_done
 from impasto.settings.document import GIGABYTE, read_document
 from impasto.storage.safetensors_file import parse_safetensors, sum_of
 from impasto.storage.serialization import pack, unpack
@@ -40,32 +42,55 @@ VERSIONS = {"checkpoint": "7", "impasto": __version__, "torch": torch.__version_
 """All must be the same to resume: another version would paint another picture without notice."""
 
 
-def write_checkpoint(folder: Path, state: Mapping[str, object]) -> None:
-    """Write a state; the checkpoint before it stays until the new one is whole and on the disk.
+def packed(state: Mapping[str, object], device: torch.device) -> Packed:
+    """A copy of a state, which may change afterwards.
 
     Args:
-        folder: of the checkpoint; it is there.
         state: what :func:`impasto.storage.serialization.pack` takes.
+        device: of its tensors.
 
     Raises:
-        CheckpointError: it cannot be written, or holds what a checkpoint cannot; the one before stays.
+        CheckpointError: it holds what a checkpoint cannot.
     """
     tensors: dict[str, Tensor] = {}
     try:
         text = json.dumps(pack(state, tensors))
-        checksum = sum_of(text, tensors)
+    except TypeError as error:
+        raise CheckpointError(f"the run's state cannot be kept in a checkpoint: {error}") from None
+    return Packed(text, tensors, copies_done(device))
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A state that can be written, in any thread."""
+
+    text: str
+    tensors: dict[str, Tensor]
+    wait: Callable[[], None]
+    """Returns when the tensors are in main memory."""
+
+    def write(self, folder: Path) -> None:
+        """Write it; the checkpoint before it stays until the new one is whole and on the disk.
+
+        Args:
+            folder: of the checkpoint; it is there.
+
+        Raises:
+            CheckpointError: it cannot be written; the one before stays.
+        """
+        self.wait()
+        checksum = sum_of(self.text, self.tensors)
         header = {
             "versions": json.dumps(VERSIONS),
-            "state": text,
+            "state": self.text,
             "sha256": checksum,
             "signature": signature_of(checksum),
         }
-        with written_whole(folder / NAME) as part:
-            save_file(tensors, part, header)
-    except (OutputError, SafetensorError) as error:
-        raise CheckpointError(f"no checkpoint can be written: {error}") from None
-    except TypeError as error:
-        raise CheckpointError(f"the run's state cannot be kept in a checkpoint: {error}") from None
+        try:
+            with written_whole(folder / NAME) as part:
+                save_file(self.tensors, part, header)
+        except (OutputError, SafetensorError) as error:
+            raise CheckpointError(f"no checkpoint can be written: {error}") from None
 
 
 @contextmanager

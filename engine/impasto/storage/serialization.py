@@ -7,12 +7,16 @@ from typing import Any
 
 from torch import Tensor
 
+from impasto.model.gpu import copied_to_host
+
 Plain = Any
 """What JSON can hold. Tensors, tuples and tables become one-key objects that say what they are."""
 
 
 def pack(value: object, tensors: dict[str, Tensor]) -> Plain:
     """The value as JSON can hold it; its tensors are put into ``tensors``, as copies on the CPU.
+
+    Copies of a card's tensors are whole once :func:`impasto.model.gpu.copies_done` says so.
 
     Args:
         value: tensors, numbers, text, None, and lists, tuples and mappings of these; keys are text
@@ -25,7 +29,7 @@ def pack(value: object, tensors: dict[str, Tensor]) -> Plain:
     if isinstance(value, Tensor):
         name = str(len(tensors))
         # Copies, since a safetensors file cannot hold two tensors that share memory.
-        tensors[name] = value.detach().to("cpu", copy=True).contiguous()
+        tensors[name] = copied_to_host(value.contiguous())
         return {"tensor": name}
     if isinstance(value, (bool, int, float, str)) or value is None:
         return value
