@@ -99,7 +99,8 @@ def estimate_settings(
     stages, last, device = tuple(run.stages), run.stages[-1], run.device
     # Copied before the trial, in which losses may keep tensors that have values.
     shapes = copy.deepcopy(run.objective).to("meta")
-    smallest = run.objective.extractor.smallest_side / min(1, *(s.scale for s in settings.style))
+    scales = (style.scale * last.strokes for style in settings.style)
+    smallest = run.objective.extractor.smallest_side / min(1, *scales)
     trials = [take(run, trial_stage(stages[0], SIZES[0], smallest), before_stage)]
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)

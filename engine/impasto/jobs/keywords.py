@@ -38,6 +38,8 @@ class RunKeywords(TypedDict, total=False):
     """Maps of regions, of the content and of each style."""
     side: Literal["longer", "shorter"]
     """The side that ``size`` measures."""
+    stroke_size: float | str
+    """Size of the strokes, relative to the picture, or in pixels as ``512px``."""
     style_fit: Literal["keep", "shrink", "stretch"]
     """Whether the style picture keeps its aspect ratio."""
     seamless: Literal["none", "x", "y", "both"]

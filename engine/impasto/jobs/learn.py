@@ -73,7 +73,8 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     assert settings.shape is not None
     sizes = stage_sizes(settings, max(settings.shape))
     stages = [
-        Stage(number, length, length, 1, length / sizes[-1]) for number, length in enumerate(sizes)
+        Stage(number, length, length, 1, length / sizes[-1], settings.strokes_at(sizes[-1]))
+        for number, length in enumerate(sizes)
     ]
     with failures_named(host, settings, objective):
         stage = stages[-1]
@@ -94,6 +95,7 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
         "sizes": sizes,
         "style": settings.style[0].options,
         "style_fit": settings.style_fit,
+        "strokes": settings.strokes_at(sizes[-1]),
         "seed": settings.seed,
         "precision": precision_name(precision),
     }

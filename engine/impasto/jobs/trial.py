@@ -70,7 +70,7 @@ def trial_stage(like: Stage, size: int, smallest: float) -> Stage:
     sides = (like.width, like.height)
     scale = min(1.0, max(size / max(sides), smallest / min(sides)))
     width, height = (max(1, round(side * scale)) for side in sides)
-    return Stage(0, width, height, STEPS + 1)
+    return Stage(0, width, height, STEPS + 1, strokes=like.strokes)
 
 
 def seconds_of_stages(

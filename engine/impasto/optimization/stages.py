@@ -42,6 +42,8 @@ class Stage:
     """Optimizer steps of this stage."""
     part: float = 1.0
     """Its length as a part of the last stage's, in (0, 1]."""
+    strokes: float = 1.0
+    """Factor of the styles' scales."""
 
     def style_size(
         self, width: int, height: int, fit: str, style: Style, smallest: int = 1
@@ -57,11 +59,12 @@ class Stage:
             smallest: shortest side, in pixels, that the network takes; a panorama is made larger for it.
         """
         if fit == "stretch" and style.size is None:
-            return max(1, round(self.width * style.scale)), max(1, round(self.height * style.scale))
+            scale = style.scale * self.strokes
+            return max(1, round(self.width * scale)), max(1, round(self.height * scale))
         length: float = max(self.width, self.height)
         if fit == "shrink":
             length = min(length, self.part * max(width, height))
-        longer = style.size or max(1, round(length * style.scale))
+        longer = style.size or max(1, round(length * style.scale * self.strokes))
         size = fitted(width, height, longer)
         too_narrow = min(size) < smallest <= longer
         return fitted(width, height, smallest, "shorter") if too_narrow else size
@@ -71,7 +74,7 @@ def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) 
     """The stages of a run.
 
     Args:
-        settings: ``size``, ``side``, ``scales``, ``steps`` and ``coarse_steps`` count.
+        settings: ``size``, ``side``, ``scales``, ``stroke_size``, ``steps`` and ``coarse_steps`` count.
         width: of the content picture, or of the result where there is none, pixels.
         height: the same.
         smallest: shortest side, in pixels, that the network takes. Stages of a panorama that are
@@ -95,7 +98,7 @@ def plan_stages(settings: Settings, width: int, height: int, smallest: int = 1) 
     return [
         Stage(
             number, *one, _of(settings.steps if number == last else coarse, number),
-            max(one) / max(wide[-1]),
+            max(one) / max(wide[-1]), settings.strokes_at(max(wide[-1])),
         )
         for number, one in enumerate(wide)
     ]  # fmt: skip

@@ -97,6 +97,12 @@ def fitting_statistics(
             " with that of this run",
             settings=("style_fit",),
         )
+    if (strokes := record.get("strokes", 1.0)) != stages[-1].strokes:
+        raise SettingsError(
+            f"style file '{path}' was made for strokes of {strokes:g} times their size, not"
+            f" {stages[-1].strokes:g}: make it again with the stroke_size of this run",
+            settings=("stroke_size",),
+        )
     check_network(path, record, with_prefix("probe/", tensors), settings, host, objective)
     for length in (max(stage.width, stage.height) for stage in stages):
         if length not in record["sizes"]:

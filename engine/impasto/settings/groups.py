@@ -17,6 +17,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "colors": "style, luminance, match or histogram.",
         "loss": "Term of the objective, in place of the preset's.",
         "canvas": "",
+        "stroke_size": "",
         "style_fit": "",
         "seamless": "",
         "ema": "",

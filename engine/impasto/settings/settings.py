@@ -7,6 +7,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -65,6 +66,15 @@ def _width_and_height(value: object) -> object:
     return value.strip().lower().replace("×", "x") if isinstance(value, str) else value
 
 
+def _stroke_size(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = "".join(value.lower().split())
+    with suppress(ValueError):
+        return float(text)
+    return text
+
+
 def _memory(value: object) -> object:
     text = "".join(value.upper().split()) if isinstance(value, str) else ""
     if value is not None and not re.fullmatch(r"\d{1,6}(\.\d{1,3})?[GM]B", text):
@@ -109,6 +119,11 @@ WidthAndHeight = Annotated[
     str, Field(title="WxH", pattern=r"^(1[6-9]|[2-9]\d|\d{3,7})x(1[6-9]|[2-9]\d|\d{3,7})$")
 ]
 Memory = Annotated[str, Field(title="8GB"), BeforeValidator(_memory)]
+StrokeSize = Annotated[
+    Annotated[float, Field(gt=0, le=16)]
+    | Annotated[str, Field(title="512px", pattern=r"^[1-9]\d{0,5}px$")],
+    BeforeValidator(_stroke_size),
+]
 Size = Annotated[
     Annotated[int, Field(ge=16)] | Literal["original"] | WidthAndHeight,
     BeforeValidator(_width_and_height),
@@ -154,6 +169,10 @@ class Settings:
     style_fit: Literal["keep", "shrink", "stretch"] = "keep"
     """Whether the style picture keeps its aspect ratio, its longer side as long as the result's; or the
     same, but is never enlarged (shrink); or is stretched to the result's width and height."""
+    stroke_size: StrokeSize = 1.0
+    """Size of the strokes in the picture, whatever its size: 0.5 paints them half as large. Or in pixels, as
+    512px: as large as in a result of 512 pixels, however large this one is. It multiplies the scale of each
+    style; a style with a size in pixels keeps that."""
     seamless: Literal["none", "x", "y", "both"] = "none"
     """Sides at which copies of the result join without a seam: left and right (x), top and bottom (y), or
     both."""
@@ -243,6 +262,12 @@ class Settings:
             return (self.size, self.size)
         width, times, height = self.size.partition("x")
         return (int(width), int(height)) if times else None
+
+    def strokes_at(self, length: int) -> float:
+        """Factor of the styles' scales in a result whose longer side has so many pixels."""
+        if isinstance(self.stroke_size, str):
+            return int(self.stroke_size.removesuffix("px")) / length
+        return self.stroke_size
 
     @property
     def max_bytes(self) -> int | None:

@@ -62,6 +62,8 @@ class Record(TypedDict):
     style: dict[str, Any]
     style_fit: NotRequired[str]
     """How the painting was sized; ``keep`` where it is not said."""
+    strokes: NotRequired[float]
+    """Factor of the style's scale in the largest size; 1 where it is not said."""
     seed: int
     precision: str
 
