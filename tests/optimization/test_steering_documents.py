@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image, PngImagePlugin
 
 import impasto
 from helpers import Invoke, Pair, refused
-from impasto.storage.checkpoint import open_checkpoint, write_checkpoint
+from impasto.storage.checkpoint import open_checkpoint, packed
 from impasto.storage.recipe import read_recipe, with_recipe
 
 GRAM = ("--loss", "content:layers=conv1_2", "--loss", "gram:layers=conv1_1,weight=10")
@@ -99,6 +101,10 @@ def test_many_changes_of_one_step_are_one(invoke: Invoke, steered: Path) -> None
     assert recipe["changes"] == [[1, "weight", "gram", 99_999.0]]
 
 
+def write(folder: Path, state: Mapping[str, object]) -> None:
+    packed(state, torch.device("cpu")).write(folder)
+
+
 def test_checkpoints(invoke: Invoke, steered: Path, tmp_path: Path) -> None:
     kept, plugin = tmp_path / "kept", tmp_path / "steer.py"
     state, _ = open_checkpoint(kept)
@@ -106,12 +112,14 @@ def test_checkpoints(invoke: Invoke, steered: Path, tmp_path: Path) -> None:
     for changes, line in REFUSED.values():
         copy = tmp_path / "copy"
         shutil.copytree(kept, copy)
-        write_checkpoint(copy, {**state, "changes": changes})
+        write(copy, {**state, "changes": changes})
         said = refused(invoke("resume", copy, "--plugin", plugin, "--trust"))
         assert line in said, said
         shutil.rmtree(copy)
+    write(kept, {**state, "asked": [[4, "weight", "grim", 3]]})
+    assert "change 2: unknown term 'grim'" in refused(invoke("resume", kept, "--plugin", plugin))
     bare = {name: value for name, value in state.items() if name != "changes"}
-    write_checkpoint(kept, bare)
+    write(kept, bare)
     assert "is damaged: the entry 'changes' must be given" in refused(
         invoke("resume", kept, "--plugin", plugin)
     )

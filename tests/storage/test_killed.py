@@ -16,6 +16,26 @@ import pytest
 from helpers import Invoke, Pair, same_threads
 from impasto.files.whole import PART
 from impasto.storage.checkpoint import NAME
+from impasto.storage.recipe import read_recipe
+
+STEER = """
+import impasto
+
+class Steer:
+    "Changes weights all the time, and ends the first stage early."
+
+    @impasto.hookimpl
+    def impasto_after_step(self, run, step):
+        if step.number % 3 == 0:
+            run.set_weight("gram", 10 + step.number)
+            run.set_weight("content", step.number % 2)
+        if step.stage.number == 0 and step.number == step.stage.steps - 4:
+            run.finish_stage()
+
+@impasto.hookimpl
+def impasto_callbacks():
+    return [impasto.Offer("steer", Steer)]
+"""
 
 
 def main(folder: Path, kills: int, arguments: list[str]) -> None:
@@ -37,7 +57,9 @@ def main(folder: Path, kills: int, arguments: list[str]) -> None:
         begun = (folder / NAME).exists()
         child = os.fork()
         if not child:
-            sys.argv = ["impasto", *(["resume", str(folder)] if begun else ["run", *arguments])]
+            plugin = arguments[: arguments.index("--size")][2:]
+            again = ["resume", str(folder), *plugin]
+            sys.argv = ["impasto", *(again if begun else ["run", *arguments])]
             impasto()
         if killed < kills:
             wait_for_steps(folder, chance)
@@ -78,8 +100,10 @@ def killed_and_resumed(
     invoke: Invoke, pair: Pair, folder: Path, kills: int, steps: int
 ) -> dict[str, int]:
     """Compare a run that is killed that often with one that is not; the driver's figures."""
-    given = [str(pair.content), str(pair.style), "--size", "64", "--steps", str(steps), "--force",
-             "--no-recipe",
+    plugin = folder / "steer.py"
+    plugin.write_text(STEER, encoding="utf-8")
+    given = [str(pair.content), str(pair.style), "--plugin", str(plugin), "--size", "64", "--steps",
+             str(steps), "--force", "--callback", "steer",
              "--loss", "content:layers=conv1_1", "--loss", "gram:layers=conv1_1",
              "--scales", "48,64"]  # fmt: skip
     done = invoke("run", *given, "-o", folder / "whole.png")
@@ -92,6 +116,7 @@ def killed_and_resumed(
     )  # fmt: skip
     assert driver.returncode == 0, driver.stderr
     assert (folder / "killed.png").read_bytes() == (folder / "whole.png").read_bytes()
+    assert len(read_recipe(folder / "whole.png")["changes"]) > steps // 2
     figures: dict[str, int] = json.loads(driver.stdout)
     sys.stdout.write(f"{figures}")
     return figures

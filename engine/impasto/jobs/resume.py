@@ -205,6 +205,7 @@ class SavedRun(TypedDict):
     seconds: Annotated[float, Field(ge=0)]
     stopping: str | None
     changes: list[Any]
+    asked: list[Any]
     current: dict[str, Any]
     random: dict[str, Any]
 

@@ -403,7 +403,8 @@ class Run:
         """Go back to what :meth:`state_dict` gave without its history; the stage begins again."""
         step, seconds = int(state["step"]), self.seconds_before
         losses = torch.stack(self.loss_tensors[:step]) if step else torch.zeros(0)
-        self.load_state_dict({**state, "losses": losses, "terms": self._all_terms()[:step]})
+        terms = self._all_terms()[:step]
+        self.load_state_dict({**state, "asked": [], "losses": losses, "terms": terms})
         self.seconds_before = seconds
 
     def picture(self) -> Tensor:
@@ -463,6 +464,7 @@ class Run:
             "seconds": self.seconds,
             "stopping": self.stopping,
             "changes": [change.as_list() for change in self.changes],
+            "asked": [change.as_list() for change in self.steering.asked()],
             **of_steps,
             "current": self.current.state_dict(),
             "random": self._random,
@@ -496,9 +498,10 @@ class Run:
                 self.last_step = Step(self.step, stage, names, losses[-1], terms[-1])
             else:
                 self.last_step = None
-            given = list(state["changes"])
+            given, asked = list(state["changes"]), list(state["asked"])
         try:
-            self.steering.restore(self.steering.read(given, self.step))
+            changes = self.steering.read([*given, *asked], self.step)
+            self.steering.restore(changes[: len(given)], changes[len(given) :], stage)
         except SettingsError as error:
             raise CheckpointError(f"the checkpoint does not fit its run: {error}") from None
         self._resumed = state

@@ -316,11 +316,6 @@ class Steering:
         self.run.go_back(state)
         behind = set(self.changes)
         self._planned = deque(one for one in self._plan if one not in behind)
-        with self._came:
-            self._asked_style_weights = list(self.style_weights)
-            for one in self._asked:
-                if one.change is not None and one.change.what == STYLE_WEIGHT:
-                    self._asked_style_weights[one.change.style] = one.change.weight
         logger.info("back to step %d", self.run.step)
 
     def end(self) -> None:
@@ -370,18 +365,36 @@ class Steering:
         self._plan = list(changes)
         self._planned = deque(self._plan)
 
-    def restore(self, changes: Sequence[Change]) -> None:
+    def asked(self) -> list[Change]:
+        """The changes that wait, as of the present step."""
+        with self._came:
+            waiting = list(self._asked)
+        return [
+            replace(one.change, step=self.run.step)
+            for one in waiting
+            if one.change is not None
+            and (one.change.what != FINISH_STAGE or one.number == self._stage_now())
+        ]
+
+    def restore(self, changes: Sequence[Change], asked: Iterable[Change], stage: Stage) -> None:
         """Have these changes behind the run, and no others.
 
         Args:
             changes: checked, in order.
+            asked: those that waited.
+            stage: in which they did.
         """
         self.changes = list(changes)
         self.weights = dict(self._first_weights)
         self.style_weights = list(self._first_style_weights)
         for change in changes:
             self._count(change)
-        self._asked_style_weights = list(self.style_weights)
+        with self._came:
+            self._asked.extend(Request(change, stage.number) for change in asked)
+            self._asked_style_weights = list(self.style_weights)
+            for one in self._asked:
+                if one.change is not None and one.change.what == STYLE_WEIGHT:
+                    self._asked_style_weights[one.change.style] = one.change.weight
         for name, weight in self.weights.items():
             self.run.objective.set_weight(name, weight)
 
