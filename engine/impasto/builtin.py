@@ -21,6 +21,7 @@ BUILT_IN = (
     "impasto_plugins.losses.relaxed_emd",
     "impasto_plugins.losses.covariance",
     "impasto_plugins.losses.palette",
+    "impasto_plugins.losses.neural_neighbors",
     "impasto_plugins.losses.self_similarity",
     "impasto_plugins.losses.laplacian",
     "impasto_plugins.losses.tv",

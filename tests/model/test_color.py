@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
 import impasto
-from helpers import Invoke, Pair
+from helpers import Draw, Invoke, Pair
 from impasto.images.tensors import open_picture, to_tensor
-from impasto.model.color import Colors, recolored, statistics, with_luminance
+from impasto.model.color import (
+    Colors,
+    gray,
+    luminance,
+    recolored,
+    statistics,
+    with_luminance,
+    with_smooth_chroma,
+)
 
 LOSSES = ["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1,weight=10"]
 
@@ -119,3 +129,35 @@ def test_what_is_transparent_does_not_count(colors: Colors) -> None:
     alpha[..., :16] = 1
     seen = recolored(style, content, colors, alpha, alpha)[..., :16]
     assert torch.allclose(seen, recolored(style[..., :16], content[..., :16], colors), atol=1e-5)
+
+
+def test_smooth_colors_keep_light_and_edges_and_take_off_specks(draw: Draw) -> None:
+    light = torch.full((1, 1, 40, 60), 0.3, dtype=torch.float64)
+    light[..., 30:] = 0.7
+    chroma = torch.tensor([0.1, -0.05, 0.0], dtype=torch.float64).view(1, 3, 1, 1)
+    chroma = chroma - luminance(chroma)
+    clean = light + torch.where(light > 0.5, chroma, -chroma)
+    specks = 0.1 * draw.normal(1, 3, 40, 60)
+    noisy = clean + specks - luminance(specks)
+    smooth = with_smooth_chroma(noisy, 6)
+    torch.testing.assert_close(luminance(smooth), light, rtol=0, atol=1e-6)
+    assert (smooth - clean).square().mean() < 0.05 * (noisy - clean).square().mean()
+    torch.testing.assert_close(with_smooth_chroma(clean, 6), clean, rtol=0, atol=0.02)
+    assert torch.equal(with_smooth_chroma(noisy, 0), noisy)
+
+
+def test_smooth_colors_of_a_torus_do_not_see_its_border(draw: Draw) -> None:
+    image = draw.uniform(1, 3, 12, 16)
+    rolled = with_smooth_chroma(image.roll((5, 7), (2, 3)), 2, (2, 3))
+    wanted = with_smooth_chroma(image, 2, (2, 3)).roll((5, 7), (2, 3))
+    torch.testing.assert_close(rolled, wanted)
+
+
+def test_a_run_with_smooth_colors_has_the_same_light(pair: Pair) -> None:
+    given: dict[str, Any] = {"size": 48, "steps": 3, "loss": ["gram:layers=conv1_1"]}
+    plain, smooth = (
+        impasto.run(pair.content, pair.style, smooth_colors=radius, **given) for radius in (0, 8)
+    )
+    assert plain.losses == smooth.losses
+    torch.testing.assert_close(gray(plain.image), gray(smooth.image), rtol=0, atol=0.05)
+    assert not torch.equal(plain.image, smooth.image)

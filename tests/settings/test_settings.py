@@ -133,7 +133,8 @@ def test_name_of_the_output_comes_from_both_inputs(
         (
             "scales",
             "x",
-            "must be 'single' or 'pyramid' or 'octaves' or a list of whole numbers ≥ 16, not 'x'",
+            "must be 'single' or 'pyramid' or 'doubling' or 'octaves' or a list of whole numbers ≥ 16, not"
+            " 'x'",
         ),
         ("quality", "best", "must be a whole number ≥ 1 and ≤ 100, not 'best'"),
         ("recipe", "maybe", "must be true or false, not 'maybe'"),

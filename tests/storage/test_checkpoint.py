@@ -43,6 +43,10 @@ FAST: dict[str, dict[str, object]] = {
         ],
         "optimizer": "torch.RMSprop:lr=0.002", "scales": "24,32", "canvas": "laplacian",
     },
+    "neighbors that are kept": {
+        "loss": ["neural_neighbors:layers=conv1_1,conv1_2,samples=300,split_steps=4,rematch=2"],
+        "optimizer": "adam", "scales": "24,32", "canvas": "laplacian", "style_turns": 4,
+    },
     "momentum and a schedule": {
         "loss": GRAM, "optimizer": "torch.SGD:lr=0.1,momentum=0.9", "schedule": "CosineAnnealingLR",
     },

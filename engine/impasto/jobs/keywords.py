@@ -42,9 +42,13 @@ class RunKeywords(TypedDict, total=False):
     """Size of the strokes, relative to the picture, or in pixels as ``512px``."""
     style_fit: Literal["keep", "shrink", "stretch"]
     """Whether the style picture keeps its aspect ratio."""
+    smooth_colors: int
+    """Radius, pixels, within which colors are smoothed up to edges; 0 leaves them."""
+    style_turns: Literal[1, 2, 4]
+    """Whether copies of the style picture that are turned by quarter turns count as well."""
     seamless: Literal["none", "x", "y", "both"]
     """Sides at which copies of the result join without a seam."""
-    scales: Literal["single", "pyramid", "octaves"] | Numbers
+    scales: Literal["single", "pyramid", "doubling", "octaves"] | Numbers
     """Stages from coarse to fine."""
     steps: Numbers
     """Optimizer steps of each stage."""

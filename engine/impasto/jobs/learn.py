@@ -69,7 +69,9 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
     if style.style_mask is not None:
         mask = mask_of(style.style_mask, photo.size, files.picture)
     mask = visible_part(style.file, photo, objective, mask)
-    picture = StylePicture(photo.image, style, mask, objective.extractor.smallest_side)
+    picture = StylePicture(
+        photo.image, style, mask, objective.extractor.smallest_side, turns=settings.style_turns
+    )
     assert settings.shape is not None
     sizes = stage_sizes(settings, max(settings.shape))
     stages = [
@@ -96,6 +98,7 @@ def learn_settings(settings: Settings, documents: Sequence[str] = ()) -> Record:
         "style": settings.style[0].options,
         "style_fit": settings.style_fit,
         "strokes": settings.strokes_at(sizes[-1]),
+        "style_turns": settings.style_turns,
         "seed": settings.seed,
         "precision": precision_name(precision),
     }

@@ -7,13 +7,19 @@ CVPR 2017, section 5. Departure: luminance that chroma would put out of range is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from impasto.images.transparency import spread
 from impasto.model.canvas import Canvas
+from impasto.model.torus import around, inside
+
+EDGE = 0.05
+"""Deviation of luminance within a square from which on it counts as an edge, [0, 1]."""
 
 Colors = Literal["style", "luminance", "match", "histogram"]
 
@@ -51,6 +57,39 @@ def with_luminance(image: Tensor, wanted: Tensor) -> Tensor:
     chroma = image - luminance(image)
     lowest, highest = -chroma.amin(1, keepdim=True), 1 - chroma.amax(1, keepdim=True)
     return (torch.minimum(torch.maximum(wanted, lowest), highest) + chroma).clamp(0, 1)
+
+
+def with_smooth_chroma(image: Tensor, radius: int, wraps: Sequence[int] = ()) -> Tensor:
+    """The picture with its luminance, and with its chroma smoothed up to where the luminance has an edge.
+
+    The guided filter: He, Sun and Tang, "Guided Image Filtering", ECCV 2010. Within each square chroma
+    becomes a line over luminance. Luminance that this chroma would put out of range is clipped.
+
+    Args:
+        image: (1, 3, H, W) sRGB in [0, 1].
+        radius: of the squares, pixels; 0 leaves the picture as it is.
+        wraps: axes whose ends are neighbors, of 2 and 3.
+    """
+    height, width = image.shape[2:]
+    radius = min(radius, height // 2, width // 2)
+    if not radius:
+        return image
+
+    def mean(values: Tensor) -> Tensor:
+        wide = around(values, radius, radius, wraps)
+        found = avg_pool2d(wide, 2 * radius + 1, 1, radius, count_include_pad=False)
+        return inside(found, radius, wraps)
+
+    # In float32 a variance would be the difference of two nearly equal numbers.
+    light = luminance(image.double())
+    chroma = image - light
+    mean_light, mean_chroma = mean(light), mean(chroma)
+    variance = mean(light * light) - mean_light * mean_light
+    covariance = mean(light * chroma) - mean_light * mean_chroma
+    slope = covariance / (variance + EDGE**2)
+    smooth = mean(slope) * light + mean(mean_chroma - slope * mean_light)
+    # What is left of luminance in it by rounding, and by clipping at the ends of the range.
+    return with_luminance(smooth - luminance(smooth), light).to(image)
 
 
 class LuminanceCanvas(Canvas):

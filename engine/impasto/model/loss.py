@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -16,6 +16,9 @@ from impasto.model.extractor import IMAGE, Features
 from impasto.model.returned import refuse_other_value
 from impasto.model.torus import around
 from impasto.settings.spec import Spec
+
+if TYPE_CHECKING:
+    from impasto.optimization.state import Run
 
 Summary = dict[str, Tensor]
 """What a loss keeps of one layer: tensors by name."""
@@ -150,16 +153,23 @@ class Loss(nn.Module):
         """
         return float(max(1.0, length / FADES_FROM) ** -self.fade * self.by_stage**stage)
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, run: Run) -> None:
         """Called before each step of a run; does nothing unless a subclass writes it.
 
-        For what changes from step to step, as sampled positions. It must follow from the number of the
-        step and the seed alone, so that a resumed run goes on as it would have. What changes are buffers,
-        in place, so that a compiled objective sees it.
+        For what changes from step to step, as sampled positions. It must follow from the seed, the number of
+        the step and the picture then, or be kept by :meth:`state`, so that a resumed run goes on as it would
+        have. Buffers that change in place are seen by a compiled objective.
 
         Args:
-            step: steps done so far, over all stages.
+            run: ``run.step`` is the number of steps done so far, over all stages.
         """
+
+    def state(self) -> dict[str, Tensor]:
+        """What checkpoints keep of the loss, beside what follows from the step: tensors by name."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`state` gave; called before the targets' first comparison."""
 
     def forward(self, features: Features, target: Features | None = None) -> Tensor:
         """The term by itself, with its weight: a tensor of no dimensions, with a gradient.
@@ -204,6 +214,25 @@ class Loss(nn.Module):
             masks: of the part of it that counts, by layer, (1, 1, h, w) in [0, 1]; None is all of it.
         """
         return self.summarize(features) if masks is None else self.summarize_masked(features, masks)
+
+    def join_targets(self, summaries: Sequence[dict[str, Summary]]) -> dict[str, Summary]:
+        """One target of several pictures of one style, as its turned copies.
+
+        Sums are mixed. A loss with ``summary = "whole"`` overrides it, or refuses such styles.
+
+        Args:
+            summaries: of :meth:`summarize_target`, one for each picture.
+
+        Raises:
+            SettingsError: the loss cannot.
+        """
+        if self.summary != "sum":
+            raise SettingsError(
+                f"{type(self).__name__} cannot take turned copies of a style as one picture: losses that sum"
+                " over pixels can, and neural_neighbors; or set style_turns 1",
+                settings=("style_turns",),
+            )
+        return mix(summaries, [1 / len(summaries)] * len(summaries))
 
     def summarize_masked(
         self, features: Features, masks: Mapping[str, Tensor]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,9 @@ from impasto.model.returned import (
 from impasto.model.scopes import part, scope
 from impasto.model.tiles import Reading, TiledSummaries, layer_sizes, with_gradient
 from impasto.model.torus import periodic
+
+if TYPE_CHECKING:
+    from impasto.optimization.state import Run
 
 StyleStatistics = dict[str, dict[str, Summary]]
 """What the objective keeps of a style picture: summaries by term and layer."""
@@ -262,10 +265,22 @@ class Objective(nn.Module):
                 )
         self._register()
 
-    def before_step(self, step: int) -> None:
+    def before_step(self, run: Run) -> None:
         """Let the losses change what changes from step to step; see :meth:`Loss.before_step`."""
         for name in self.names:
-            self.loss(name).before_step(step)
+            with scope(f"loss/{name}"):
+                self.loss(name).before_step(run)
+
+    def joined(self, statistics: Sequence[StyleStatistics]) -> StyleStatistics:
+        """The statistics of several pictures of one style as those of one.
+
+        Raises:
+            SettingsError: a loss cannot; see :meth:`Loss.join_targets`.
+        """
+        return {
+            name: self.loss(name).join_targets([one[name] for one in statistics])
+            for name in statistics[0]
+        }
 
     def _of_content(self, content: Tensor) -> StyleStatistics:
         """The summaries of the content picture by term, for each that compares with it."""

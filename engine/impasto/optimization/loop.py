@@ -100,8 +100,9 @@ def begin(run: Run, stage: Stage) -> None:
     if run.content is not None:
         content = periodic(resized(run.content, *size).to(run.device), wraps)
     only_luminance = settings.colors == "luminance"
+    seen = gray(content) if only_luminance else content
     run.objective.set_targets(
-        gray(content) if only_luminance else content,
+        seen,
         [
             style.statistics(stage, settings.style_fit, run.objective, run.device)
             for style in prepared.styles
@@ -125,7 +126,7 @@ def begin(run: Run, stage: Stage) -> None:
     )
     ema = EMA(settings.ema) if settings.ema else None
     guard = Guard(optimizer, parameters)
-    run.begin(StageState(stage, canvas, optimizer, guard, schedule, ema, blank))
+    run.begin(StageState(stage, canvas, optimizer, guard, schedule, ema, blank, seen))
 
 
 def make_canvas(run: Run, start: Tensor, fresh: bool) -> Canvas:
@@ -155,7 +156,7 @@ def take_step(run: Run) -> Step:
     """One step of the optimizer. It may evaluate the closure several times; the first one counts."""
     assert run.current is not None
     current, evaluations = run.current, list[tuple[Tensor, Tensor]]()
-    run.objective.before_step(run.step)
+    run.objective.before_step(run)
 
     def closure() -> Tensor:
         if not torch.is_grad_enabled():

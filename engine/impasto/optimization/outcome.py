@@ -10,6 +10,7 @@ from torch import Tensor
 
 from impasto.images.tensors import resized, to_picture
 from impasto.images.writing import PictureMetadata
+from impasto.model.color import with_smooth_chroma
 from impasto.model.inputs import distinct
 from impasto.model.precision import precision_name
 from impasto.optimization.recipe import recipe_of
@@ -47,7 +48,8 @@ def result_of(run: Run, stopped: str = "") -> Result:
 
 def colors_and_alpha(run: Run) -> tuple[Tensor, Tensor | None]:
     """The picture so far, (1, 3, H, W) on the CPU, and the content's alpha at its size."""
-    image = run.picture().cpu()
+    settings = run.settings
+    image = with_smooth_chroma(run.picture().cpu(), settings.smooth_colors, settings.wraps)
     alpha = run.prepared.content.alpha if run.prepared.content else None
     if alpha is None:
         return image, None

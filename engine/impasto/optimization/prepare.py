@@ -201,7 +201,8 @@ def style_source(
     checksum = picture.checksum + files.checksums.get(part.file, "") + part.color
     own_colors = settings.colors == "style" and bool(picture.checksum)
     smallest = objective.extractor.smallest_side
-    return StylePicture(image, style, mask, smallest, share if own_colors else None, checksum)
+    kept = share if own_colors else None
+    return StylePicture(image, style, mask, smallest, kept, checksum, settings.style_turns)
 
 
 def checksums_of(settings: Settings, files: InputFiles, host: Host) -> dict[str, str]:

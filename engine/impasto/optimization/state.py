@@ -99,6 +99,9 @@ class StageState:
     """Average of the stage's pictures; None where the last one counts."""
     blank: Mapping[Any, Any] = field(default_factory=dict)
     """State of the optimizer as it was made."""
+    content: Tensor | None = None
+    """The content as the losses see it, (1, 3, H, W) sRGB in [0, 1] at the stage's size; where a run has
+    none, what the stage began with."""
 
     @without_compiler()
     def forget(self) -> None:
@@ -440,6 +443,8 @@ class Run:
             state.load_state_dict(self._resumed["current"])
             with _must_fit():
                 set_random_state(self.prepared, self._resumed["random"])
+                for name, kept in self._resumed["of_losses"].items():
+                    self.objective.loss(name).load_state(kept)
             self._resumed = None
         self.mark_between_steps()
 
@@ -468,6 +473,11 @@ class Run:
             **of_steps,
             "current": self.current.state_dict(),
             "random": self._random,
+            "of_losses": {
+                name: state
+                for name in self.objective.names
+                if (state := self.objective.loss(name).state())
+            },
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -85,6 +85,12 @@ def fitting_statistics(
     """
     path, record, tensors = style.file, read.record, read.tensors
     refuse_other_statistics(settings)
+    if (turns := record.get("style_turns", 1)) != settings.style_turns:
+        raise SettingsError(
+            f"style file '{path}' was made with style_turns {turns}, not {settings.style_turns}: make it"
+            " again with that of this run",
+            settings=("style_turns",),
+        )
     for option in ("scale", "size", "style_mask"):
         if option in style.options:
             raise SettingsError(

@@ -37,6 +37,8 @@ class StylePicture:
     """Has statistics of earlier runs; None computes all."""
     checksum: str = ""
     """Of the picture's file and its mask's, for those."""
+    turns: int = 1
+    """1; or 4, then its copies turned by quarter turns count, too; or 2, that by half a turn."""
 
     def statistics(
         self, stage: Stage, fit: str, objective: Objective, device: torch.device
@@ -55,11 +57,19 @@ class StylePicture:
         def compute() -> StyleStatistics:
             sized = resized(self.image, height, width).to(device)
             part = None if self.mask is None else resized(self.mask, height, width).to(device)
-            return objective.style_statistics(sized, part)
+            turned = [
+                objective.style_statistics(
+                    torch.rot90(sized, turn, (2, 3)),
+                    None if part is None else torch.rot90(part, turn, (2, 3)),
+                )
+                for turn in range(0, 4, 4 // self.turns)
+            ]
+            return turned[0] if self.turns == 1 else objective.joined(turned)
 
         if self.share is None:
             return compute()
-        return self.share.statistics(self.checksum, height, width, objective.wraps, compute)
+        name = self.checksum + (f" {self.turns}" if self.turns > 1 else "")
+        return self.share.statistics(name, height, width, objective.wraps, compute)
 
 
 def visible_part(

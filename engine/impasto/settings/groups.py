@@ -19,6 +19,8 @@ GROUPS: dict[str, dict[str, str]] = {
         "canvas": "",
         "stroke_size": "",
         "style_fit": "",
+        "style_turns": "",
+        "smooth_colors": "",
         "seamless": "",
         "ema": "",
     },

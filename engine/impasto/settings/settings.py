@@ -173,6 +173,9 @@ class Settings:
     """Size of the strokes in the picture, whatever its size: 0.5 paints them half as large. Or in pixels, as
     512px: as large as in a result of 512 pixels, however large this one is. It multiplies the scale of each
     style; a style with a size in pixels keeps that."""
+    style_turns: Annotated[Literal[1, 2, 4], BeforeValidator(_whole)] = 1
+    """Whether copies of the style pictures that are turned by quarter turns count as well (4), or by half a
+    turn (2). Losses that need whole pictures refuse it, but for neural_neighbors."""
     seamless: Literal["none", "x", "y", "both"] = "none"
     """Sides at which copies of the result join without a seam: left and right (x), top and bottom (y), or
     both."""
@@ -218,6 +221,9 @@ class Settings:
     """Whose colors the result has: style, the style's; the others keep the content's. luminance paints
     luminance alone; match gives the style picture the content's mean and covariance first, histogram
     its histograms."""
+    smooth_colors: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Radius, in pixels, within which the result's colors are smoothed up to its edges, when it is done;
+    light and dark stay as painted. Takes off colored specks; 0 leaves them."""
     init: str = "content"
     """What the canvas starts from: content, style, noise (gray), noise:colors=style (with the style's mean
     and covariance), a blend as blend:content=0.8,noise=0.2, or a picture file."""

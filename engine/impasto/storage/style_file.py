@@ -64,6 +64,8 @@ class Record(TypedDict):
     """How the painting was sized; ``keep`` where it is not said."""
     strokes: NotRequired[float]
     """Factor of the style's scale in the largest size; 1 where it is not said."""
+    style_turns: NotRequired[int]
+    """Copies of the painting that count, each turned; 1 where it is not said."""
     seed: int
     precision: str
 
