@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,13 @@ import torch
 from PIL import Image
 
 import impasto
-from helpers import Pair, StopAt
+from helpers import SHALLOW, Invoke, Pair, StopAt
 from impasto.jobs.checkpoints import Checkpoints
 from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import paint
 from impasto.settings.settings import gather
 from impasto.storage.recipe import read_recipe
+from processes import started
 
 GRAM = ["content:layers=conv1_2", "gram:layers=conv1_1,weight=10"]
 Do = Callable[[impasto.Run], object]
@@ -306,3 +309,112 @@ def test_a_resumed_run_goes_on_as_it_was_steered(pair: Pair, tmp_path: Path, kin
         assert again.changes == whole.changes
         assert again.losses == whole.losses
         assert torch.equal(again.image, whole.image)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "torch.SGD:lr=0.001"])
+def test_a_change_is_not_taken_for_an_explosion(
+    pair: Pair, optimizer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def far_heavier(run: impasto.Run) -> None:
+        run.set_weight("content", 1e7)
+
+    given = settings_of(pair, Path("x"), output=None, steps=25, scales="single")
+    result = impasto.run(**{**given, "optimizer": optimizer}, callback=[Script({12: far_heavier})])
+    assert len(result.losses) == 25
+    assert max(result.losses[12:]) > 1000 * result.losses[11]
+    # What explodes by itself, as plain gradient descent then does, is told, and once only.
+    said = [line for line in caplog.messages if "the loss went from" in line]
+    assert len(said) == (optimizer.startswith("torch.SGD"))
+
+
+def test_recent_snapshots_are_dense_and_old_ones_sparse(pair: Pair) -> None:
+    kept: list[tuple[int, ...]] = []
+
+    class Look:
+        @impasto.hookimpl
+        def impasto_before_run(self, run: impasto.Run) -> None:
+            # Canvas, best picture and 20 pairs of 32 × 24 pixels: about 400 kB a snapshot.
+            run.keep_snapshots(4, every=1)
+
+        @impasto.hookimpl
+        def impasto_after_step(self, run: impasto.Run) -> None:
+            kept.append(run.snapshots)
+
+    given = settings_of(pair, Path("x"), output=None, steps=60, scales="single", loss=["tv"])
+    impasto.run(**given, callback=[Look()])
+    last = kept[-1]
+    assert 6 <= len(last) <= 12
+    assert last[0] == 0
+    assert last[-1] == 59
+    gaps = [after - before for before, after in pairwise(last)]
+    assert gaps[-1] == 1
+    assert max(gaps) > 10
+
+
+def test_one_that_is_too_large_for_the_budget_is_said(
+    pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = settings_of(pair, Path("x"), output=None, steps=4, scales="single", loss=["tv"])
+
+    class Small:
+        @impasto.hookimpl
+        def impasto_before_run(self, run: impasto.Run) -> None:
+            run.keep_snapshots(0.01)
+
+        @impasto.hookimpl
+        def impasto_after_step(self, run: impasto.Run) -> None:
+            assert run.snapshots == ()
+
+    impasto.run(**given, callback=[Small()])
+    assert [line for line in caplog.messages if line.startswith("snapshots: one takes")]
+
+
+PAUSES = """
+import pathlib
+import impasto
+
+class Pauses:
+    "Says by a file that the run waits, after its third step."
+
+    def __init__(self, sign: pathlib.Path):
+        self.sign = sign
+
+    @impasto.hookimpl
+    def impasto_after_step(self, run, step):
+        if step.number == 3:
+            run.set_weight("gram", 70)
+            run.pause()
+
+    @impasto.hookimpl
+    def impasto_while_paused(self, run):
+        self.sign.touch()
+
+@impasto.hookimpl
+def impasto_callbacks():
+    return [impasto.Offer("pauses", Pauses)]
+"""
+
+
+def test_ctrl_c_in_a_pause_with_checkpoints_and_on_from_there(
+    pair: Pair, tmp_path: Path, invoke: Invoke
+) -> None:
+    plugin, sign, kept = (tmp_path / name for name in ("pauses.py", "sign", "kept"))
+    plugin.write_text(PAUSES, encoding="utf-8")
+    given = ("run", pair.content, pair.style, "--size", 32, "--scales", "single", "--steps", 6, *SHALLOW,
+             "--plugin", plugin)  # fmt: skip
+    with started(*given, "-o", tmp_path / "a.png", "--checkpoint", kept, "--callback",
+                 f"pauses:sign={sign}") as running:  # fmt: skip
+        ends = time.monotonic() + 120
+        while not sign.exists():
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+        running.send(signal.SIGINT)
+        stopped = running.outcome()
+    assert stopped.status == 130, stopped.err
+    assert "interrupted; the picture after 3 steps is in" in stopped.err
+    done = invoke("resume", kept, "--plugin", plugin)
+    assert done.status == 0, done.err
+    recipe = read_recipe(tmp_path / "a.png")
+    assert (recipe["steps"], recipe["changes"]) == (6, [[3, "weight", "gram", 70.0]])
+    assert invoke("rerun", tmp_path / "a.png", "--plugin", plugin).status == 0
+    assert_same(tmp_path / "a_again.png", tmp_path / "a.png")

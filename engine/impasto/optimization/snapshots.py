@@ -88,8 +88,8 @@ class Snapshots:
             if len(self._kept) <= 2 and not self._told:
                 self._told = True
                 logger.warning(
-                    "snapshots: one takes %d MB, and %d MB are allowed for all",
-                    self._kept[place].size >> 20, self.budget >> 20,
+                    "snapshots: one takes %.3g MB, and %.3g MB are allowed for all",
+                    self._kept[place].size / 1e6, self.budget / 1e6,
                 )  # fmt: skip
             total -= self._kept.pop(place).size
 
