@@ -75,6 +75,8 @@ class NeuralNeighborsLoss(impasto.Loss):
         self.stride, self.content = stride, content
         self.split_steps, self.rematch = split_steps, rematch
         self.places = Places(1, 0, samples, generator)
+        self.offset = [stride // 2, stride // 2]
+        """Of the grid, pixels down and across; another with each search, lest its lines show."""
         self.splits = False
         """Whether each layer has neighbors of its own now."""
         self.found: list[Tensor] = []
@@ -149,6 +151,8 @@ class NeuralNeighborsLoss(impasto.Loss):
             return
         if self.splits and (done - max(0, splits_from)) % self.rematch:
             return
+        drawn = torch.Generator().manual_seed((self.places.seed + run.step + 1) % 2**63)
+        self.offset = torch.randint(self.stride, (2,), generator=drawn).tolist()
         picture = run.current.canvas()
         if content is not None and not self.splits:
             picture = torch.lerp(picture, content, self.content)
@@ -159,11 +163,13 @@ class NeuralNeighborsLoss(impasto.Loss):
         self.found = [self.neighbors(columns, target.summaries[COLUMNS]) for target in targets]
 
     def state(self) -> dict[str, Tensor]:
-        return {str(number): found for number, found in enumerate(self.found)}
+        found = {str(number): places for number, places in enumerate(self.found)}
+        return {"offset": torch.tensor(self.offset), **found} if found else {}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        device = self.places.style.device
-        self.found = [state[str(number)].to(device) for number in range(len(state))]
+        self.offset = state["offset"].tolist()
+        device, searches = self.places.style.device, len(state) - 1
+        self.found = [state[str(number)].to(device) for number in range(searches)]
 
     @torch.no_grad()
     def neighbors(self, columns: Tensor, style: impasto.Summary) -> Tensor:
@@ -207,16 +213,14 @@ class NeuralNeighborsLoss(impasto.Loss):
         return [slice(end - width, end) for end, width in zip(ends, self.widths, strict=True)]
 
     def _grid(self, features: impasto.Features) -> Tensor:
-        """Places in the middle of each square of so many pixels, (n, 2)."""
+        """One place in each square of so many pixels, (n, 2)."""
         sides = [max(features[layer].shape[axis] for layer in self.layers) for axis in (2, 3)]
         like = self.places.style
-        down, across = (
-            (torch.arange(-(-side // self.stride), device=like.device) + 0.5)
-            .mul(self.stride / side)
-            .clamp_max(1 - 2**-20)
-            for side in sides
-        )
-        return torch.cartesian_prod(down, across)
+        ends = []
+        for side, first in zip(sides, self.offset, strict=True):
+            pixels = torch.arange(0, side, self.stride, device=like.device) + first
+            ends.append((pixels.clamp_max(side - 1) + 0.5) / side)
+        return torch.cartesian_prod(*ends)
 
     def _columns(self, features: impasto.Features, places: Tensor, wraps: Sequence[int]) -> Tensor:
         self.widths = [features[layer].shape[1] for layer in self.layers]
