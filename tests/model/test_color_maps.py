@@ -307,3 +307,45 @@ def test_a_weight_changed_while_it_paints_counts_in_the_regions_of_its_style(map
     painted(maps.content, maps.a, maps.b, scales="single", steps=4, callback=[observer],
             regions=[maps.file(name) for name in ("m.png", "ma.png", "mb.png")])  # fmt: skip
     assert observer.weights == [(0.25, 0.75), (1.0,)]
+
+
+def points(path: Path, size: tuple[int, int], **places: int) -> str:
+    """A transparent layer with a square of each color at the middle of the height, from this column on."""
+    layer = Image.new("RGBA", size)
+    for color, left in places.items():
+        top = size[1] // 2 - 8
+        ImageDraw.Draw(layer).rectangle((left, top, left + 15, top + 15), fill=color)
+    layer.save(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("loss", ["relaxed_emd:samples=256,", "wasserstein:"])
+def test_points_of_one_color_correspond(tmp_path: Path, loss: str) -> None:
+    Image.new("RGB", WIDE, (128, 128, 128)).save(content := tmp_path / "content.png")
+    halves = Image.new("RGB", WIDE, (200, 60, 60))
+    halves.paste((60, 60, 200), (48, 0, 96, 48))
+    halves.save(style := tmp_path / "style.png")
+    of_content = points(tmp_path / "m.png", WIDE, red=16, lime=64)
+
+    def redness(**places: int) -> tuple[float, float]:
+        regions = [of_content, points(tmp_path / "s.png", WIDE, **places)]
+        image = painted(str(content), str(style), regions=regions, region_weight=5, scales="single",
+                        size=48, steps=6, loss=[f"{loss}layers=image"])  # fmt: skip
+        red, _, blue = image[0, :, 10:14].unbind()
+        return tuple(float((red - blue)[:, at : at + 4].mean()) for at in (10, 34))  # type: ignore[return-value]
+
+    left, right = redness(red=16, lime=64)
+    assert left > 0.1
+    assert right < -0.1
+    left, right = redness(red=64, lime=16)
+    assert left < -0.1
+    assert right > 0.1
+
+
+def test_regions_count_as_strongly_as_asked(maps: Maps, invoke: Invoke) -> None:
+    regions = [maps.file("m.png"), maps.file("ma.png")]
+    plain = painted(maps.content, maps.a, regions=regions)
+    assert torch.equal(plain, painted(maps.content, maps.a, regions=regions, region_weight=1))
+    assert not torch.equal(plain, painted(maps.content, maps.a, regions=regions, region_weight=5))
+    done = invoke("run", maps.content, maps.a, "-o", maps.file("out.png"), "--region-weight", "5")
+    assert "region_weight is that of regions, and there are none: give their maps" in refused(done)

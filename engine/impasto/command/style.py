@@ -13,7 +13,7 @@ from impasto.command.printing import say, say_json
 
 OF_THE_RESULT = ("style", "steps", "coarse_steps", "tolerance", "optimizer", "schedule", "ema",
                  "canvas", "callback", "init", "compile", "colors", "side", "seamless",
-                 "style_weight", "content_weight", "regions")  # fmt: skip
+                 "style_weight", "content_weight", "regions", "region_weight")  # fmt: skip
 """Settings that do not change the statistics of a style."""
 
 

@@ -36,6 +36,8 @@ class RunKeywords(TypedDict, total=False):
     """Length of the longer side, pixels, or ``original``; without content also width and height."""
     regions: str | Sequence[str | PathLike[str]]
     """Maps of regions, of the content and of each style."""
+    region_weight: float
+    """How strongly these regions count beside the rest."""
     side: Literal["longer", "shorter"]
     """The side that ``size`` measures."""
     stroke_size: float | str

@@ -42,6 +42,8 @@ class Region:
     known_area: float | None = None
     """Area that was computed before the mask was moved to a device, so that reading it never waits; on the
     ``meta`` device there would be nothing to compute it from."""
+    strength: float = 1.0
+    """Factor of what the region counts by its area."""
     parts_of: tuple[int, ...] = ()
     """Indices of the styles that these are parts of, where maps divide them; empty where all are whole."""
 

@@ -500,7 +500,7 @@ def region_targets(
     regions: Sequence[Region],
     like: Tensor,
 ) -> list[Target]:
-    """The targets of each region, which counts by its area.
+    """The targets of each region, which counts by its area and its strength.
 
     Args:
         loss: of the term.
@@ -512,7 +512,8 @@ def region_targets(
     masked = 0
     for region in regions:
         of_region = [summaries[place] for place in region.styles]
-        own = style_targets(loss, of_region, region.weights, like, region.area)
+        counts = region.area * region.strength
+        own = style_targets(loss, of_region, region.weights, like, counts)
         if region.mask is None:
             targets += own
             continue

@@ -39,6 +39,11 @@ def check_regions(settings: Settings) -> None:
         SettingsError: with what to give instead.
     """
     if not settings.regions:
+        if settings.region_weight != 1:
+            raise SettingsError(
+                "region_weight is that of regions, and there are none: give their maps",
+                settings=("regions", "region_weight"),
+            )
         return
     wanted = 1 + len(settings.style)
     if len(settings.regions) != wanted:
@@ -95,11 +100,13 @@ def plan_parts(
     regions: list[Region] = []
     parts = []
 
-    def paint(mask: Tensor, members: list[Part]) -> None:
+    def paint(mask: Tensor, members: list[Part], strength: float = 1.0) -> None:
         weights = normalized_weights([settings.style[part.style] for part in members])
         places = range(len(parts), len(parts) + len(members))
         owners = tuple(part.style for part in members)
-        regions.append(Region(tuple(places), tuple(weights), mask, parts_of=owners))
+        regions.append(
+            Region(tuple(places), tuple(weights), mask, strength=strength, parts_of=owners)
+        )
         parts.extend(members)
 
     for color, mask in of_content.masks.items():
@@ -109,7 +116,7 @@ def plan_parts(
             if color in own.masks
         ]
         if members:
-            paint(mask, members)
+            paint(mask, members, settings.region_weight)
     taken = [region.mask for region in regions if region.mask is not None]
     rest = (1 - sum(taken[1:], start=taken[0])).clamp(0, 1)
     if rest.mean() >= SMALLEST_AREA:

@@ -14,6 +14,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "style_weight": "Paint bolder (2) or more timidly (0.5).",
         "content_weight": "Keep more of the content (2) or less (0.5).",
         "regions": "",
+        "region_weight": "",
         "colors": "style, luminance, match or histogram.",
         "loss": "Term of the objective, in place of the preset's.",
         "canvas": "",

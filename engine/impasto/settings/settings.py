@@ -153,6 +153,9 @@ class Settings:
     """Maps of regions, of the content and of each style, separated by commas: where the content's map has a
     color, the part of the style is painted whose map has that color; what is transparent, or in a color that
     no style's map has, is painted by the whole style."""
+    region_weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    """How strongly the regions of maps count beside the rest, for their area: 5, as in STROTSS, where they
+    are points that must correspond."""
     output: str | None = None
     """File to write; the default is made from the names of the pictures."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
