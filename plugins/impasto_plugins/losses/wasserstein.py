@@ -77,7 +77,8 @@ class WassersteinLoss(impasto.Loss):
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
         products = sum_of_products(feature, mask)
         return {
-            "sum": (feature * mask.to(feature)).sum((0, 2, 3), dtype=products.dtype),
+            # In full precision, as the products: else their difference, the covariance, is mostly rounding.
+            "sum": (full(feature) * full(mask)).sum((0, 2, 3)),
             "product": products,
             "pixels": full(mask).sum(),
         }

@@ -187,3 +187,18 @@ def test_gradient_in_float32_is_that_by_eigenvalues(draw: Draw) -> None:
         (gradient,) = torch.autograd.grad(compared(points, style.to(dtype)), points)
         gradients.append(gradient.double())
     assert (gradients[0] - gradients[1]).norm() < 0.01 * gradients[1].norm()
+
+
+def test_a_soft_mask_in_half_precision(draw: Draw) -> None:
+    """Of features far from zero, whose covariance is a small difference; they themselves are not rounded."""
+    feature = (draw.normal(1, 16, 24, 32) * 0.05 + 1).bfloat16()
+    other = (draw.normal(1, 16, 24, 32) * 0.05 + 1.1).bfloat16()
+    mask = draw.normal(1, 1, 24, 32).sigmoid().float()
+    loss, wide = WassersteinLoss(), WassersteinLoss()
+    value, expected = (
+        one.compare_layer(
+            one.summarize_region(precise(feature), mask), one.summarize_layer(precise(other))
+        )
+        for one, precise in ((loss, lambda x: x), (wide, Tensor.float))
+    )
+    assert float(value) == pytest.approx(float(expected), rel=0.02)
