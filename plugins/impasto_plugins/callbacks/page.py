@@ -71,7 +71,7 @@ class Page(Reporter):
     def end(self) -> None:
         super().end()
         if self.server is not None:
-            self.server.linger()
+            self.server.stop()
 
 
 @impasto.hookimpl

@@ -47,9 +47,11 @@ class Stream:
             body = seen.news()
             if table != hub.table_number:
                 table, body = hub.table_number, hub.table_event() + body
-            body = body or event("alive", "0")
-            message = {"type": "http.response.body", "body": body, "more_body": True}
+            body, closing = body or event("alive", "0"), hub.closing
+            message = {"type": "http.response.body", "body": body, "more_body": not closing}
             await asyncio.wait_for(send(message), PATIENCE)
+            if closing:
+                return
             try:
                 await asyncio.wait_for(news.wait(), HEARTBEAT)
             except TimeoutError:

@@ -34,6 +34,8 @@ class Hub:
         self.news = asyncio.Event()
         self.waiting = False
         """Whether there is news that is not urgent."""
+        self.closing = False
+        """Whether the streams are to end, since the server does."""
 
     def post(self, board: Board, message: Message) -> None:
         """Put a message on a board, from any thread."""
@@ -55,6 +57,11 @@ class Hub:
         self.waiting = False
         self.news.set()
         self.news = asyncio.Event()
+
+    def close(self) -> None:
+        """Have all streams end once they have sent what there is."""
+        self.closing = True
+        self.tell(True)
 
     def list_runs(self, table: Any) -> None:
         """Show another list of runs."""

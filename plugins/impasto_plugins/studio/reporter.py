@@ -56,6 +56,7 @@ class Reporter:
         self.steps: list[tuple[impasto.Step, float]] = []
         self.picture: tuple[int, Tensor] | None = None
         self.messages: list[Mapping[str, Any]] = []
+        self.closely: dict[str, Any] | None = None
         self.last = 0
         """Step that was noted last."""
         self.wanted = False
@@ -90,12 +91,30 @@ class Reporter:
     def obey(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """Do what a command says; what the reply has beside its id."""
         run = self.running()
+        if message["do"] == "look":
+            return self.looked_at(run)
         if message["do"] == "save":
             return self.between_steps(lambda: saved(run, message.get("format")))
         steer(run, message)
         # What a command does shows at once, and then again when the run has done it.
         self.note({"kind": "state", **steering_of(run)})
         return {}
+
+    def looked_at(self, run: impasto.Run) -> dict[str, Any]:
+        """The picture with all its pixels, for who looks closely; encoded once a step for all viewers."""
+        if self.closely is None or self.closely["step"] != run.step:
+            taken = self.between_steps(
+                lambda: {"step": run.step, "image": run.picture().detach().clone()}
+            )
+            made = encoded(taken["step"], taken["image"], max(taken["image"].shape))
+            self.closely = {
+                **made,
+                "data": made.pop("jpeg"),
+                "type": "image/jpeg",
+                "name": "now.jpg",
+            }
+            return self.closely
+        return {**self.closely, "cost": 0.0}
 
     def between_steps(self, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What a function gives that needs the run at rest: its own thread calls it after the step.

@@ -35,7 +35,9 @@ MOST_VIEWERS = 40
 SILENCE = 10
 """Seconds after which a connection that asks for nothing is closed."""
 LAST = 0.7
-"""Seconds that viewers have to see the end of the run that had the page."""
+"""Seconds that viewers have to take what there is when the server ends."""
+PATIENCE = 40.0
+"""Seconds that a server has to end, and a run of the studio with it, which keeps its picture."""
 KINDS = {
     ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml",
     ".jpg": "image/jpeg",
@@ -164,6 +166,8 @@ class Server:
         if self.hub.board is None:
             raise impasto.SettingsError("no run paints now")
         found = await self.hub.board.order(message)
+        # What this took is made up for: the next pictures come later.
+        self.hub.board.cost += found.pop("cost", 0.0)
         data = found.pop("data", None)
         if data is not None:
             return Response(data, media_type=found["type"], headers=attached(found["name"]))
@@ -187,18 +191,17 @@ class Server:
         self.thread = threading.Thread(target=self.run, name="page-server", daemon=True)
         self.thread.start()
 
-    def linger(self) -> None:
-        """Give viewers a moment to see how the run ended, then end the server."""
-        if self.hub.viewers and self.hub.loop is not None:
-            self.hub.loop.call_soon_threadsafe(self.hub.tell, True)
-            time.sleep(LAST)
-        self.stop()
-
     def stop(self) -> None:
-        """End it."""
+        """End it, once viewers have been sent what there is."""
+        if self.hub.loop is not None:
+            with suppress(RuntimeError):
+                self.hub.loop.call_soon_threadsafe(self.hub.close)
+            deadline = time.monotonic() + LAST
+            while self.hub.viewers and time.monotonic() < deadline:
+                time.sleep(0.02)
         self.server.should_exit = True
         if self.thread is not None:
-            self.thread.join(5)
+            self.thread.join(PATIENCE)
         self.socket.close()
 
 

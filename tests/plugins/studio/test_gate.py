@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ import httpx
 import pytest
 
 from impasto_plugins.studio import server as serving
-from impasto_plugins.studio.security import HEADERS, is_loopback
+from impasto_plugins.studio.hub import Hub
+from impasto_plugins.studio.security import HEADERS, Gate, is_loopback
 from impasto_plugins.studio.server import Server
 from served import events, line_of, origin_of, served, visitor
 
@@ -164,6 +166,24 @@ def test_a_connection_that_asks_for_nothing_is_closed(monkeypatch: pytest.Monkey
         began = time.monotonic()
         assert line.recv(10) == b""
         assert time.monotonic() - began < 5
+
+
+def test_open_to_the_network_there_is_a_warning_and_names_are_refused_still(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("impasto"), "propagate", True)
+    server = Server(Hub(), "0.0.0.0", 0)
+    with caplog.at_level(logging.INFO, "impasto"):
+        server.say("the page")
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+    assert f"http://127.0.0.1:{server.port}/?token=" in caplog.text
+    gate = server.app
+    assert isinstance(gate, Gate)
+    assert gate.is_own_name(f"192.168.1.7:{server.port}")
+    assert gate.is_own_name(f"{socket.gethostname()}:{server.port}")
+    assert not gate.is_own_name(f"evil.example:{server.port}")
+    assert not gate.is_own_name("192.168.1.7:1")
+    server.socket.close()
 
 
 def test_which_addresses_are_this_machine_alone() -> None:

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from PIL import Image, PngImagePlugin
 
 import impasto
-from helpers import Invoke, Pair
+from helpers import Install, Invoke, Pair
 from impasto.command.main import group
 from impasto_plugins.studio import runs, uploads
-from impasto_plugins.studio.studio import Studio
+from impasto_plugins.studio.studio import Studio, form
 from served import line_of, origin_of, visitor
 
 SETTINGS: dict[str, Any] = {
@@ -31,6 +31,20 @@ SETTINGS: dict[str, Any] = {
     ],
 }  # fmt: skip
 LONG = {**SETTINGS, "steps": 100_000}
+
+
+THEIRS = """
+import impasto
+from typing import Annotated
+from pydantic import Field
+
+def theirs(strength: Annotated[float, Field(gt=0, description="how much")] = 1.0):
+    raise ValueError
+
+@impasto.hookimpl
+def impasto_losses():
+    return [impasto.Offer("theirs", theirs, "a loss of others")]
+"""
 
 
 @pytest.fixture
@@ -114,6 +128,7 @@ def words_of(command: str) -> list[str]:
     return words[1:]
 
 
+@pytest.mark.slow
 def test_one_run_at_a_time_and_the_next_after_it(
     studio: Studio, client: httpx.Client, order: dict[str, Any]
 ) -> None:
@@ -165,6 +180,8 @@ def test_steering_by_http(studio: Studio, client: httpx.Client, order: dict[str,
     assert steer(do="weight", term="gram", value=30).status_code == 200
     until(lambda: board.state["weights"]["gram"] == 30)
     assert "weight gram = 30" in board.state["changes"][0]
+    with Image.open(BytesIO(steer(do="look").content)) as close:
+        assert close.size == (32, 24)
     saved = steer(do="save", format="TIFF")
     assert saved.headers["content-type"] == "image/tiff"
     path = studio.folder / "kept.tiff"
@@ -212,6 +229,7 @@ def test_the_studio_ends_in_the_middle_of_a_run_and_goes_on_later(
         again.stop()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_takes_nothing_with_it(
     studio: Studio, client: httpx.Client, order: dict[str, Any]
 ) -> None:
@@ -329,6 +347,7 @@ def test_identifiers_lead_nowhere_else(client: httpx.Client, path: str) -> None:
     assert "root:" not in answer.text
 
 
+@pytest.mark.slow
 def test_the_queue_is_bounded(
     client: httpx.Client, order: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -355,6 +374,21 @@ def test_the_form_has_all_settings_and_parts_that_the_page_may_give(client: http
     }
     assert {one["name"] for one in about["parts"]} >= {"gram", "vgg19", "lbfgs", "pixels"}
     assert {"default", "quick"} <= set(about["presets"])
+
+
+def test_the_form_has_parts_of_plugins_that_others_wrote(
+    client: httpx.Client, install: Install
+) -> None:
+    install("theirs", THEIRS)
+    form.cache_clear()
+    try:
+        parts = client.get("/api/studio").json()["parts"]
+    finally:
+        form.cache_clear()
+    (found,) = (one for one in parts if one["name"] == "theirs")
+    assert (found["kind"], found["origin"]) == ("loss", "theirs 1.2")
+    options = [(one["name"], one["type"], one["help"]) for one in found["options"]]
+    assert ("strength", "number > 0", "how much") in options
 
 
 def test_masks_and_several_styles_reach_the_command(

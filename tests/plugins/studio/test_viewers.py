@@ -180,6 +180,7 @@ def test_a_run_is_seen_from_its_start_to_its_end(
         assert picture.size == (48, 36)
 
 
+@pytest.mark.slow
 def test_the_picture_is_the_same_whoever_watches(invoke: Invoke, pair: Pair) -> None:
     made = []
     for name, more in (("a.png", ()), ("b.png", ("--callback", "page:port=0"))):
@@ -191,6 +192,7 @@ def test_the_picture_is_the_same_whoever_watches(invoke: Invoke, pair: Pair) -> 
     assert made[0] == made[1]
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_said(invoke: Invoke, pair: Pair) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]

@@ -102,11 +102,33 @@ function showNotes() {
   $("notes").replaceChildren(el("h2", {}, "What the engine says"), el("ul", { className: "small" }, notes.map((line) => el("li", {}, line))));
 }
 
+let looking = false, looked = 0;
+
+// Pictures come with fewer pixels than a large painting has. Who zooms in beyond these gets them all, now and then.
+async function lookClosely(size) {
+  const [width] = state.stages[state.stage || 0];
+  const sent = viewer.after.width;
+  const close = viewer.view && viewer.view.scale * devicePixelRatio * size[0] > sent * 1.1;
+  if (!close || sent >= width || status() === "done" || Date.now() - looked < 4000) return;
+  looking = true;
+  try {
+    const { blob } = await ask("/api/steer", { do: "look" });
+    viewer.show(await createImageBitmap(blob), ...size);
+  } catch {
+    // The run has ended meanwhile; its last picture is on its way.
+  }
+  looked = Date.now();
+  looking = false;
+}
+
 const handlers = {
   open: () => { document.body.classList.remove("lost"); },
+  // Whether nothing more is to be expected: the page of one run ends with it.
   lost: () => {
-    document.body.classList.add("lost");
-    if (state && status() !== "done" && status() !== "failed") $("progress").querySelector(".chip").textContent = WORDS.lost;
+    const over = !studio && ["done", "stopped", "failed"].includes(status());
+    document.body.classList.toggle("lost", !over);
+    if (!over) progress.chip.textContent = WORDS.lost;
+    return over;
   },
   state: (given) => {
     if (!given || !state || given.run !== state.run) {
@@ -135,7 +157,11 @@ const handlers = {
   picture: async ({ jpeg }) => {
     const bitmap = await picture(jpeg);
     const stages = state && state.stages;
-    if (stages) viewer.show(bitmap, ...stages.at(-1).slice(0, 2));
+    if (!stages) return;
+    const size = stages.at(-1).slice(0, 2);
+    if (looking) return;
+    viewer.show(bitmap, ...size);
+    lookClosely(size);
   },
   runs: (table) => { if (studio) studio.showRuns(table); },
 };

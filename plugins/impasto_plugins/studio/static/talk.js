@@ -47,7 +47,10 @@ export function listen(handlers) {
   }
   source.onopen = () => handlers.open();
   source.onerror = () => {
-    handlers.lost();
+    if (handlers.lost()) {
+      source.close();
+      return;
+    }
     // A browser gives up for good where the answer was no stream, as when the server was busy.
     if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(handlers), 3000);
   };
