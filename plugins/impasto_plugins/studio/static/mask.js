@@ -3,12 +3,14 @@
 import { $, button, el } from "./dom.js";
 import { ask, told } from "./talk.js";
 
-const LONGEST = 1024;
+const LONGEST = 1024, SHORTEST = 640;
+// Pixels of the longer side of a mask: what a brush can be moved over well, also where the picture is small.
 
 // The identifier of the mask; null for none, undefined where nothing was changed.
 export async function paintMask(picture, title, before) {
   const image = await createImageBitmap((await ask(`/api/uploads/${picture.id}`)).blob);
-  const scale = Math.min(1, LONGEST / Math.max(picture.width, picture.height));
+  const longer = Math.max(picture.width, picture.height);
+  const scale = Math.min(Math.max(longer, SHORTEST), LONGEST) / longer;
   const width = Math.max(16, Math.round(picture.width * scale)), height = Math.max(16, Math.round(picture.height * scale));
   const mask = el("canvas", { width, height }), paint = mask.getContext("2d");
   const canvas = el("canvas", { width, height, tabIndex: 0, className: "brush", "aria-label": "Paint with the pointer where it counts" });
