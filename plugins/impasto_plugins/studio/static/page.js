@@ -127,7 +127,11 @@ const handlers = {
   lost: () => {
     const over = !studio && ["done", "stopped", "failed"].includes(status());
     document.body.classList.toggle("lost", !over);
-    if (!over) progress.chip.textContent = WORDS.lost;
+    if (!over) {
+      progress.chip.textContent = WORDS.lost;
+      progress.line.textContent = "The server does not answer. A run that it painted keeps its picture and goes on from its checkpoint once the studio is there again.";
+      progress.line.hidden = false;
+    }
     return over;
   },
   state: (given) => {

@@ -109,18 +109,20 @@ export class Results {
 
   // What can be done with the painting that has ended, below it.
   below(place, record, state) {
-    const ended = record && record.picture && state && ["done", "failed", "interrupted"].includes(state.status);
-    const key = ended ? `${record.id} ${state.status} ${record.status}` : "";
+    const ended = record && state && ["done", "failed", "interrupted"].includes(state.status);
+    const key = ended ? `${record.id} ${record.status} ${record.picture} ${record.checkpoint}` : "";
     if (place.dataset.key === key) return;
     place.dataset.key = key;
     place.hidden = !ended;
     if (!ended) return;
+    const act = (action) => told(ask(`/api/runs/${record.id}/${action}`, {}));
     place.replaceChildren(el("div", { className: "buttons" },
-      button("Save", async () => { const file = await told(ask(`/api/runs/${record.id}/file`)); if (file) save(file); }, { className: "main" }),
-      button("Paint it large", () => this.again(large(record.asked))),
+      record.picture ? button("Save", async () => { const file = await told(ask(`/api/runs/${record.id}/file`)); if (file) save(file); }, { className: "main" }) : null,
+      record.picture ? button("Paint it large", () => this.again(large(record.asked))) : null,
       button("Again with…", () => this.again(record.asked)),
-      button("Repeat it exactly", () => told(ask(`/api/runs/${record.id}/rerun`, {}))),
-      button("Open", () => this.open(record))));
+      record.picture && record.status === "done" ? button("Repeat it exactly", () => act("rerun")) : null,
+      record.checkpoint && record.status !== "done" ? button("Go on", () => act("resume")) : null,
+      record.picture ? button("Open", () => this.open(record)) : null));
   }
 }
 
