@@ -6,7 +6,6 @@ user alone may, belong to the studio; texts that could be the name of a file are
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -30,6 +29,7 @@ STYLE_OPTIONS = ("weight", "scale", "size")
 MOST_STYLES = 16
 LONGEST = 2000
 """Characters of a text."""
+INIT = re.compile(r"(content|style|noise|blend)(:|$)")
 FILES = re.compile(r"[/\\~]|\.\.|^[a-zA-Z]:(?![a-z_]+=)|://")
 
 
@@ -58,7 +58,7 @@ class Order:
         content = asked.get("content")
         self.content = None if content is None else str(uploads.path(content))
         self.preset = preset_of(asked.get("preset")) or (None if content else "texture")
-        settings = asked.get("settings") or {}
+        settings = asked.get("settings", {})
         if not isinstance(settings, dict):
             raise impasto.SettingsError("settings are given by name")
         self.settings: dict[str, Any] = {
@@ -87,10 +87,15 @@ class Order:
         if name in NOT_FROM_THE_BROWSER:
             raise impasto.SettingsError(f"the page cannot give the setting '{name}'")
         for text in texts_in(value):
-            if len(text) > LONGEST or FILES.search(text) or os.path.exists(text):
+            if len(text) > LONGEST or FILES.search(text):
                 raise impasto.SettingsError(
                     f"setting '{name}': the page names no files or addresses, as {text[:40]!r} may be"
                 )
+        # A name without a folder would be looked for in the run's own folder; here even that is refused.
+        if name == "init" and not INIT.match(str(value)):
+            raise impasto.SettingsError(
+                "setting 'init': the page starts from content, style, noise or blend:content=0.8,noise=0.2"
+            )
         return value
 
     @property

@@ -227,8 +227,9 @@ class Runs:
         self.jobs.clear()
         if (active := self.active) is not None:
             active.command({"do": "quit"})
-            await asyncio.to_thread(active.process.join, PATIENCE)
-            active.process.kill()
+            await asyncio.to_thread(active.reading.join, PATIENCE)
+            if active.reading.is_alive():
+                active.process.kill()
             # What the process said last is on its way to this thread.
             for _ in range(50):
                 if self.active is not active:
@@ -245,6 +246,7 @@ class Active:
         self.identifier, self.board, self.ended = identifier, board, ended
         self.process: BaseProcess
         self.pipe: Connection
+        self.reading: threading.Thread
         self.sending = threading.Lock()
 
     def start(self, hub: Hub, job: Mapping[str, Any], folder: Path) -> None:
@@ -257,11 +259,20 @@ class Active:
             context.set_forkserver_preload(list(PRELOADED))
         self.pipe, far = context.Pipe()
         self.process = context.Process(target=paint, args=(far, job, str(folder)), name="run")
-        self.process.start()
-        far.close()
         self.board.command = self.command
-        reading = threading.Thread(target=self.read, args=(hub,), name="studio-run", daemon=True)
-        reading.start()
+        # In a thread, since the first start takes seconds, in which the page has to answer.
+        self.reading = threading.Thread(
+            target=self.start_and_read, args=(hub, far), name="studio-run", daemon=True
+        )
+        self.reading.start()
+
+    def start_and_read(self, hub: Hub, far: Connection) -> None:
+        """Start the process, and pass on what it says."""
+        try:
+            self.process.start()
+        finally:
+            far.close()
+        self.read(hub)
 
     def command(self, message: Mapping[str, Any]) -> None:
         """Send the run a command."""

@@ -39,6 +39,8 @@ class Uploads:
         """Take the folder; it is made if it is not there."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        # One is read at a time: a large one takes a gigabyte meanwhile.
+        self.reading = asyncio.Lock()
 
     async def add(self, name: str, parts: AsyncIterator[bytes]) -> dict[str, Any]:
         """Keep a picture.
@@ -59,7 +61,8 @@ class Uploads:
                 )
         if not data:
             raise impasto.PictureError(f"'{shown(name)}' is empty")
-        return await asyncio.to_thread(self.keep, shown(name), bytes(data))
+        async with self.reading:
+            return await asyncio.to_thread(self.keep, shown(name), bytes(data))
 
     def keep(self, name: str, data: bytes) -> dict[str, Any]:
         """Read a picture as a run would, and keep it if it can be read.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -169,14 +168,20 @@ def test_a_connection_that_asks_for_nothing_is_closed(monkeypatch: pytest.Monkey
 
 
 def test_open_to_the_network_there_is_a_warning_and_names_are_refused_still(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("impasto"), "propagate", True)
+    said: list[str] = []
+    for level in ("info", "warning"):
+        monkeypatch.setattr(
+            serving.logger,
+            level,
+            lambda line, *more, level=level: said.append(f"{level}: {line % more}"),
+        )
     server = Server(Hub(), "0.0.0.0", 0)
-    with caplog.at_level(logging.INFO, "impasto"):
-        server.say("the page")
-    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
-    assert f"http://127.0.0.1:{server.port}/?token=" in caplog.text
+    server.say("the page")
+    address, warning = said
+    assert address.startswith(f"info: the page: http://127.0.0.1:{server.port}/?token=")
+    assert warning.startswith("warning: the page is open to the network, without encryption")
     gate = server.app
     assert isinstance(gate, Gate)
     assert gate.is_own_name(f"192.168.1.7:{server.port}")
