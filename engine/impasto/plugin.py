@@ -42,6 +42,7 @@ from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
 from impasto.model.scopes import part
 from impasto.model.torus import around, inside
+from impasto.optimization.outcome import result_so_far
 from impasto.settings.listing import setting_records
 from impasto.settings.plain_json import from_json
 from impasto.storage.recipe import read_recipe
@@ -78,6 +79,7 @@ __all__ = [
     "read_recipe",
     "require",
     "resized",
+    "result_so_far",
     "save",
     "scratch_folder",
     "setting_records",

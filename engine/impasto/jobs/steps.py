@@ -15,7 +15,7 @@ from impasto.images.tensors import to_picture
 from impasto.jobs.run import prepare_run, register
 from impasto.jobs.saving import kept, output_of
 from impasto.optimization.loop import fail, finish, steps_of
-from impasto.optimization.outcome import colors_and_alpha
+from impasto.optimization.outcome import colors_and_alpha, result_so_far
 from impasto.optimization.result import Result, RunFailed, Step
 from impasto.optimization.state import Run
 from impasto.settings.settings import Settings
@@ -74,7 +74,7 @@ class Steps(Iterator[Step]):
         """The result so far, also before the run has ended. Waits for the device."""
         if self._result is not None:
             return self._result
-        return self.run.result()
+        return result_so_far(self.run)
 
     def close(self) -> None:
         """End the run where it is; its result counts as complete. It does nothing if the run has ended.

@@ -9,7 +9,7 @@ each channel of all layers: 9 MB for 1024 places of VGG-19 up to conv5_1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -19,9 +19,6 @@ from torch.quasirandom import SobolEngine
 from impasto.errors import SettingsError
 from impasto.model.extractor import Features
 from impasto.model.loss import Loss, Summary, full
-
-if TYPE_CHECKING:
-    from impasto.optimization.state import Run
 
 Hypercolumns = Annotated[
     int,
@@ -196,7 +193,7 @@ class HypercolumnLoss(Loss):
         self.stacks = True
         self.places = Places(number, redraw, style_number, generator)
 
-    def before_step(self, run: Run) -> None:
+    def before_step(self, run: Any) -> None:
         if self.stacks:
             self.places.before_step(run.step)
 

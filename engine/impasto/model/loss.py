@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -16,9 +16,6 @@ from impasto.model.extractor import IMAGE, Features
 from impasto.model.returned import refuse_other_value
 from impasto.model.torus import around
 from impasto.settings.spec import Spec
-
-if TYPE_CHECKING:
-    from impasto.optimization.state import Run
 
 Summary = dict[str, Tensor]
 """What a loss keeps of one layer: tensors by name."""
@@ -153,7 +150,7 @@ class Loss(nn.Module):
         """
         return float(max(1.0, length / FADES_FROM) ** -self.fade * self.by_stage**stage)
 
-    def before_step(self, run: Run) -> None:
+    def before_step(self, run: Any) -> None:
         """Called before each step of a run; does nothing unless a subclass writes it.
 
         For what changes from step to step, as sampled positions. It must follow from the seed, the number of
@@ -161,7 +158,7 @@ class Loss(nn.Module):
         have. Buffers that change in place are seen by a compiled objective.
 
         Args:
-            run: ``run.step`` is the number of steps done so far, over all stages.
+            run: an :class:`impasto.Run`; its ``step`` is the number of steps done so far, over all stages.
         """
 
     def state(self) -> dict[str, Tensor]:

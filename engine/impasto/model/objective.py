@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +31,6 @@ from impasto.model.returned import (
 from impasto.model.scopes import part, scope
 from impasto.model.tiles import Reading, TiledSummaries, layer_sizes, with_gradient
 from impasto.model.torus import periodic
-
-if TYPE_CHECKING:
-    from impasto.optimization.state import Run
 
 StyleStatistics = dict[str, dict[str, Summary]]
 """What the objective keeps of a style picture: summaries by term and layer."""
@@ -265,7 +262,7 @@ class Objective(nn.Module):
                 )
         self._register()
 
-    def before_step(self, run: Run) -> None:
+    def before_step(self, run: Any) -> None:
         """Let the losses change what changes from step to step; see :meth:`Loss.before_step`."""
         for name in self.names:
             with scope(f"loss/{name}"):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy
 from torch import Tensor
 
+from impasto.errors import counted
 from impasto.images.tensors import resized, to_picture
 from impasto.images.writing import PictureMetadata
 from impasto.model.color import with_smooth_chroma
@@ -44,6 +45,15 @@ def result_of(run: Run, stopped: str = "") -> Result:
         changes=run.changes,
     )
     return replace(result, metadata=metadata_of(run, result))
+
+
+def result_so_far(run: Run) -> Result:
+    """The result of a run that goes on, which can be saved; a rerun of its recipe gives the same.
+
+    For hooks, which are called between steps: while a step is done the picture is neither old nor new. Waits
+    for the device.
+    """
+    return result_of(run, stopped=f"left after {counted(run.step, 'step')}")
 
 
 def colors_and_alpha(run: Run) -> tuple[Tensor, Tensor | None]:

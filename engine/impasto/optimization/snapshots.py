@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.optimization.without_compiler import without_compiler
 
 if TYPE_CHECKING:
-    from impasto.optimization.state import Run
+    from impasto.optimization.steered import Steered
 
 logger = logging.getLogger("impasto")
 
@@ -51,7 +51,7 @@ class Snapshots:
         self._told = False
 
     @without_compiler()
-    def keep(self, run: Run) -> None:
+    def keep(self, run: Steered) -> None:
         """Keep the state as it is, between two steps of a stage, if it is time to.
 
         Args:

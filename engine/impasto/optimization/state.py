@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch import Tensor
 
-from impasto.errors import CheckpointError, SettingsError, counted
+from impasto.errors import CheckpointError, SettingsError
 from impasto.files.outputs import Outputs
 from impasto.host.host import Host
 from impasto.images.reading import Photo
@@ -25,7 +25,7 @@ from impasto.model.objective import Objective
 from impasto.optimization.changes import FINISH_STAGE, STYLE_WEIGHT, WEIGHT, Change
 from impasto.optimization.ema import EMA
 from impasto.optimization.guard import Guard
-from impasto.optimization.result import Result, Step
+from impasto.optimization.result import Step
 from impasto.optimization.schedule import Schedule, forget_losses, schedule_state
 from impasto.optimization.stages import Stage, forget
 from impasto.optimization.steering import Steering
@@ -413,15 +413,6 @@ class Run:
     def picture(self) -> Tensor:
         """The picture so far, averaged if so asked: (1, 3, H, W) float32 sRGB in [0, 1]."""
         return self.prepared.initial_image if self.current is None else self.current.picture()
-
-    def result(self) -> Result:
-        """The result so far, which can be saved; a rerun of its recipe gives the same. Waits for the device.
-
-        For hooks, which are called between steps: while a step is done the picture is neither old nor new.
-        """
-        from impasto.optimization.outcome import result_of
-
-        return result_of(self, stopped=f"left after {counted(self.step, 'step')}")
 
     def losses(self) -> list[float]:
         """Total loss of each step so far. Waits for the device."""

@@ -30,7 +30,7 @@ from impasto.optimization.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from impasto.optimization.stages import Stage
-    from impasto.optimization.state import Run
+    from impasto.optimization.steered import Steered
 
 logger = logging.getLogger("impasto")
 
@@ -50,7 +50,7 @@ class Request(NamedTuple):
 class Steering:
     """The requests that wait, the changes that were taken, and whether the run is paused."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Steered) -> None:
         """Begin with nothing asked for.
 
         Args:

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 import impasto
+from impasto.plugin import result_so_far
 
 try:
     import termios
@@ -205,7 +206,7 @@ class Keys:
         name = output.with_stem(f"{output.stem}_step{run.step:05}")
         path = name if name in self.saved else run.outputs.claim(name, "the picture so far")
         self.saved |= {name, path}
-        run.outputs.keep_or_raise(run.result().write, path)
+        run.outputs.keep_or_raise(result_so_far(run).write, path)
         logger.info("saved '%s'", name)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import impasto
-from impasto.plugin import scratch_folder, unknown
+from impasto.plugin import result_so_far, scratch_folder, unknown
 
 FORMATS = {
     "PNG": (".png", "image/png", 8),
@@ -72,7 +72,7 @@ def saved(run: impasto.Run, name: object) -> dict[str, Any]:
     folder = scratch_folder()
     path = folder / f"picture{suffix}"
     try:
-        run.result().save(path, depth=depth)
+        result_so_far(run).save(path, depth=depth)
         data = path.read_bytes()
     finally:
         path.unlink(missing_ok=True)
