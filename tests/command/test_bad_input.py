@@ -111,7 +111,10 @@ def test_an_error_shows_what_would_steer_a_terminal(
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--loss", "gramm"], "unknown loss 'gramm'; did you mean 'gram'? Allowed: content, gram"),
+        (
+            ["--loss", "gramm"],
+            "unknown loss 'gramm'; did you mean 'gram'? Allowed: content, covariance, gram",
+        ),
         (["--loss", "gram:wieght=2"], "unknown option 'wieght'; did you mean 'weight'?"),
         (
             ["--loss", "gram:weight=heavy"],

@@ -156,7 +156,8 @@ class FakeDevice(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if here or to_device:
             crosses = bool(here) != to_device or 0 < len(here) < len(tensors)
             # What is sent there goes through a buffer of the driver's, if nobody asks to wait.
-            crosses &= not (to_device and given.get("non_blocking"))
+            waits = not (given.get("non_blocking") or (name == "copy_" and args[2:] == (True,)))
+            crosses &= waits or not to_device
             self._write_down(func, name, tensors, name in COPIES and crosses, found)
         if not to_device:
             return found

@@ -140,7 +140,9 @@ def test_plugins_lists_local_ones_with_origin_and_options(invoke: Invoke, local:
     assert mine["origin"] == f"file {local}"
     assert mine["status"] == "loaded"
     assert mine["help"] == "Distance of the mean color from the style's."
-    assert [option["name"] for option in mine["options"]] == ["weight", "layers", "layer_weights"]
+    assert [option["name"] for option in mine["options"]] == [
+        "weight", "layers", "layer_weights", "by_stage",
+    ]  # fmt: skip
     assert mine["options"][0]["default"] == 1.0
 
 

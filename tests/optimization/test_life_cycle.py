@@ -264,7 +264,7 @@ def test_a_canvas_that_cannot_be_read_any_more_is_named(
     assert done.status == 1
     assert done.error == (
         f"impasto: error: canvas 'worn_out' of plugin 'worn' (file {plugin}) failed: LookupError:"
-        f" worn out ({line_of(plugin, 'raise LookupError')}); no picture is kept, since its canvas cannot be"
-        " read any more"
+        f" worn out ({line_of(plugin, 'raise LookupError')}); the canvas cannot be"
+        " read any more, and no picture is kept"
     )
     assert not out.exists()

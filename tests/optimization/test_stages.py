@@ -65,7 +65,7 @@ def test_every_preset_plans_panoramas(
     done = invoke("run", panorama, tower, "--preset", preset, "--dry-run", "--json")
     assert done.status == 0, done.err
     stages = json.loads(done.out)["stages"]
-    assert min(min(stage["width"], stage["height"]) for stage in stages) >= 16
+    assert min(min(stage["width"], stage["height"]) for stage in stages) >= 8
     assert stages[-1]["width"] > 11 * stages[-1]["height"]
 
 

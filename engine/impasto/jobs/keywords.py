@@ -30,6 +30,8 @@ class RunKeywords(TypedDict, total=False):
     """Quality of JPEG and WebP, 1 to 100."""
     depth: Literal[8, 16]
     """Bits per channel."""
+    keys: bool
+    """Take keys of the terminal while the progress bar is shown."""
     recipe: bool
     """Write settings, versions, checksums and losses into the picture."""
     size: int | Literal["original"] | str | tuple[int, int]

@@ -144,11 +144,11 @@ class Places(nn.Module):
         turn = step // self.redraw if self.redraw else 0
         if turn != self.turn:
             self.turn = turn
-            self.now.copy_(self.draw(len(self.now), turn))
+            self.now.copy_(self.draw(len(self.now), turn), non_blocking=True)
             # A random part of the style's, without order.
             drawn = torch.Generator().manual_seed(self._seed_of(turn))
             many = torch.randperm(self.style_number, generator=drawn)
-            self.style_part.copy_(many[: len(self.style_part)])
+            self.style_part.copy_(many[: len(self.style_part)], non_blocking=True)
 
     def _seed_of(self, turn: int) -> int:
         # Sobol's generator takes seeds of 63 bits.

@@ -265,8 +265,9 @@ class Objective(nn.Module):
     def before_step(self, run: Any) -> None:
         """Let the losses change what changes from step to step; see :meth:`Loss.before_step`."""
         for name in self.names:
-            with scope(f"loss/{name}"):
-                self.loss(name).before_step(run)
+            if type(self.loss(name)).before_step is not Loss.before_step:
+                with scope(f"loss/{name}"):
+                    self.loss(name).before_step(run)
 
     def joined(self, statistics: Sequence[StyleStatistics]) -> StyleStatistics:
         """The statistics of several pictures of one style as those of one.
