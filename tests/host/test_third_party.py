@@ -235,7 +235,9 @@ def test_an_installed_observer_that_raises_at_each_hook(
     hooks = [
         name
         for name in vars(hookspecs)
-        if name.startswith("impasto_") and name not in host.KINDS.values()
+        # Nobody pauses this run.
+        if name.startswith("impasto_")
+        and name not in (*host.KINDS.values(), "impasto_while_paused")
     ]
     assert len(hooks) == 6
     for hook in hooks:

@@ -25,8 +25,8 @@ export class Form {
     this.presets = el("div", { className: "presets", role: "radiogroup", "aria-label": "Look" });
     this.command = el("code", { tabIndex: 0 });
     this.complaint = el("p", { className: "line bad", role: "alert", hidden: true });
-    this.preview = button(`Preview at ${PREVIEW} px`, () => this.send({ size: PREVIEW, preset: "quick" }));
-    this.paint = button("Paint", () => this.send({}), { className: "main" });
+    this.preview = button(`Preview at ${PREVIEW} px`, () => this.send({ size: PREVIEW, preset: "quick" }), { disabled: true });
+    this.paint = button("Paint", () => this.send({}), { className: "main", disabled: true });
     place.append(
       el("div", { className: "columns" },
         el("div", {}, el("h2", {}, "Pictures"), this.contentDrop, this.styleDrop, this.styleList),
