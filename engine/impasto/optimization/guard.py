@@ -17,6 +17,7 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.optimization.schedule import Schedule, slow_down
+from impasto.optimization.stages import reset_state
 from impasto.optimization.without_compiler import without_compiler
 
 EVERY = 10
@@ -47,7 +48,8 @@ class Guard:
         self.parameters = [parameter.detach() for parameter in parameters]
         self.best = [parameter.clone() for parameter in self.parameters]
         self.recovers = bool(getattr(optimizer, "recovers", False))
-        self.fresh = copy.deepcopy(optimizer.state_dict()["state"])
+        # One that recovers by itself may have carried over a large history.
+        self.fresh = {} if self.recovers else copy.deepcopy(optimizer.state_dict()["state"])
         self.best_loss, self.first = self._number(torch.inf), self._number(torch.nan)
         self.worst = self._number(-torch.inf)
         """The highest loss since the last check; infinity stands for NaN."""
@@ -110,8 +112,7 @@ class Guard:
                 _given_up(best, worst, self.returns), settings=("optimizer", "precision")
             )
         self._say(best, worst)
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": copy.deepcopy(self.fresh), "param_groups": groups})
+        reset_state(optimizer, self.fresh)
         slow_down(optimizer, schedule)
 
     def forget(self) -> None:

@@ -189,8 +189,18 @@ def forget(optimizer: torch.optim.Optimizer, blank: Mapping[Any, Any]) -> None:
     if by_itself is not None:
         by_itself()
         return
+    reset_state(optimizer, blank)
+
+
+def reset_state(optimizer: torch.optim.Optimizer, state: Mapping[Any, Any]) -> None:
+    """Give an optimizer a copy of an earlier state; rates stay.
+
+    Args:
+        optimizer: of a stage.
+        state: of its parameters, as ``state_dict()["state"]`` has it.
+    """
     groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": copy.deepcopy(blank), "param_groups": groups})
+    optimizer.load_state_dict({"state": copy.deepcopy(state), "param_groups": groups})
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
