@@ -15,8 +15,8 @@ from pydantic import Field
 from torch import Tensor
 
 import impasto
-from impasto.plugin import STYLE_LAYERS, HypercolumnLoss, Redraw, constant
-from impasto_plugins.losses.products import sum_of_products
+from impasto.plugin import STYLE_LAYERS, HypercolumnLoss, Redraw
+from impasto_plugins.losses.products import sums_of
 
 
 class CovarianceLoss(HypercolumnLoss):
@@ -40,18 +40,12 @@ class CovarianceLoss(HypercolumnLoss):
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """Sums over pixels: ``sum`` of x, (C,); ``product`` of x xᵀ, (C, C); ``pixels``: their number."""
-        return {
-            "sum": feature.sum((0, 2, 3)),
-            "product": sum_of_products(feature),
-            "pixels": constant(feature[0, 0].numel(), feature),
-        }
+        return sums_of(feature)
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
-        return {
-            "sum": (feature * mask).sum((0, 2, 3)),
-            "product": sum_of_products(feature, mask),
-            "pixels": mask.sum().clamp_min(1e-6),
-        }
+        sums = sums_of(feature, mask)
+        # None of the sampled places may lie in it.
+        return {**sums, "pixels": sums["pixels"].clamp_min(1e-6)}
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """Mean |μ - μ'| over channels plus mean |Σ - Σ'| over pairs of them: 0 or more."""

@@ -20,6 +20,7 @@ from torch.nn.functional import normalize
 
 import impasto
 from impasto.plugin import Places, hypercolumns
+from impasto_plugins.losses.points import weighted_mean
 
 LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3",
           "conv4_1", "conv4_2", "conv4_3")  # fmt: skip
@@ -136,7 +137,7 @@ class NeuralNeighborsLoss(impasto.Loss):
             own = own - mean
             lengths = (own.square().sum(1) * wanted.square().sum(1)).clamp_min(1e-12).sqrt()
             distance = 1 - (own * wanted).sum(1) / lengths
-            terms.append(_weighted_mean(distance, mine.get("counts")))
+            terms.append(weighted_mean(distance, mine.get("counts")))
         return torch.stack(terms).mean()
 
     @torch.no_grad()
@@ -233,12 +234,6 @@ class NeuralNeighborsLoss(impasto.Loss):
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
         """Says that masks are taken; :meth:`summarize_masked` does it for all layers as one."""
         raise NotImplementedError
-
-
-def _weighted_mean(values: Tensor, counts: Tensor | None) -> Tensor:
-    return (
-        values.mean() if counts is None else (values * counts).sum() / counts.sum().clamp_min(1e-12)
-    )
 
 
 @impasto.hookimpl

@@ -116,6 +116,13 @@ def _lengths(points: Tensor, counts: Tensor | None) -> Tensor:
     return lengths if counts is None else torch.where(2 * counts < counts.max(), torch.inf, lengths)
 
 
+def weighted_mean(values: Tensor, counts: Tensor | None) -> Tensor:
+    """The mean of values, (n,), each as often as it counts, (n,); None is all alike."""
+    if counts is None:
+        return values.mean()
+    return (values * counts).sum() / counts.sum().clamp_min(1e-12)
+
+
 def relaxed_distance(
     points: Tensor,
     others: Tensor,
@@ -139,10 +146,7 @@ def relaxed_distance(
     def mean(moved: Tensor, counts: Tensor | None) -> Tensor:
         cost = moved.square().sum(1)
         # The root has no slope at zero.
-        cost = cost if squared else (cost + 1e-12).sqrt()
-        return (
-            cost.mean() if counts is None else (cost * counts).sum() / counts.sum().clamp_min(1e-12)
-        )
+        return weighted_mean(cost if squared else (cost + 1e-12).sqrt(), counts)
 
     there, back = closest_both_ways(points, others, counts, other_counts)
     ahead = mean(points - others[there], counts)

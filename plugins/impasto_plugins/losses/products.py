@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.plugin import full, sum_of_outer_products
+from impasto.plugin import constant, full, sum_of_outer_products
 
 AT_ONCE = 2**16
 """Pixels that are summed at once: the copy in full precision stays small, and so do rounding errors."""
@@ -32,6 +32,26 @@ def sum_of_products(feature: Tensor, mask: Tensor | None = None) -> Tensor:
     compiling = torch.compiler.is_compiling()
     products: Tensor = (_compiled if compiling else _SumOfProducts.apply)(feature, mask)
     return products
+
+
+def sums_of(feature: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+    """What means and covariances are made of, over the pixels: ``sum`` of x, ``product`` of x xᵀ, ``pixels``.
+
+    Args:
+        feature: (1, C, h, w), in the network's precision.
+        mask: (1, 1, h, w), by which each pixel counts; None counts all as one.
+
+    Returns:
+        (C,), (C, C) and the number of pixels, no dimensions, float32 or float64.
+    """
+    products = sum_of_products(feature, mask)
+    if mask is None:
+        total = feature.sum((0, 2, 3), dtype=products.dtype)
+        pixels = constant(feature[0, 0].numel(), products)
+    else:
+        # In full precision, as the products: else their difference, the covariance, is mostly rounding.
+        total, pixels = (full(feature) * full(mask)).sum((0, 2, 3)), full(mask).sum()
+    return {"sum": total, "product": products, "pixels": pixels}
 
 
 class _SumOfProducts(torch.autograd.Function):

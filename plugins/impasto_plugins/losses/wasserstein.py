@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 import impasto
-from impasto.plugin import STYLE_LAYERS, constant, full
-from impasto_plugins.losses.products import sum_of_products
+from impasto.plugin import STYLE_LAYERS
+from impasto_plugins.losses.products import sums_of
 
 BLUR = 1e-3
 """Variance added in every direction to both Gaussians, relative to the norm of the style's covariance.
@@ -67,21 +67,10 @@ class WassersteinLoss(impasto.Loss):
 
     def summarize_layer(self, feature: Tensor) -> impasto.Summary:
         """Sums over pixels: ``sum`` of x, (C,); ``product`` of x xᵀ, (C, C); ``pixels``: their number."""
-        products = sum_of_products(feature)
-        return {
-            "sum": feature.sum((0, 2, 3), dtype=products.dtype),
-            "product": products,
-            "pixels": constant(feature[0, 0].numel(), products),
-        }
+        return sums_of(feature)
 
     def summarize_region(self, feature: Tensor, mask: Tensor) -> impasto.Summary:
-        products = sum_of_products(feature, mask)
-        return {
-            # In full precision, as the products: else their difference, the covariance, is mostly rounding.
-            "sum": (full(feature) * full(mask)).sum((0, 2, 3)),
-            "product": products,
-            "pixels": full(mask).sum(),
-        }
+        return sums_of(feature, mask)
 
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         """The distance divided by the style's mean square: about 0 to 1, more if it overshoots."""
