@@ -11,11 +11,12 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import impasto
 from impasto import to_json
+from impasto_plugins.studio.link import Message
 
 MOST_ROWS = 4000
 """Points of the curves that are kept; of more, every second one goes."""
@@ -23,8 +24,6 @@ MOST_NOTES = 20
 """Lines that the engine had to say; of more, the first go."""
 PATIENCE = 60.0
 """Seconds after which a picture that was asked for and did not come is asked for again."""
-
-Message = Mapping[str, Any]
 
 
 class Board:

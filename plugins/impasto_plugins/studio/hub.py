@@ -12,7 +12,8 @@ import time
 from typing import Any
 
 from impasto import to_json
-from impasto_plugins.studio.board import Board, Message, event
+from impasto_plugins.studio.board import Board, event
+from impasto_plugins.studio.link import Message
 
 SHARE = 0.01
 """Part of the time that pictures and curves may take of the processor, for all viewers together."""

@@ -20,7 +20,7 @@ from typing import Any
 import impasto
 from impasto.plugin import written_whole
 from impasto_plugins.studio.board import Board
-from impasto_plugins.studio.child import paint
+from impasto_plugins.studio.child import output_of, paint
 from impasto_plugins.studio.hub import Hub
 from impasto_plugins.studio.orders import Order
 from impasto_plugins.studio.uploads import IDENTIFIER
@@ -55,7 +55,7 @@ class Runs:
         self.tell()
 
     def find(self, path: Path) -> None:
-        """Take up a run that an earlier studio has left."""
+        """Add a run of an earlier studio to the list."""
         try:
             record = json.loads(path.read_text("utf-8"))
             assert record["id"] == path.parent.name
@@ -93,7 +93,7 @@ class Runs:
         Raises:
             PictureError: it has made none.
         """
-        path = self.folder_of(identifier) / "result.png"
+        path = output_of(self.folder_of(identifier))
         if not path.is_file():
             raise impasto.PictureError("this run has no picture")
         return path
@@ -126,7 +126,7 @@ class Runs:
             "id": identifier, "created": time.time(), "status": "waiting", "line": "", **about,
         }  # fmt: skip
         more = {"checkpoint": str(folder / "checkpoint")} if checkpoint else {}
-        arguments = {**given, "output": str(folder / "result.png"), **more}
+        arguments = {**given, "output": str(output_of(folder)), **more}
         if what == "run":
             arguments["callback"] = ["page"]
         self.jobs[identifier] = {"what": what, "with": arguments}
@@ -179,10 +179,8 @@ class Runs:
             return
         record.update(more)
         folder = self.folder / identifier
-        record["picture"] = (folder / "result.png").is_file()
-        record["checkpoint"] = any(folder.glob("checkpoint/*.pt")) or any(
-            folder.glob("checkpoint/checkpoint*")
-        )
+        record["picture"] = output_of(folder).is_file()
+        record["checkpoint"] = any(folder.glob("checkpoint/checkpoint*"))
         try:
             with written_whole(folder / "run.json") as place:
                 place.write_text(impasto.to_json(record), encoding="utf-8")

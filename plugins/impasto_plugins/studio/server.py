@@ -209,7 +209,7 @@ async def json_of(request: Request, most: int = 100_000) -> dict[str, object]:
     """The JSON object that a request has as its body.
 
     Raises:
-        SettingsError: it has none, or too long a one.
+        HTTPException: it has none, or too long a one.
     """
     body = b""
     async for part in request.stream():

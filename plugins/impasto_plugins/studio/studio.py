@@ -146,6 +146,7 @@ class Studio(Server):
 @functools.cache
 def form() -> dict[str, Any]:
     """Settings, presets and parts, as the engine and all plugins describe them."""
+    plugins = impasto.plugins()
     return {
         "settings": [one for one in setting_records() if one["name"] not in NOT_FROM_THE_BROWSER],
         "presets": {
@@ -155,12 +156,8 @@ def form() -> dict[str, Any]:
             }
             for name, table in impasto.presets().items()
         },
-        "parts": [
-            one
-            for one in impasto.plugins()
-            if one.get("kind") in KINDS and one["status"] == "loaded"
-        ],
-        "failed": [one["status"] for one in impasto.plugins() if "kind" not in one],
+        "parts": [one for one in plugins if one.get("kind") in KINDS and one["status"] == "loaded"],
+        "failed": [one["status"] for one in plugins if "kind" not in one],
     }
 
 

@@ -35,14 +35,6 @@ def test_the_page_reads_no_text_as_html_and_names_no_other_host(name: str) -> No
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    server = Studio(tmp_path / "studio", "127.0.0.1", 0)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def page(studio: Studio, tmp_path: Path) -> Iterator[Page]:
     """A page of the studio; what its console says fails the test."""
     said: list[str] = []

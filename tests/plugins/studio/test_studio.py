@@ -48,14 +48,6 @@ def impasto_losses():
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Iterator[Studio]:
-    server = Studio(tmp_path / "studio", "127.0.0.1", 0)
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
 def client(studio: Studio) -> Iterator[httpx.Client]:
     with visitor(studio.address) as one:
         yield one
