@@ -222,7 +222,7 @@ REFUSED: dict[str, tuple[Do, str]] = {
         lambda run: run.rewind(-1),
         "no snapshot of step -1 or before: the first is of step 0",
     ),
-    "no number": (
+    "not a number": (
         lambda run: run.rewind("a"),  # type: ignore[arg-type]
         "cannot go back to step 'a': the run has done 2 steps",
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from threading import Thread
 
@@ -16,8 +15,6 @@ class Background:
         """Do nothing yet."""
         self.thread: Thread | None = None
         self.error: ImpastoError | None = None
-        self.seconds = 0.0
-        """That the last one took."""
 
     @property
     def busy(self) -> bool:
@@ -51,10 +48,7 @@ class Background:
             raise error
 
     def _do(self, work: Callable[[], None]) -> None:
-        started = time.monotonic()
         try:
             work()
         except ImpastoError as error:
             self.error = error
-        finally:
-            self.seconds = time.monotonic() - started

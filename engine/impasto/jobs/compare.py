@@ -32,7 +32,7 @@ from impasto.settings.style import Style, normalized_weights
 from impasto.storage.recipe import read_recipe
 
 HELD_OUT = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_2")
-"""Layers that no loss of Impasto has by default."""
+"""Layers that no loss of Impasto has by default, but ``neural_neighbors``, which takes all of them as one."""
 
 STYLE_TERMS = ("wasserstein", "gram")
 CONTENT_TERMS = ("content", "self_similarity")

@@ -76,10 +76,9 @@ def line_of(measure: Measure, scores: Sequence[Score]) -> str:
     """The line for one measure."""
     found = sorted(scores, key=measure.of, reverse=measure.more_is_better)
     values = [measure.of(score) for score in found]
-    best, most = values[0], max(map(abs, values))
-    apart = [abs(value - best) / max(abs(best), 1e-9) for value in values]
-    if measure.more_is_better:
-        apart = [abs(value - best) / max(most, 1e-9) for value in values]
+    best = values[0]
+    whole = max(map(abs, values)) if measure.more_is_better else abs(best)
+    apart = [abs(value - best) / max(whole, 1e-9) for value in values]
     title = f"{measure.title}: "
     if apart[-1] <= ALIKE:
         return f"{title}alike ({values[0]:.3f} to {values[-1]:.3f})"

@@ -9,7 +9,7 @@ from typing import Any
 from impasto.errors import SettingsError, unknown
 
 MOST = 1e30
-"""Largest weight: with more, a loss would be no number in float32."""
+"""Largest weight: with more, a loss could become infinite or NaN in float32."""
 
 WEIGHT, STYLE_WEIGHT, FINISH_STAGE = "weight", "style_weight", "finish_stage"
 KINDS = (WEIGHT, STYLE_WEIGHT, FINISH_STAGE)
