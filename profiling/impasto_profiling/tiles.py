@@ -2,9 +2,10 @@
 
     python -m impasto_profiling.tiles --size 512 --size 1024 --tile off --tile 512 --tile 256
 
-Each case is a process of its own that takes a few steps of one stage. Peaks do not depend on what else the
-machine does. Times are those of all processors together, the median of all
-steps but the first, and should be taken when it does nothing else.
+Each case is a process of its own that takes a few steps of its size, after a small stage from which L-BFGS
+carries a full history over, as it does in a pyramid. Peaks do not depend on what else the machine does.
+Times are those of all processors together, the median of the size's steps but the first, and should be taken
+when it does nothing else.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.process import run_process
 from impasto_profiling.pairs import DEMO, check_pairs
 
+SMALL, HISTORY = 96, 20
+"""Longer side of the small stage, pixels, and pairs of steps that the default's optimizer keeps."""
 HEAD = "| pixels | tile | peak, MB | before the run, MB | foretold, MB | seconds a step | a megapixel |"
 RULE = "|---|---|---|---|---|---|---|"
 
@@ -47,13 +50,15 @@ class Watch:
         self.before = resident_bytes()
 
     @impasto.hookimpl
-    def impasto_after_step(self) -> None:
-        self.times.append(time.process_time())
+    def impasto_after_step(self, step: impasto.Step) -> None:
+        if step.stage.part == 1:
+            self.times.append(time.process_time())
 
 
 def settings_of(given: dict[str, Any]) -> Settings:
-    """The settings of a case: one stage, no output."""
-    return gather({**given, "scales": "single"}, "default", None)
+    """The settings of a case: a small stage that fills the optimizer's history, and its size; no output."""
+    before = {"scales": [SMALL], "coarse_steps": [HISTORY + 2]}
+    return gather({**given, **before}, "default", None)
 
 
 def measured(given: dict[str, Any]) -> dict[str, Any]:
@@ -96,11 +101,12 @@ def row(given: dict[str, Any], foretell: bool) -> str:
 @click.option("--tile", "tiles", multiple=True, default=("off", "512", "256"), metavar="off|N")
 @click.option("--precision", default="auto")
 @click.option("--steps", type=click.IntRange(2), default=3)
+@click.option("--history", type=click.Choice(["full", "bfloat16"]), default="full")
 @click.option("--foretell", is_flag=True, help="Also what a dry run says of the peak.")
 @click.option("--one", hidden=True)
 def tiles(
     pairs: Sequence[tuple[str, str]], sizes: Sequence[int], tiles: Sequence[str],
-    precision: str, steps: int, foretell: bool, one: str | None,
+    precision: str, steps: int, history: str, foretell: bool, one: str | None,
 ) -> None:  # fmt: skip
     """Measure memory and time of pictures of some sizes, whole and in tiles."""
     if one is not None:
@@ -109,7 +115,10 @@ def tiles(
         say(json.dumps(measured(case) if peak is None else peak))
         return
     content, style = (pairs or DEMO)[0]
-    shared = {"content": content, "style": [style], "precision": precision, "steps": [steps]}
+    shared = {
+        "content": content, "style": [style], "precision": precision, "steps": [steps],
+        "optimizer": f"lbfgs:history_precision={history}",
+    }  # fmt: skip
     say(f"{HEAD}\n{RULE}")
     for size in sizes:
         for tile in tiles:

@@ -24,6 +24,7 @@ from impasto_plugins.extractors.vgg import VGG
 from impasto_plugins.extractors.vgg_weights import Weights, random_weights
 from impasto_plugins.losses.content import ContentLoss
 from impasto_plugins.losses.gram import GramLoss
+from impasto_plugins.losses.tv import TotalVariation
 from tiled import all_losses, objective, picture, value_and_gradient
 
 
@@ -147,7 +148,7 @@ def test_bands_own_each_row_once(height: int, stride: int) -> None:
 def test_tiles_hold_less_in_memory(weights: Weights) -> None:
     """Counted on the meta device: bytes of all tensors that are alive at once."""
     extractor = VGG(weights, "max", "zeros", scale=True)
-    made = Objective(extractor, [GramLoss(), ContentLoss()])
+    made = Objective(extractor, [GramLoss(), ContentLoss(), TotalVariation(10)])
     extractor.prepare(torch.device("cpu"), torch.float32)
     made = made.to("meta")
     peaks = []
@@ -158,7 +159,8 @@ def test_tiles_hold_less_in_memory(weights: Weights) -> None:
             made.set_targets(image, image)
             made(image)[0].backward()
         peaks.append(live.peak)
-    assert peaks[1] < peaks[0] / 3
+    # More than a quarter where summaries that were compared stay in memory while the blocks are walked back.
+    assert peaks[1] < peaks[0] / 4
 
 
 def given(pair: Pair, output: Path, *more: object) -> tuple[object, ...]:

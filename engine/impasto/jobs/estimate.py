@@ -28,12 +28,13 @@ from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
 from impasto.optimization.tensor_memory import LiveTensors
-from impasto.optimization.tiling import OVERHEAD
+from impasto.optimization.tiling import KEPT_BACK, overhead
 from impasto.settings.settings import Settings
 
 KEPT_BY_LIBRARIES = 80_000_000
-"""Bytes that oneDNN and the allocator keep on a processor once pictures are larger than the trial's. Measured
-with AVX-512 and bfloat16: without, 100 to 200 MB were missing at 256 to 512 pixels, and none at 1024."""
+"""Bytes that oneDNN and the allocator keep on a processor in a small stage that is larger than the trial's.
+Measured with AVX-512 and bfloat16: without, 100 to 200 MB were missing at 256 to 512 pixels, and none in a
+large stage or in tiles."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,8 @@ def estimate_settings(
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
     fixed = gpu.CONTEXT if gpu.is_cuda(device) else 0
-    libraries = KEPT_BY_LIBRARIES if device.type == "cpu" else 0
+    factor = overhead(run.objective, last.width * last.height, run.objective.tile)
+    libraries = KEPT_BY_LIBRARIES if device.type == "cpu" and factor == KEPT_BACK else 0
     larger = trial_stage(last, SIZES[1], smallest)
     if larger.width * larger.height > trials[0].pixels:
         trials.append(take(run, larger, before_stage))
@@ -116,7 +118,7 @@ def estimate_settings(
         parts={
             "process": process + fixed + libraries,
             "optimizer": round(kept * last.width * last.height / trials[0].pixels),
-            "evaluation": round(OVERHEAD * bytes_of_evaluation(largest, last)),
+            "evaluation": round(factor * bytes_of_evaluation(largest, last)),
         },
         trial=f"{' and '.join(map(str, trials))}, measured now"
         + (", not compiled" if compiled else ""),

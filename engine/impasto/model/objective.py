@@ -450,7 +450,10 @@ class Objective(nn.Module):
             return total, vector, None
         with part("backward"):
             torch.autograd.backward(total)
-        return total.detach(), vector.detach(), tiled.gradient()
+        total, vector = total.detach(), vector.detach()
+        # They would keep the summaries in memory while features are computed again.
+        del terms, found, summaries
+        return total, vector, tiled.gradient()
 
     def loss(self, name: str) -> Loss:
         """The loss of a term."""

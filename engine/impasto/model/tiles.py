@@ -155,6 +155,8 @@ class TiledSummaries:
     """The blocks from the first on."""
     _strip: Rows | None = None
     """Rows of the picture that this rank owns; None where each works on all, since they are few."""
+    _of_image: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """What was summarized of the picture itself, with its way back, and as it is in ``found``."""
 
     def __post_init__(self) -> None:
         wants_gradient = torch.is_grad_enabled() and self.image.requires_grad
@@ -245,27 +247,53 @@ class TiledSummaries:
             with part(f"loss/{name}"):
                 if len(loss.layers) > 1:
                     mask = None if masks is None else masks[IMAGE]
-                    whole[IMAGE] = loss.summary_of(self.image, mask)
+                    found = {IMAGE: loss.summary_of(self.image, mask)}
                 elif masks is None:
-                    whole |= loss.summarize({IMAGE: self.image})
+                    found = loss.summarize({IMAGE: self.image})
                 else:
-                    whole |= loss.summarize_masked({IMAGE: self.image}, masks)
+                    found = loss.summarize_masked({IMAGE: self.image}, masks)
+            # Differentiated last, when the features are gone.
+            for layer, summary in found.items():
+                whole[layer] = {
+                    key: value.detach().requires_grad_(value.requires_grad)
+                    for key, value in summary.items()
+                }
+                self._of_image += [(value, whole[layer][key]) for key, value in summary.items()]
 
     def gradient(self) -> Tensor:
-        """The gradient of the picture, after a backward pass down to the summaries: (1, 3, H, W)."""
+        """The gradient of the picture, after a backward pass down to the summaries: (1, 3, H, W).
+
+        What was found is given up on the way.
+        """
+        back = [(root, value.grad) for root, value in self._of_image if value.grad is not None]
+        self._of_image = []
+        for whole in self.found:
+            for summary in whole.values():
+                for key, value in summary.items():
+                    # Only the gradients are needed from now on.
+                    summary[key] = value.grad  # type: ignore[assignment]
         gradient: Tensor | None = None
         while self._levels:
             level = self._levels.pop()
             gradient = self._walk_back(level, gradient)
             if self.ranks is not None and self._strip is not None:
                 self.ranks.add_halo(gradient, level.strip, level.block.halo)
+            for whole in self.found:
+                for layer in level.block.strides:
+                    whole.pop(layer, None)
             del level
+        if back:
+            with part("backward"):
+                torch.autograd.backward([root for root, _ in back], [given for _, given in back])
         if gradient is not None and self.ranks is not None:
             first, end = self._strip or (0, gradient.shape[2])
             gradient[:, :, :first] = gradient[:, :, end:] = 0
             self.ranks.add([gradient], mine=self._strip is not None or self.ranks.is_first)
-        parts = [one for one in (self.image.grad, gradient) if one is not None]
-        return torch.stack(parts).sum(0) if len(parts) > 1 else parts[0]
+        if gradient is None or self.image.grad is None:
+            found = self.image.grad if gradient is None else gradient
+            assert found is not None
+            return found
+        return gradient.add_(self.image.grad)
 
     def _walk_back(self, level: Level, above: Tensor | None) -> Tensor:
         """The gradient of a block's input, (1, C, h, w): of several ranks in this one's rows and the halo.
@@ -297,11 +325,11 @@ class TiledSummaries:
 
 
 def roots_of(found: Sequence[Found]) -> tuple[list[Tensor], list[Tensor]]:
-    """The summaries of a band, and the gradient that arrived at each."""
+    """The summaries of a band, and the gradient that arrived at each, which ``whole`` has by then."""
     roots, gradients = list[Tensor](), list[Tensor]()
     for (_, loss, _), whole, layer, summary, rows in found:
         for name, value in summary.items():
-            gradient = whole[layer][name].grad
+            gradient: Tensor | None = whole[layer][name]
             if gradient is not None and value.requires_grad:
                 roots.append(value)
                 gradients.append(gradient[..., rows, :] if loss.summary == "map" else gradient)

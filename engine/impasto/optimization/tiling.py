@@ -31,9 +31,12 @@ logger = logging.getLogger("impasto")
 
 TILES = (1024, 512, 256, 128)
 """Sides of the tiles that ``auto`` chooses from, pixels; the largest that fits takes the least time."""
-OVERHEAD = 1.45
-"""Beyond the tensors themselves: what the allocator holds back between them, and the workspace of oneDNN.
-Measured at 256, 512 and 1024 pixels on two cores."""
+KEPT_BACK = 1.45
+"""Bytes that a small stage takes for one of its tensors: what the allocator holds back between them, and the
+workspace of oneDNN. Measured at 256 and 512 pixels."""
+MAPPED = 1.1
+"""The same on a processor in a large stage and in tiles, where large tensors are returned at once; see
+:func:`impasto.optimization.memory.configure_malloc`. Measured at 512, 1024 and 2048 pixels."""
 OF_A_PIXEL = 600
 """Bytes that canvas, L-BFGS with its history of 20 steps, targets and averages keep of a pixel, at most."""
 OF_HALF = 240
@@ -171,7 +174,20 @@ def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
     with live:
         shapes.set_targets(image, [image])
         torch.autograd.backward(shapes(image)[0])
-    return round(OVERHEAD * live.peak) + OF_A_PIXEL * stage.width * stage.height
+    pixels = stage.width * stage.height
+    return round(overhead(objective, pixels, tile) * live.peak) + OF_A_PIXEL * pixels
+
+
+def overhead(objective: Objective, pixels: int, tile: int | None) -> float:
+    """Bytes that a process takes for one of the tensors of an evaluation.
+
+    Args:
+        objective: on its device.
+        pixels: of the stage.
+        tile: side of the tiles; None holds the features of the whole picture.
+    """
+    on_processor = all(one.device.type == "cpu" for one in objective.parameters())
+    return MAPPED if on_processor and (pixels >= LARGE or tile is not None) else KEPT_BACK
 
 
 def tile_to_learn(
@@ -217,7 +233,7 @@ def learned_bytes(objective: Objective, height: int, width: int, tile: int | Non
     live = LiveTensors()
     with live:
         shapes.style_statistics(torch.empty(1, 3, height, width, device="meta"))
-    return round(OVERHEAD * live.peak)
+    return round(overhead(objective, height * width, tile) * live.peak)
 
 
 def smaller_tile(settings: Settings, objective: Objective, stage: Stage) -> int | None:
