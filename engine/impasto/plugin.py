@@ -37,6 +37,7 @@ from impasto.model.hypercolumns import (
     Places,
     Redraw,
     hypercolumns,
+    layer_columns,
 )
 from impasto.model.loss import STYLE_LAYERS, constant, full
 from impasto.model.precision import precision_name
@@ -72,6 +73,7 @@ __all__ = [
     "fuses_relu",
     "hypercolumns",
     "inside",
+    "layer_columns",
     "open_picture",
     "part",
     "peak_bytes",

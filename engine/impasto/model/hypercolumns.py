@@ -51,6 +51,21 @@ def hypercolumns(
         places: (n, 2) in [0, 1), down and across; the pixel of the largest layer that they lie in counts.
         wraps: axes whose ends are neighbors, of 2 and 3.
     """
+    # Each column stays together in memory, for the products of columns with one another.
+    return torch.cat(layer_columns(features, layers, places, wraps), 1).T[None, :, None]
+
+
+def layer_columns(
+    features: Features, layers: Sequence[str], places: Tensor, wraps: Sequence[int] = ()
+) -> list[Tensor]:
+    """The parts of :func:`hypercolumns`, not stacked: of each layer (n, C), in float32 at least.
+
+    Args:
+        features: as there, and so are the others.
+        layers: as there.
+        places: as there.
+        wraps: as there.
+    """
     maps = [features[layer] for layer in layers]
     sizes = [max(feature.shape[axis] for feature in maps) for axis in (2, 3)]
     kind = torch.promote_types(maps[0].dtype, torch.float32)
@@ -62,8 +77,7 @@ def hypercolumns(
             for axis, pixel, size in zip((2, 3), pixels, sizes, strict=True)
         ]
         columns.append(_interpolated(feature, *ends))
-    # Each column stays together in memory, for the products of columns with one another.
-    return torch.cat(columns, 1).T[None, :, None]
+    return columns
 
 
 _Between = tuple[Tensor, Tensor, Tensor | None]

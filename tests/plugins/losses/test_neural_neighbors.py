@@ -16,7 +16,7 @@ from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import steps_of
 from impasto.plugin import to_tensor
 from impasto.settings.settings import gather
-from impasto_plugins.losses.neural_neighbors import COLUMNS, NeuralNeighborsLoss
+from impasto_plugins.losses.neural_neighbors import NeuralNeighborsLoss
 
 LAYERS = "layers=conv1_1,conv1_2"
 
@@ -38,7 +38,7 @@ def test_value_by_all_cosines(splits: bool, draw: Draw) -> None:
     loss.splits = splits
     target = loss.summarize_target(features(draw, 10, 12))
     summary = loss.summarize(features(draw, 8, 8))
-    mine, style = summary[COLUMNS]["columns"], target[COLUMNS]["columns"]
+    mine, style = stacked(summary), stacked(target)
     assert mine.shape == (16, 12)
     assert style.shape == (40, 12)
     wanted = []
@@ -53,31 +53,40 @@ def test_value_by_all_cosines(splits: bool, draw: Draw) -> None:
     assert found.item() == pytest.approx(float(torch.stack(wanted).mean()))
 
 
+def stacked(summary: Any) -> Tensor:
+    return torch.cat([summary[layer]["columns"] for layer in ("a", "b")], 1)
+
+
 def test_blocks_change_nothing(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> None:
     loss = made()
-    target = loss.summarize_target(features(draw, 10, 12))[COLUMNS]
-    columns = loss.summarize(features(draw, 8, 8))[COLUMNS]["columns"]
-    whole = loss.neighbors(columns, target)
+    target = loss.summarize_target(features(draw, 10, 12))
+    summary = loss.summarize(features(draw, 8, 8))
+    whole = loss.neighbors(summary, target)
     monkeypatch.setattr("impasto_plugins.losses.neural_neighbors.BLOCK", 16 * 7)
-    assert torch.equal(loss.neighbors(columns, target), whole)
+    assert torch.equal(loss.neighbors(summary, target), whole)
 
 
 def test_what_is_masked_is_nobodys_neighbor(draw: Draw) -> None:
     loss = made()
-    target = loss.summarize_target(features(draw, 10, 12))[COLUMNS]
-    columns = loss.summarize(features(draw, 8, 8))[COLUMNS]["columns"]
+    target = loss.summarize_target(features(draw, 10, 12))
+    summary = loss.summarize(features(draw, 8, 8))
     counts = (torch.arange(40) < 20).double()
-    found = loss.neighbors(columns, {**target, "counts": counts})
-    kept = {"columns": target["columns"][:20], "mean": target["mean"]}
-    assert torch.equal(found, loss.neighbors(columns, kept))
+    masked = {layer: {**style, "counts": counts} for layer, style in target.items()}
+    kept = {
+        layer: {"columns": style["columns"][:20], "mean": style["mean"]}
+        for layer, style in target.items()
+    }
+    assert torch.equal(loss.neighbors(summary, masked), loss.neighbors(summary, kept))
 
 
-def test_gradient_by_finite_differences(draw: Draw) -> None:
+@pytest.mark.parametrize("splits", [False, True])
+def test_gradient_by_finite_differences(splits: bool, draw: Draw) -> None:
     loss = made()
+    loss.splits = splits
     target = loss.summarize_target(features(draw, 10, 12))
     given = features(draw, 6, 6)
-    start = loss.summarize(given)[COLUMNS]["columns"]
-    loss.found = [loss.neighbors(start, target[COLUMNS])]
+    loss.found = [loss.neighbors(loss.summarize(given), target)]
+    loss.wanted = [loss.directions(loss.found[0], target)]
 
     def term(one: Tensor, two: Tensor) -> Tensor:
         return loss.compare(loss.summarize({"a": one, "b": two}), target)
