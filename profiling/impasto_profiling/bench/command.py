@@ -31,6 +31,7 @@ SUITES = {
     "startup": "From the command to the end of the first step.",
     "grid": "One grid, compared with a command for each picture. Takes ten minutes.",
     "memory": "Peak memory of whole runs.",
+    "looks": "Seconds and memory of whole runs, preset by preset. Takes an hour.",
     "hooks": "What twenty callbacks that do nothing cost.",
     "gpu": "What only an NVIDIA card can tell: losses, bytes, memory, speed. Takes nine minutes.",
 }

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from helpers import Invoke, Pair, refused
 from impasto.settings.settings import gather
-from impasto_profiling.bench import equal
+from impasto_profiling.bench import equal, looks
 from impasto_profiling.bench import gpu as gpu_suite
 from impasto_profiling.bench.clock import take_turns
 from impasto_profiling.bench.command import SUITES, say_progress
@@ -285,6 +285,26 @@ def test_beside_the_real_program(invoke: Invoke, pair: Pair, tmp_path: Path, sui
     assert first.rival.name == "pastiche"
     assert first.rival.median > 0
     assert first.impasto.median > 0
+
+
+@pytest.mark.slow
+def test_looks_are_whole_runs_beside_the_default(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "PRESETS", ("default", "nnst"))
+    record = tmp_path / "record.json"
+    done = invoke("bench", "looks", "--size", 32, "--steps", 1, "-o", record,
+                  "--pair", f"{pair.content},{pair.style}")  # fmt: skip
+    assert done.status == 0, done.err
+    comparisons = read(record).comparisons
+    assert [one.notes["preset"] for one in comparisons[::2]] == list(looks.PRESETS)
+    assert [one.unit for one in comparisons] == ["s", "MB"] * len(looks.PRESETS)
+    assert all(one.impasto.median > 0 for one in comparisons)
+    assert comparisons[0].rival is comparisons[1].rival is None
+    for mine, first in zip(comparisons[2:], comparisons[:2], strict=True):
+        assert mine.rival is not None
+        assert mine.rival.name == "default"
+        assert mine.rival.median == first.impasto.median
 
 
 def test_a_card_is_wanted(invoke: Invoke) -> None:
