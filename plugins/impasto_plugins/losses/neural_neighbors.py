@@ -181,7 +181,8 @@ class NeuralNeighborsLoss(impasto.Loss):
     def _searched(self, run: impasto.Run) -> Tensor:
         """The picture whose neighbors are looked for, (1, 3, H, W)."""
         assert run.current is not None
-        picture, content = run.current.canvas(), run.current.content
+        picture: Tensor = run.current.canvas()
+        content = run.current.content
         if content is None or self.splits:
             return picture
         if run.current.stage is run.stages[0]:

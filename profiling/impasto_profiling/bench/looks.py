@@ -25,16 +25,18 @@ def measure(plan: Plan) -> Iterator[Comparison]:
     for preset in PRESETS:
         plan.say(f"looks: {preset}, {size} px")
         done = whole_run(plan, preset, size)
-        notes = {"pictures": name_of(plan.pairs[0]), "preset": preset}
+        pictures = name_of(plan.pairs[0])
         yield compared(
             "looks", f"{size} px, {preset}: from the command to the picture", "s",
             figure("impasto", [done.seconds]),
-            None if first is None else figure(PRESETS[0], [first.seconds]), **notes,
+            None if first is None else figure(PRESETS[0], [first.seconds]),
+            pictures=pictures, preset=preset,
         )  # fmt: skip
         yield compared(
             "looks", f"{size} px, {preset}: memory", "MB",
             figure("impasto", [done.peak_bytes / 1e6]),
-            None if first is None else figure(PRESETS[0], [first.peak_bytes / 1e6]), **notes,
+            None if first is None else figure(PRESETS[0], [first.peak_bytes / 1e6]),
+            pictures=pictures, preset=preset,
         )  # fmt: skip
         first = first or done
 
