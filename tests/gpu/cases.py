@@ -6,14 +6,23 @@ The bounds are what is measured today; each may only be lowered.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pytest
+import torch
+from functorch.compile import make_boxed_func  # type: ignore[import-untyped]
+from torch import Tensor, nn
+from torch._dynamo.backends.common import aot_autograd
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx import GraphModule
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from gpu.fake_device import NAME, FakeDevice, OnDevice, fake_backend
 from impasto.builtin import build_host
 from impasto.jobs.run import prepare_run
 from impasto.model import gpu
+from impasto.optimization.compiling import quietly
 from impasto.optimization.loop import begin, take_step
 from impasto.optimization.state import Run
 from impasto.plugin import DEMO_CONTENT, DEMO_STYLE
@@ -156,3 +165,87 @@ def test_torchvision() -> None:
 
 def test_tiles() -> None:
     check("tiles", loss=SHALLOW, optimizer="adam", size=96, tile=64)
+
+
+@dataclass
+class Traced:
+    """The graphs of an objective on the device, forward and backward, as torch's compiler is given them."""
+
+    graphs: list[GraphModule] = field(default_factory=list)
+    copied: int = 0
+    """Inputs of the forward one whose address may change, so that they are copied into the recording."""
+
+    def compiler(self, graph: GraphModule, inputs: list[Tensor]) -> Any:
+        if not self.graphs:
+            told = torch._guards.TracingContext.get().fw_metadata
+            assert told is not None
+            self.copied = len(inputs) - len(told.static_input_indices)
+        self.graphs.append(graph)
+        return make_boxed_func(graph.forward)
+
+    @property
+    def on_host(self) -> list[str]:
+        """Tensors that do not lie on the device: with one, torch records nothing."""
+        nodes = [node for graph in self.graphs for node in graph.graph.nodes]
+        values = [(node.name, node.meta.get("val")) for node in nodes]
+        return [name for name, one in values if isinstance(one, Tensor) and one.device.type != NAME]
+
+    @property
+    def changed(self) -> list[str]:
+        """What is changed in place: an input that is, torch does not record."""
+        nodes = [node for graph in self.graphs for node in graph.graph.nodes]
+        names = [str(node.target) for node in nodes if node.op == "call_function"]
+        return [name for name in names if any(one.endswith("_") for one in name.split("."))]
+
+
+def traced(**options: object) -> Traced:
+    """Trace an objective with tensors that have no numbers, in one graph as CUDA's are recorded."""
+    run = prepared(**options)
+    begin(run, run.stages[-1])
+    assert run.canvas is not None
+    image = run.canvas()
+    # Losses make once what they keep.
+    run.objective(image)
+    mode, found = FakeTensorMode(shape_env=ShapeEnv()), Traced()
+
+    def there(tensor: Tensor) -> Tensor:
+        with mode:
+            empty = torch.empty_strided(
+                tensor.shape, tensor.stride(), dtype=tensor.dtype, device=f"{NAME}:0"
+            )
+        return nn.Parameter(empty, tensor.requires_grad) if type(tensor) is nn.Parameter else empty
+
+    run.objective._apply(there)
+    image = there(image).requires_grad_()
+    compiler = cast("Any", found.compiler)
+    made = torch.compile(
+        run.objective,
+        fullgraph=True,
+        backend=aot_autograd(fw_compiler=compiler, bw_compiler=compiler),
+    )
+    with mode:
+        total, _ = quietly(made, image)
+        torch.autograd.backward(total)
+    assert image.grad is not None
+    return found
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize("name", LOSSES)
+def test_graph_of_loss(name: str) -> None:
+    found = traced(loss=[name], precision="bfloat16")
+    assert len(found.graphs) == 2
+    assert not found.on_host
+    assert not found.changed
+    # Not the picture either, which is the parameter itself.
+    assert not found.copied
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize(("canvas", "copied"), [("pixels", 0), ("fourier", 1), ("laplacian", 1)])
+def test_graph_of_the_default(canvas: str, copied: int) -> None:
+    found = traced(canvas=canvas, precision="bfloat16")
+    assert len(found.graphs) == 2
+    assert not found.on_host
+    assert not found.changed
+    assert found.copied == copied

@@ -16,7 +16,7 @@ from torch import Tensor
 import impasto
 from helpers import SHALLOW, Invoke, Pair
 from impasto.model import gpu
-from impasto.optimization import compiling
+from impasto.optimization import compiling, prepare
 from impasto.optimization.compiling import reason_against
 from impasto.plugin import open_picture
 from impasto.testing import TinyExtractor
@@ -38,23 +38,79 @@ def test_on_other_devices_the_reason_is_another() -> None:
 
 
 class Compiler:
-    """In place of torch's: what it was asked for, and how often it was called."""
+    """In place of torch's, with a memory of its own that each call overwrites, as graphs have one."""
 
-    def __init__(self, error: Exception | None = None) -> None:
-        self.error, self.calls, self.options, self.marks = error, 0, dict[str, object](), 0
+    def __init__(
+        self, error: Exception | None = None, fails_at: int = 1, of: tuple[object, ...] = ()
+    ) -> None:
+        """Make it.
+
+        Args:
+            error: raised by what it makes, and never with None.
+            fails_at: the call from which on.
+            of: the modes that fail; all where none is given.
+        """
+        self.error, self.fails_at, self.of = error, fails_at, of
+        self.calls, self.marks = 0, 0
+        self.options: list[dict[str, object]] = []
+        self.memory: list[Tensor] = []
+        self.strict: list[bool] = []
+        """Whether torch was to fail where it cannot record, at each call."""
 
     def __call__(
         self, objective: Callable[[Tensor], Any], **options: object
     ) -> Callable[[Tensor], Any]:
-        self.options = options
+        self.options.append(options)
+        self.objective, calls = objective, 0
 
         def made(image: Tensor) -> Any:
-            self.calls += 1
-            if self.error is not None:
+            nonlocal calls
+            calls, self.calls = calls + 1, self.calls + 1
+            self.strict.append(torch._inductor.config.triton.cudagraph_or_error)
+            fails = not self.of or options["mode"] in self.of
+            if self.error is not None and fails and calls >= self.fails_at:
                 raise self.error
-            return objective(image)
+            return tuple(self.kept(one) for one in objective(GradientInMemory.apply(image, self)))
 
         return made
+
+    def kept(self, tensor: Tensor) -> Tensor:
+        """A tensor whose numbers lie where the next call overwrites them; the tensor itself is new."""
+        memory = tensor.detach().clone()
+        self.memory.append(memory)
+        kept: Tensor = InMemory.apply(tensor, memory)
+        return kept
+
+    def mark(self) -> None:
+        """Begin another step: what is kept of the last one is lost."""
+        self.marks += 1
+        for memory in self.memory:
+            memory.fill_(torch.nan)
+        self.memory.clear()
+
+
+class InMemory(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, memory: Tensor) -> Tensor:
+        return memory.view(memory.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+class GradientInMemory(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, compiler: Compiler) -> Tensor:
+        ctx.compiler = compiler
+        return image.view_as(image)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        memory = gradients[0].clone()
+        ctx.compiler.memory.append(memory)
+        # Another tensor, since torch hands on what nobody else holds.
+        return memory.view(memory.shape), None
 
 
 @pytest.fixture
@@ -62,12 +118,9 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Callable[[Compiler], None]:
     """Take the CPU for CUDA, and a compiler for torch's."""
 
     def take(compiler: Compiler) -> None:
-        def mark() -> None:
-            compiler.marks += 1
-
         monkeypatch.setattr(gpu, "is_cuda", lambda device: True)
         monkeypatch.setattr(torch, "compile", compiler)
-        monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", mark)
+        monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", compiler.mark)
 
     return take
 
@@ -87,24 +140,175 @@ def evaluated(pair: Pair, asked: str) -> tuple[Callable[[Tensor], tuple[Tensor, 
 def test_cuda_records_graphs(pair: Pair, cuda: Callable[[Compiler], None]) -> None:
     cuda(compiler := Compiler())
     evaluate, image = evaluated(pair, "auto")
-    first, second = evaluate(image)[0], evaluate(image / 2)[0]
-    assert compiler.options == {"fullgraph": True, "mode": "reduce-overhead"}
-    assert (compiler.calls, compiler.marks) == (2, 2)
-    assert float(first) != float(second)
+    image.requires_grad_()
+    first, terms = evaluate(image)
+    kept = first.detach(), terms.detach(), torch.autograd.grad(first, image)[0]
+    wanted = [one.clone() for one in kept]
+    second = evaluate(image / 2)[0]
+    assert compiler.options == [{"fullgraph": True, "mode": "reduce-overhead"}]
+    # A stage begins with three that try it, to fail where something cannot be recorded.
+    assert compiler.strict == [True] * 3 + [False] * 2
+    assert compiler.marks == compiler.calls == 5
+    assert float(first.detach()) != float(second.detach())
+    # What one has of a step stays as it is.
+    assert all(map(torch.equal, kept, wanted))
+
+
+class Momentum(torch.optim.Optimizer):
+    """Keeps the gradient of the last step itself, and no copy of it."""
+
+    def __init__(self, parameters: list[Tensor]) -> None:
+        super().__init__(parameters, {"lr": 0.01})
+        self.last: list[Tensor | None] = [None] * len(parameters)
+
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        loss = closure()
+        for number, one in enumerate(self.param_groups[0]["params"]):
+            before, self.last[number] = self.last[number], one.grad
+            with torch.no_grad():
+                one -= 1e-3 * (one.grad if before is None else one.grad + before)
+        return loss
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": Momentum},
+        {"optimizer": "lbfgs"},
+        {"optimizer": "lbfgs:line_search_fn=strong_wolfe"},
+        {"optimizer": "torch.LBFGS:max_iter=3"},
+        {"optimizer": "torch.Rprop"},
+        {"optimizer": "adam", "ema": 0.9},
+        # It diverges, so that the best picture is gone back to.
+        {"optimizer": "torch.SGD:lr=1e7", "steps": 11},
+        {"canvas": "fourier"},
+        {"canvas": "laplacian"},
+        {"colors": "luminance"},
+        {"seamless": "both"},
+    ],
+    ids=str,
+)
+def test_nothing_is_kept_in_the_memory_of_graphs(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]
+) -> None:
+    def run(evaluate: Callable[..., object]) -> impasto.Result:
+        monkeypatch.setattr(prepare, "choose_compile", evaluate)
+        return impasto.run(
+            pair.content, pair.style, size=32, scales=[24, 32], precision="float32",
+            loss=["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1"], **{"steps": 4, **options},
+        )  # fmt: skip
+
+    plain = run(lambda *given: given[3])
+    compiler = Compiler()
+    monkeypatch.setattr(torch, "compile", compiler)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", compiler.mark)
+    recorded = run(lambda *given: compiling.compiled(given[3], graphs=True))
+    assert compiler.marks == compiler.calls >= 2 * (3 + 4)
+    assert recorded.losses == pytest.approx(plain.losses, rel=0, abs=0, nan_ok=True)
+    assert torch.equal(recorded.image, plain.image)
+
+
+@pytest.mark.slow
+def test_torch_compiles_as_for_graphs(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # On a processor torch records nothing, and does all else.
+    def losses(evaluate: Callable[..., object]) -> list[float]:
+        monkeypatch.setattr(prepare, "choose_compile", evaluate)
+        return impasto.run(
+            pair.content, pair.style, size=48, scales=[32, 48], steps=3, precision="float32",
+            loss=["content:layers=conv2_1", "gram:layers=conv1_1,conv2_1"],
+        ).losses  # fmt: skip
+
+    plain = losses(lambda *given: given[3])
+    caplog.clear()
+    found = losses(lambda *given: compiling.compiled(given[3], graphs=True))
+    assert found == pytest.approx(plain, rel=1e-3)
+    assert not said(caplog)
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    records = [one for one in caplog.records if one.name.startswith("impasto")]
+    warned = [one.getMessage() for one in records if one.levelname == "WARNING"]
+    caplog.clear()
+    return [f"{one.partition(',')[0]}: {one.rpartition(': ')[2]}" for one in warned]
+
+
+FAILED = torch._dynamo.exc.TorchDynamoException("no Triton\nhere")
+GRAPHS, PLAIN = {"fullgraph": True, "mode": "reduce-overhead"}, {"fullgraph": True, "mode": None}
 
 
 def test_where_the_compiler_fails_cuda_goes_on(
     pair: Pair, cuda: Callable[[Compiler], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    cuda(compiler := Compiler(torch._dynamo.exc.TorchDynamoException("no Triton\nhere")))
+    cuda(compiler := Compiler(FAILED))
     evaluate, image = evaluated(pair, "auto")
     assert float(evaluate(image)[0]) == float(evaluate(image)[0])
-    assert compiler.calls == 1
-    assert [
-        one.getMessage().rpartition(": ")[2] for one in caplog.records if one.levelname == "WARNING"
-    ] == ["no Triton"]
+    assert compiler.options == [GRAPHS, PLAIN]
+    assert compiler.calls == 2
+    assert said(caplog) == ["compiled without CUDA graphs: no Triton", "not compiled: no Triton"]
     with pytest.raises(torch._dynamo.exc.TorchDynamoException):
         evaluated(pair, "on")[0](image)
+
+
+@pytest.mark.parametrize(("call", "asked"), [(1, "auto"), (2, "auto"), (3, "on")])
+def test_what_cannot_be_recorded_is_compiled_without_graphs(
+    pair: Pair,
+    cuda: Callable[[Compiler], None],
+    caplog: pytest.LogCaptureFixture,
+    call: int,
+    asked: str,
+) -> None:
+    error = RuntimeError("skipping cudagraphs due to mutated inputs (1 instances)")
+    cuda(compiler := Compiler(error, call, ("reduce-overhead",)))
+    evaluate, image = evaluated(pair, asked)
+    first, second = evaluate(image)[0], evaluate(image)[0]
+    assert float(first) == float(second)
+    assert compiler.options == [GRAPHS, PLAIN]
+    # The graph's up to the one that fails, three that try it anew, and two that were asked for.
+    assert compiler.calls == call + 3 + 2
+    assert said(caplog) == [f"compiled without CUDA graphs: {error}"]
+
+
+def test_a_graph_that_goes_back_wrong_is_not_taken(
+    pair: Pair, cuda: Callable[[Compiler], None], caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    def fails(*given: object) -> None:
+        raise RuntimeError("an event of another stream")
+
+    cuda(compiler := Compiler())
+    evaluate, image = evaluated(pair, "auto")
+    monkeypatch.setattr(GradientInMemory, "backward", staticmethod(fails))
+    evaluate(image.requires_grad_())
+    assert said(caplog)[0] == "compiled without CUDA graphs: an event of another stream"
+    assert compiler.calls == 2
+
+
+def test_another_loss_is_not_taken(
+    pair: Pair, cuda: Callable[[Compiler], None], caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    cuda(compiler := Compiler())
+    evaluate, image = evaluated(pair, "auto")
+    kept = Compiler.kept
+    monkeypatch.setattr(Compiler, "kept", lambda self, one: kept(self, one * 1.1))
+    plain = float(evaluate(image)[0])
+    assert [one.partition(" in place of")[0].rpartition(" ")[0] for one in said(caplog)] == [
+        "compiled without CUDA graphs: it gave a loss of",
+        "not compiled: it gave a loss of",
+    ]
+    monkeypatch.undo()
+    assert plain == float(compiler.objective(image)[0])
+
+
+def test_out_of_memory_is_no_reason_to_do_without(
+    pair: Pair, cuda: Callable[[Compiler], None]
+) -> None:
+    cuda(compiler := Compiler(torch.OutOfMemoryError("CUDA out of memory")))
+    with pytest.raises(torch.OutOfMemoryError):
+        evaluated(pair, "auto")[0](open_picture(str(pair.content)).image)
+    assert compiler.calls == 1
 
 
 @pytest.mark.slow

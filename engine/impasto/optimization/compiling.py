@@ -11,7 +11,9 @@ transforms took 98 s to compile, and were not faster together than the matrix pr
 from __future__ import annotations
 
 import logging
+import math
 import warnings
+import weakref
 from collections.abc import Callable
 
 import torch
@@ -20,6 +22,7 @@ from torch import Tensor
 from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
+from impasto.optimization.memory import is_out_of_memory
 from impasto.optimization.shared import Shared
 
 logger = logging.getLogger("impasto")
@@ -79,35 +82,103 @@ def compiled(objective: Objective, graphs: bool = False, needed: bool = True) ->
         needed: whether it is an error if the compiler fails; otherwise that is warned of, and the objective
             goes on as it is.
     """
-    mode = "reduce-overhead" if graphs else None
-    made: Evaluate = torch.compile(objective, fullgraph=True, mode=mode)
-    plain: Evaluate = objective
-    given_up = False
+    return Compiled(objective, graphs, needed)
 
-    def evaluate(image: Tensor) -> tuple[Tensor, Tensor]:
-        nonlocal given_up
-        if objective.is_new:
+
+class Compiled:
+    """See :func:`compiled`. What cannot be recorded or compiled is warned of, with torch's reason."""
+
+    def __init__(self, objective: Objective, graphs: bool, needed: bool) -> None:
+        self.objective, self.graphs, self.needed = objective, graphs, needed
+        self.plain: Evaluate = objective
+        self.made: Evaluate | None = None
+        """What the compiler made; None where it is not asked, or failed."""
+        self._compile()
+        self.copies: weakref.ReferenceType[Tensor] | None = None
+        """The picture whose gradient is copied."""
+
+    def _compile(self) -> None:
+        mode = "reduce-overhead" if self.graphs else None
+        self.made = torch.compile(self.objective, fullgraph=True, mode=mode)
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Total and terms, as the objective gives them; neither they nor the gradient change later."""
+        if self.objective.is_new:
             # Once for each stage as it is: what plugins return is checked, and losses make what they keep.
-            objective(image)
-        if given_up:
-            return plain(image)
-        if graphs:
-            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+            wanted = self.objective(image)[0].detach()
+            if self.graphs:
+                self._try(image, float(wanted))
+        if self.made is None:
+            return self.plain(image)
         try:
-            total, terms = quietly(made, image)
+            return self._evaluated(self.made, image)
         except torch._dynamo.exc.TorchDynamoException as error:
-            if needed:
-                raise
-            given_up = True
-            logger.warning(
-                "not compiled, which may take several times as long a step in small pictures: %s",
-                str(error).partition("\n")[0],
-            )
-            return plain(image)
-        # What a graph made is overwritten by the next call.
-        return (total.clone(), terms.clone()) if graphs else (total, terms)
+            self._give_up(error)
+        return self(image)
 
-    return evaluate
+    def _evaluated(self, made: Evaluate, image: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.graphs:
+            return quietly(made, image)
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        total, terms = quietly(made, image)
+        # What a graph made is overwritten by the next call: the gradient, too, which torch hands to a
+        # parameter as it is, and which an optimizer may keep.
+        if image.requires_grad and (self.copies is None or self.copies() is not image):
+            image.register_hook(Tensor.clone)  # type: ignore[no-untyped-call]
+            self.copies = weakref.ref(image)
+        return total.clone(), terms.clone()
+
+    def _try(self, image: Tensor, wanted: float) -> None:
+        """Warm up, record and replay before a stage begins, where what fails can still be left out.
+
+        Args:
+            image: where the canvas has it, since graphs know it by its address.
+            wanted: the loss, not compiled.
+
+        Raises:
+            RuntimeError: there is no memory left, or what was asked for cannot be compiled.
+        """
+        while self.made is not None:
+            try:
+                # Otherwise what cannot be recorded is left out without a word.
+                with torch._inductor.config.patch({"triton.cudagraph_or_error": self.graphs}):
+                    for _ in range(TRIALS):
+                        total, _ = self._evaluated(self.made, image)
+                        if image.requires_grad:
+                            torch.autograd.grad(total, image)
+                found = float(total.detach())
+                if not math.isclose(found, wanted, rel_tol=TOLERANCE) and math.isfinite(wanted):
+                    raise RuntimeError(f"it gave a loss of {found:.4g} in place of {wanted:.4g}")
+                return
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                self._give_up(error)
+
+    def _give_up(self, error: RuntimeError) -> None:
+        """Go on without graphs, or without the compiler."""
+        # The compiler's own first line names the compiler alone.
+        reason = str(getattr(error, "inner_exception", error)).partition("\n")[0]
+        if self.graphs:
+            self.graphs = False
+            logger.warning(
+                "compiled without CUDA graphs, so that small pictures take longer: %s", reason
+            )
+            self._compile()
+            return
+        if self.needed:
+            raise error
+        self.made = None
+        logger.warning(
+            "not compiled, which may take several times as long a step in small pictures: %s",
+            reason,
+        )
+
+
+TRIALS = 3
+"""Calls after which a graph was warmed up, recorded, and replayed."""
+TOLERANCE = 0.05
+"""How far what is compiled may be from what is not; bfloat16 is rounded in other places."""
 
 
 def quietly(made: Evaluate, image: Tensor) -> tuple[Tensor, Tensor]:
