@@ -29,6 +29,7 @@ from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
 from impasto.optimization.tensor_memory import LiveTensors
 from impasto.optimization.tiling import KEPT_BACK, overhead
+from impasto.optimization.without_compiler import shapes_without_compiler
 from impasto.settings.settings import Settings
 
 KEPT_BY_LIBRARIES = 80_000_000
@@ -165,7 +166,7 @@ def bytes_of_evaluation(run: Run, stage: Stage) -> int:
     """
     live = LiveTensors()
     try:
-        with live:
+        with live, shapes_without_compiler():
             begin(run, stage)
             assert run.canvas is not None
             total, _ = run.objective(run.canvas())

@@ -10,10 +10,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class FollowedOperations(TorchDispatchMode, ABC):  # type: ignore[no-untyped-call]
-    """A context in which :meth:`done` is called after each operation."""
+    """A context in which :meth:`done` is called after each operation; not for compiled ones."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch's hook. To hide the method below from its compiler it would import that, which takes
+        # seconds and 145 MB.
+        return False
 
     def __torch_dispatch__(
         self,

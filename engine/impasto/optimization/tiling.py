@@ -23,6 +23,7 @@ from impasto.model.tiles import refuse_tiles
 from impasto.optimization.memory import LARGE, resident_bytes
 from impasto.optimization.stages import Stage
 from impasto.optimization.tensor_memory import LiveTensors
+from impasto.optimization.without_compiler import shapes_without_compiler
 from impasto.settings.options import options_of
 from impasto.settings.settings import Settings
 from impasto.settings.spec import Spec
@@ -171,7 +172,7 @@ def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
     shapes.tile = tile
     image = torch.empty(1, 3, stage.height, stage.width, device="meta", requires_grad=True)
     live = LiveTensors()
-    with live:
+    with live, shapes_without_compiler():
         shapes.set_targets(image, [image])
         torch.autograd.backward(shapes(image)[0])
     pixels = stage.width * stage.height
@@ -231,7 +232,7 @@ def learned_bytes(objective: Objective, height: int, width: int, tile: int | Non
     shapes = copy.deepcopy(objective).to("meta")
     shapes.tile = tile
     live = LiveTensors()
-    with live:
+    with live, shapes_without_compiler():
         shapes.style_statistics(torch.empty(1, 3, height, width, device="meta"))
     return round(overhead(objective, height * width, tile) * live.peak)
 
