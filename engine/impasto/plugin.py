@@ -26,6 +26,7 @@ from impasto.images.tensors import (
 from impasto.model.gpu import (
     convolution_with_relu,
     forget_peak,
+    fuses_optimizer,
     fuses_relu,
     peak_bytes,
     sum_of_outer_products,
@@ -70,6 +71,7 @@ __all__ = [
     "forget_peak",
     "from_json",
     "full",
+    "fuses_optimizer",
     "fuses_relu",
     "hypercolumns",
     "inside",

@@ -40,8 +40,13 @@ WAITS = {
 LAUNCHES = 199
 """Operations of a default step with a full history, where ReLUs are fused; a launch takes the host about
 5 µs."""
-ADAM_LAUNCHES = 137
+ADAM_LAUNCHES = 132
 """The same with Adam."""
+OPTIMIZER_LAUNCHES = {
+    "adam": 2, "torch.Adam": 2, "torch.AdamW": 2, "torch.SGD": 1, "torch.SGD:momentum=0.9": 1,
+    "torch.RMSprop": 5,  # torch has no such kernel for it
+}  # fmt: skip
+"""Operations of an optimizer's own step: one, and one that counts steps."""
 ROWS_FIRST = {"both": 1}
 """Convolutions, by what is tried, whose features do not lie channels last: where a seamless picture's
 gradient is padded again."""
@@ -165,6 +170,17 @@ def test_torchvision() -> None:
 
 def test_tiles() -> None:
     check("tiles", loss=SHALLOW, optimizer="adam", size=96, tile=64)
+
+
+@pytest.mark.usefixtures("cuda")
+@pytest.mark.parametrize(("optimizer", "launches"), OPTIMIZER_LAUNCHES.items())
+def test_steps_are_one_kernel(optimizer: str, launches: int) -> None:
+    given: dict[str, Any] = {"optimizer": optimizer, "loss": SHALLOW, "steps": 3}
+    losses, watch = painted(**given)
+    assert losses == pytest.approx(painted("cpu", **given)[0], rel=1e-3)
+    own = [call.name for call in watch.calls if call.name.startswith(("_foreach_", "_fused_"))]
+    assert len(own) == launches, own
+    assert any(name.startswith("_fused_") for name in own) is (launches <= 2)
 
 
 @dataclass

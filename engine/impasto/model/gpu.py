@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -124,6 +124,17 @@ def sum_of_outer_products(points: Tensor) -> Tensor:
         return torch.mm(points.T, points, out_dtype=torch.float32)
     wide = points.to(torch.promote_types(points.dtype, torch.float32))
     return wide.T @ wide
+
+
+def fuses_optimizer(parameters: Iterable[Tensor]) -> bool:
+    """Whether a step of torch's Adam, AdamW and SGD is to be one kernel, which they call ``fused``.
+
+    On processors their steps, and the bytes of pictures, stay as they are.
+
+    Args:
+        parameters: of the optimizer.
+    """
+    return all(is_cuda(one.device) and one.is_floating_point() for one in parameters)
 
 
 def fuses_relu(device: torch.device, precision: torch.dtype) -> bool:

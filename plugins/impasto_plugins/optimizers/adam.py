@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 import impasto
+from impasto.plugin import fuses_optimizer
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
 
@@ -25,7 +26,8 @@ def adam(
     ] = (0.9, 0.99),
 ) -> torch.optim.Optimizer:
     """Adam; each step is one evaluation."""
-    return torch.optim.Adam(parameters, lr=lr, betas=betas)
+    fused = fuses_optimizer(parameters) or None
+    return torch.optim.Adam(parameters, lr=lr, betas=betas, fused=fused)
 
 
 @impasto.hookimpl

@@ -13,9 +13,14 @@ import torch
 from torch import Tensor
 
 import impasto
+from impasto.plugin import fuses_optimizer
 
 NEEDS_MORE = {"Optimizer", "SparseAdam", "Muon"}
 """The base class, and optimizers that do not take dense pictures."""
+
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+"""Those that may take one kernel a step on CUDA; the others take torch's default there, one for each
+operation on all parameters."""
 
 Simple = bool, int, float
 
@@ -24,6 +29,8 @@ def offer(optimizer: type[torch.optim.Optimizer]) -> impasto.Offer:
     """An offer whose factory has the options of the class that are numbers, or pairs of numbers."""
 
     def factory(parameters: list[Tensor], **options: Any) -> torch.optim.Optimizer:
+        if optimizer in FUSED and not options.get("differentiable") and fuses_optimizer(parameters):
+            options["fused"] = True
         return optimizer(parameters, **options)
 
     given = inspect.Parameter("parameters", inspect.Parameter.POSITIONAL_ONLY)
