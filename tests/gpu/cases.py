@@ -11,9 +11,14 @@ from typing import Any, cast
 
 import pytest
 import torch
-from functorch.compile import make_boxed_func  # type: ignore[import-untyped]
+import torch._inductor.lowering  # decompositions look for it
+from functorch.compile import (  # type: ignore[import-untyped]
+    make_boxed_func,
+    min_cut_rematerialization_partition,
+)
 from torch import Tensor, nn
 from torch._dynamo.backends.common import aot_autograd
+from torch._inductor.decomposition import select_decomp_table
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx import GraphModule
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
@@ -200,6 +205,13 @@ class Traced:
         return make_boxed_func(graph.forward)
 
     @property
+    def kept(self) -> list[Tensor]:
+        """What the forward graph gives besides loss and terms: it is kept for the backward one."""
+        (output,) = self.graphs[0].graph.find_nodes(op="output")
+        made = [one.meta["val"] for one in output.args[0][2:] if one.op == "call_function"]
+        return [one for one in made if isinstance(one, Tensor)]
+
+    @property
     def on_host(self) -> list[str]:
         """Tensors that do not lie on the device: with one, torch records nothing."""
         nodes = [node for graph in self.graphs for node in graph.graph.nodes]
@@ -215,7 +227,10 @@ class Traced:
 
 
 def traced(**options: object) -> Traced:
-    """Trace an objective with tensors that have no numbers, in one graph as CUDA's are recorded."""
+    """Trace an objective with tensors that have no numbers, in one graph as CUDA's are recorded.
+
+    Operations are decomposed, and what the backward graph is given chosen, as torch's compiler does it.
+    """
     run = prepared(**options)
     begin(run, run.stages[-1])
     assert run.canvas is not None
@@ -234,11 +249,11 @@ def traced(**options: object) -> Traced:
     run.objective._apply(there)
     image = there(image).requires_grad_()
     compiler = cast("Any", found.compiler)
-    made = torch.compile(
-        run.objective,
-        fullgraph=True,
-        backend=aot_autograd(fw_compiler=compiler, bw_compiler=compiler),
-    )
+    backend = aot_autograd(
+        fw_compiler=compiler, bw_compiler=compiler, decompositions=select_decomp_table(),
+        partition_fn=min_cut_rematerialization_partition,
+    )  # fmt: skip
+    made = torch.compile(run.objective, fullgraph=True, backend=backend)
     with mode:
         total, _ = quietly(made, image)
         torch.autograd.backward(total)
@@ -265,3 +280,7 @@ def test_graph_of_the_default(canvas: str, copied: int) -> None:
     assert not found.on_host
     assert not found.changed
     assert found.copied == copied
+    # Of each maximum, where it was among four, in a byte.
+    places = [one.dtype for one in found.kept if not one.is_floating_point() and one.dim() == 4]
+    assert places.count(torch.int8) == 4
+    assert torch.int64 not in places

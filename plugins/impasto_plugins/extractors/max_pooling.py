@@ -2,6 +2,11 @@
 
 torch keeps the input, too, though its gradient has no need of the values. Values and gradients are those
 of ``max_pool2d(x, 2)``, bit for bit.
+
+On a GPU it is torch's own. Compiled, as is the default there, places are kept as a byte each. Not compiled,
+torch keeps eight; of four poolings in bfloat16, each way, that is 8 operations a step, and 11 bytes moved for
+each number pooled. What was thought of instead costs more: 4 bytes for each place, 16 operations; no places,
+but comparing the input with its maxima, shared where several are equal, 20 operations and 12.5 bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +26,6 @@ TWO, NONE, ONE = [2, 2], [0, 0], [1, 1]
 def max_pooled(feature: Tensor) -> Tensor:
     """The largest of each 2 × 2: (1, C, h, w) → (1, C, h // 2, w // 2)."""
     if feature.device.type not in ("cpu", "meta"):
-        # Two more operations each way cost more there than the memory is worth.
         found: Tensor = max_pool2d(feature, 2)
         return found
     if torch.compiler.is_compiling():

@@ -123,20 +123,27 @@ def bench(
             rounds=rounds,
             plot=plot,
         )
-        report = measured(chosen, plan, file)
+        report, failed = measured(chosen, plan, file)
     if as_json:
         say_json(report.model_dump(), indent=2)
     elif as_markdown:
         say(markdown(report))
     else:
         print_table(report)
+    if failed is not None:
+        raise failed
 
 
-def measured(chosen: tuple[str, ...], plan: Plan, file: Path | None) -> Report:
+def measured(
+    chosen: tuple[str, ...], plan: Plan, file: Path | None
+) -> tuple[Report, ImpastoError | None]:
     """Run the suites. The record is written after each comparison: nothing measured is lost.
 
+    Returns:
+        What was measured, and the error of the suite that ended it.
+
     Raises:
-        ImpastoError: a suite cannot be run; it is named.
+        ImpastoError: a suite cannot be run, and nothing was measured; it is named.
     """
     from impasto_profiling.bench.conditions import conditions
     from impasto_profiling.bench.machine import load_now, report
@@ -145,13 +152,18 @@ def measured(chosen: tuple[str, ...], plan: Plan, file: Path | None) -> Report:
     made, under = report(plan.quick, began, load), conditions()
     for name in chosen:
         suite: Suite = importlib.import_module(f"impasto_profiling.bench.{name}").measure
-        with named(name):
-            for found in suite(plan):
-                comparison = found.model_copy(update={"conditions": under})
-                made = made.model_copy(update={"comparisons": [*made.comparisons, comparison]})
-                if file is not None:
-                    file.write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    return made
+        try:
+            with named(name):
+                for found in suite(plan):
+                    comparison = found.model_copy(update={"conditions": under})
+                    made = made.model_copy(update={"comparisons": [*made.comparisons, comparison]})
+                    if file is not None:
+                        file.write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        except ImpastoError as error:
+            if not made.comparisons:
+                raise
+            return made, error
+    return made, None
 
 
 @contextmanager

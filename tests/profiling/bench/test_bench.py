@@ -6,7 +6,10 @@ import functools
 import importlib.util
 import json
 import math
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,7 +29,7 @@ from impasto_profiling.bench.evaluation import operations, ready
 from impasto_profiling.bench.notebook import DEVIATION
 from impasto_profiling.bench.optimizers import settings_of, ways
 from impasto_profiling.bench.plan import Plan
-from impasto_profiling.bench.record import Report, compared, figure
+from impasto_profiling.bench.record import Comparison, Report, compared, figure
 from impasto_profiling.bench.seek import Sought, outcome
 from impasto_profiling.bench.table import rows
 
@@ -326,8 +329,74 @@ def test_what_only_a_card_can_tell(
     found = {
         one.case.partition(", ")[2]: one for one in Report.model_validate_json(done.out).comparisons
     }
-    for case in ("a second run: values that differ", "killed and resumed: values that differ"):
-        assert found[case].impasto.median == 0
+    for way in ("off", "auto"):
+        for what in ("a second run", "killed and resumed"):
+            assert found[f"compile {way}, {what}: values that differ"].impasto.median == 0
+    assert found["a profile of nine steps"].impasto.median > 0
+    step = found["a step"]
+    assert step.rival is not None
+    assert step.rival.name == "pastiche 1.6.0, the same card"
+    assert len(step.rival.samples) == len(step.impasto.samples) == 20
     loss = found["float32, compile on: third loss"]
     assert loss.rival is not None
     assert loss.impasto.median == pytest.approx(loss.rival.median, rel=1e-2)
+
+
+def test_what_is_wrong_on_a_card_is_named_after_all_was_measured(
+    invoke: Invoke, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([5.0, 5.0, 5.6, 5.4])
+
+    def painted(plan: Plan, size: int, **options: object) -> object:
+        loss = 5.0 if options["device"] == "cpu" else next(figures)
+        return SimpleNamespace(losses=[loss])
+
+    def fails(*given: object) -> Iterator[Comparison]:
+        raise RuntimeError("CUDA error: an illegal memory access\nand more")
+        yield
+
+    monkeypatch.setattr(gpu_suite, "card", lambda: torch.device("cuda"))
+    monkeypatch.setattr(gpu_suite, "painted", painted)
+    for part in ("promises", "profile", "too_large", "speed"):
+        monkeypatch.setattr(gpu_suite, part, lambda found: iter(()))
+    monkeypatch.setattr(gpu_suite, "memory", fails)
+    done = invoke("bench", "gpu", "--size", 48, "--pair", f"{pair.content},{pair.style}")
+    assert done.status == 1
+    assert all(f"{loss} loss" in done.out for loss in ("5.00", "5.60", "5.40"))
+    assert done.error.startswith(
+        "impasto: error: suite gpu: 3 wrong: 48 px, bfloat16, compile off:"
+    )
+    assert "third loss 5.6, not 5" in done.error
+    assert "memory: RuntimeError: CUDA error: an illegal memory access" in done.error
+    assert "and more" not in done.err
+
+
+def test_a_part_ends_with_its_time(tmp_path: Path) -> None:
+    said: list[str] = []
+    plan = Plan((("a", "b"),), True, tmp_path, said.append)
+    found = gpu_suite.Found(plan, torch.device("cpu"))
+    part = (compared("gpu", str(number), "s", figure("impasto", [1.0])) for number in range(3))
+    assert [one.case for one in gpu_suite.within(found, 0, "speed", part)] == ["0"]
+    assert said == ["gpu: speed: no time for the rest"]
+    assert not found.wrong
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "right"),
+    [
+        (1, "impasto: error: out of memory at 24000 × 16000 pixels", True),
+        (1, "Traceback (most recent call last):\nRuntimeError: out of memory", False),
+        (0, "", False),
+    ],
+)
+def test_what_does_not_fit_is_to_be_said_in_a_line(
+    code: int, said: str, right: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = subprocess.CompletedProcess([], code, "", said)
+    monkeypatch.setattr(subprocess, "run", lambda *given, **more: done)
+    found = gpu_suite.Found(Plan((("a", "b"),), True, tmp_path, say_progress), torch.device("cuda"))
+    assert len(list(gpu_suite.too_large(found))) == 1
+    assert (not found.wrong) is right
+    # A processor's memory would be filled by it.
+    found.device = torch.device("cpu")
+    assert not list(gpu_suite.too_large(found))
