@@ -12,12 +12,13 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 import impasto
 from helpers import SHALLOW, Invoke, Pair, drawn, refused
 from impasto.model.masks import Region
 from impasto.model.objective import Objective
-from impasto.model.tiles import bands_of
+from impasto.model.tiles import tiles_of
 from impasto.optimization import tiling
 from impasto.optimization.tensor_memory import LiveTensors
 from impasto_plugins.extractors.vgg import VGG
@@ -131,18 +132,38 @@ def test_a_map_that_is_none_is_refused_with_its_name(weights: Weights) -> None:
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("height", [1, 2, 7, 16, 33])
-def test_bands_own_each_row_once(height: int, stride: int) -> None:
+@pytest.mark.parametrize(
+    ("height", "width"), [(2, 10), (2, 3), (7, 16), (16, 7), (33, 10), (9, 65)]
+)
+def test_tiles_own_each_pixel_once(height: int, width: int, stride: int) -> None:
     def run(feature: Tensor) -> tuple[impasto.Features, Tensor]:
         return {}, feature
 
     block = impasto.Block(run, halo=2, stride=stride, strides={})
     for pixels in (1, 30, 64, 10_000):
-        bands = bands_of(block, height, 10, pixels)
-        assert [row for band in bands for row in range(band.first, band.end)] == [*range(height)]
-        assert all(band.first % stride == band.outer_first % stride == 0 for band in bands)
-        assert [band.is_last for band in bands] == [*[False] * (len(bands) - 1), True]
-    assert len(bands) == 1
+        tiles = tiles_of(block, height, width, pixels)
+        owned, pooled = torch.zeros(height, width), torch.zeros(height // stride, width // stride)
+        for tile in tiles:
+            rows, columns = tile
+            owned[rows.first : rows.end, columns.first : columns.end] += 1
+            inner, outer = tile.at(stride)
+            output = max_pool2d(torch.ones(1, height, width)[..., *tile.outer], stride)[0]
+            pooled[outer] += output[inner]
+            for span in tile:
+                assert span.first % stride == span.outer_first % stride == 0
+        assert (owned == 1).all()
+        assert (pooled == 1).all()
+    assert len(tiles) == 1
+
+
+def test_tiles_of_a_wide_picture_are_cut_across_where_that_takes_less() -> None:
+    block = impasto.Block(lambda feature: ({}, feature), halo=2, stride=2, strides={})
+    wide = tiles_of(block, 1536, 2048, 128**2)
+    sides = [[span.outer_end - span.outer_first for span in tile] for tile in wide]
+    assert max(map(max, sides)) <= 160
+    worked_on = sum(height * width for height, width in sides)
+    assert worked_on < 1.1 * 1536 * 2048
+    assert {tile.columns.end for tile in tiles_of(block, 768, 80, 128**2)} == {80}
 
 
 def test_tiles_hold_less_in_memory(weights: Weights) -> None:
@@ -323,19 +344,22 @@ def test_tiles_paint_the_same_picture_in_50_steps_without_seams(
         assert done.status == 0, done.err
         found[tile] = pixels(out)
     for tile in (128, 64):
-        difference = numpy.abs(found[tile] - found["off"]).mean((1, 2))
+        difference = numpy.abs(found[tile] - found["off"]).mean(2)
         assert difference.mean() < 1
-        # Rows at which bands of the first block meet, and all others.
+        # Rows and columns at which tiles of the first block meet, and all others.
         block = impasto.Block(lambda feature: ({}, feature), halo=2, stride=2, strides={})
-        height, width = found[tile].shape[:2]
-        bands = bands_of(block, height, width, tile**2)
-        assert len(bands) >= 2
-        borders = [row for band in bands[1:] for row in (band.first - 1, band.first)]
-        elsewhere = numpy.delete(difference, borders)
-        assert (
-            difference[borders].mean()
-            <= elsewhere.mean() + 3 * elsewhere.std() / len(borders) ** 0.5
-        )
+        tiles = tiles_of(block, *found[tile].shape[:2], tile**2)
+        assert len(tiles) >= 2
+        for axis in (0, 1):
+            firsts = {one[axis].first for one in tiles} - {0}
+            borders = sorted({place for first in firsts for place in (first - 1, first)})
+            if borders:
+                lines = difference.mean(1 - axis)
+                elsewhere = numpy.delete(lines, borders)
+                assert (
+                    lines[borders].mean()
+                    <= elsewhere.mean() + 3 * elsewhere.std() / len(borders) ** 0.5
+                )
 
 
 def test_a_picture_in_its_own_style_stays_put_in_tiles(

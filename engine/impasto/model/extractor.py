@@ -24,12 +24,13 @@ class Block(NamedTuple):
 
     run: Callable[[Tensor], tuple[Features, Tensor]]
     """Input, (1, C, h, w) → features of the selected layers in the block, and the input of the next block,
-    of 1/stride of its sides, rounded down. It may be given some rows of the input: then the features of the
-    rows at their upper and lower border, as far as ``halo`` reaches, are not used."""
+    of 1/stride of its sides, rounded down. It may be given some rows and columns of the input: then the
+    features at their borders, as far as ``halo`` reaches, are not used."""
     halo: int
-    """Rows of the input on each side that a row of the output depends on; a multiple of ``stride``."""
+    """Rows and columns of the input on each side that a pixel of the output depends on; a multiple of
+    ``stride``."""
     stride: int
-    """Rows of the input for one of the output; 1, or 2 where a pooling ends the block."""
+    """Rows and columns of the input for one of the output; 1, or 2 where a pooling ends the block."""
     strides: Mapping[str, int]
     """The same for each selected layer in the block."""
 

@@ -1,17 +1,18 @@
 """Evaluation in tiles: sums and gradients of a picture whose features do not fit into memory at once.
 
-Losses summarize, then compare. The network is walked block by block, each block in bands of rows as wide as
-its input. A band takes in the rows around it that its features depend on, its halo, and gives only the rows
-that it owns: the summaries, added up over the bands, and the input of the next block. Then the comparisons
-are differentiated once, at the summaries, and the blocks are walked back: each band's features are computed
-again, and what arrives in its halo is added to what its neighbors give. The result is the gradient of the
-whole picture, without seams. Features of a block that fits into one tile are computed once and held.
+Losses summarize, then compare. The network is walked block by block, each block in tiles of its input. A tile
+takes in the pixels around it that its features depend on, its halo, and gives only what it owns: the
+summaries, added up over the tiles, and the input of the next block. Then the comparisons are differentiated
+once, at the summaries, and the blocks are walked back: each tile's features are computed again, and what
+arrives in its halo is added to what its neighbors give. The result is the gradient of the whole picture,
+without seams. A block that fits into the memory of one tile as the user asked for is computed once, as a
+whole, and held; others are cut into tiles that are no larger than the processor's cache likes.
 
 Several processes each take a strip of the rows through all blocks; see :mod:`impasto.model.ranks`.
 
 Galerne, Raad, Lezama and Morel, "Scaling Painting Style Transfer" (2023) sum up statistics over blocks of the
 picture in the same way, through the whole network at once. Walked block by block of the network, the halo is
-2 to 4 rows of features instead of 80 of the picture, and the inputs of the blocks cost 120 bytes a pixel
+2 to 4 pixels of features instead of 80 of the picture, and the inputs of the blocks cost 120 bytes a pixel
 in float32.
 """
 
@@ -44,13 +45,17 @@ class Reading(NamedTuple):
     masks: Masks | None
 
 
-class Band(NamedTuple):
-    """Rows of a block's input."""
+Area = tuple[slice, slice]
+"""Rows and columns."""
+
+
+class Span(NamedTuple):
+    """Rows, or columns, of a block's input."""
 
     first: int
-    """First row that the band owns."""
+    """First one that the tile owns."""
     end: int
-    """The row after the last that it owns."""
+    """The one after the last that it owns."""
     outer_first: int
     """The same with the halo."""
     outer_end: int
@@ -58,40 +63,86 @@ class Band(NamedTuple):
     """Whether it ends where the picture does."""
 
     def at(self, stride: int) -> tuple[slice, slice]:
-        """The rows that it owns of a layer: in what the block gives for the band, and in the whole layer.
+        """What it owns of a layer: in what the block gives for the tile, and in the whole layer.
 
         Args:
             stride: rows of the block's input for one of the layer.
         """
-        first, end, outer = (row // stride for row in (self.first, self.end, self.outer_first))
+        first, end, outer = (place // stride for place in (self.first, self.end, self.outer_first))
         if self.is_last:  # A pooling leaves out what is left over.
             return slice(first - outer, None), slice(first, None)
         return slice(first - outer, end - outer), slice(first, end)
 
 
-def bands_of(
+class Tile(NamedTuple):
+    """A part of a block's input."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def outer(self) -> Area:
+        """Of the input, with the halo."""
+        rows, columns = self
+        return slice(rows.outer_first, rows.outer_end), slice(
+            columns.outer_first, columns.outer_end
+        )
+
+    def at(self, stride: int) -> tuple[Area, Area]:
+        """What it owns of a layer; see :meth:`Span.at`."""
+        (inner_rows, rows), (inner_columns, columns) = self.rows.at(stride), self.columns.at(stride)
+        return (inner_rows, inner_columns), (rows, columns)
+
+
+def spans_of(block: Block, length: int, count: int, strip: Rows | None = None) -> list[Span]:
+    """The rows, or the columns, of a block's tiles: of equal length, and so many at most.
+
+    Args:
+        block: its halo and stride count.
+        length: of its input, in rows or columns.
+        count: of the tiles beside or below each other.
+        strip: rows to be divided, beginning at a multiple of the stride; None divides all.
+    """
+    stride, (top, bottom) = block.stride, strip or (0, length)
+    one = math.ceil(math.ceil((bottom - top) / count) / stride) * stride
+    firsts = list(range(top, bottom, one))
+    # A row that the pooling would leave out by itself belongs to the tile before.
+    if len(firsts) > 1 and bottom - firsts[-1] < stride:
+        firsts.pop()
+    ends = [*firsts[1:], bottom]
+    return [
+        Span(first, end, max(0, first - block.halo), min(length, end + block.halo), end == length)
+        for first, end in zip(firsts, ends, strict=True)
+    ]
+
+
+def tiles_of(
     block: Block, height: int, width: int, pixels: int, strip: Rows | None = None
-) -> list[Band]:
-    """The bands of a block: of equal height, and of as many pixels of its input as are asked for at most.
+) -> list[Tile]:
+    """The tiles of a block, cut so that their halos take least.
 
     Args:
         block: its halo and stride count.
         height: of its input, in rows.
         width: the same in columns.
-        pixels: of its input that a band may have; a band has as many rows as the block's stride at least.
+        pixels: of its input that a tile may own, rounded up to the block's stride.
         strip: rows to be divided, beginning at a multiple of the stride; None divides all.
     """
-    stride, (top, bottom) = block.stride, strip or (0, height)
-    count = math.ceil((bottom - top) / max(stride, pixels // width))
-    rows = math.ceil(math.ceil((bottom - top) / count) / stride) * stride
-    firsts = list(range(top, bottom, rows))
-    # A row that the pooling would leave out by itself belongs to the band before.
-    if len(firsts) > 1 and bottom - firsts[-1] < stride:
-        firsts.pop()
-    ends = [*firsts[1:], bottom]
+    top, bottom = strip or (0, height)
+    rows, halo, stride = bottom - top, 2 * block.halo, block.stride
+
+    def counts(across: int) -> tuple[int, int, int]:
+        """Pixels that all tiles work on, and how many lie beside and below each other."""
+        columns = min(width, math.ceil(math.ceil(width / across) / stride) * stride)
+        down = math.ceil(rows / max(stride, pixels // columns))
+        return (rows + down * halo) * (width + across * halo), across, down
+
+    most = math.ceil(width / max(stride, math.isqrt(pixels)))
+    _, across, down = min(map(counts, range(1, most + 1)))
     return [
-        Band(first, end, max(0, first - block.halo), min(height, end + block.halo), end == height)
-        for first, end in zip(firsts, ends, strict=True)
+        Tile(row, column)
+        for row in spans_of(block, height, down, strip)
+        for column in spans_of(block, width, across)
     ]
 
 
@@ -105,19 +156,19 @@ def layer_sizes(extractor: Extractor, height: int, width: int) -> dict[str, tupl
 
 
 class Found(NamedTuple):
-    """What one loss summarized of one layer of a band."""
+    """What one loss summarized of one layer of a tile."""
 
     reading: Reading
     whole: dict[str, Summary]
     """The summaries of the whole picture by layer."""
     layer: str
     summary: Summary
-    rows: slice
+    area: Area
     """Of the layer."""
 
 
 class Walked(NamedTuple):
-    """A band after the walk up: its input, what was summarized of it, and its output, with a gradient."""
+    """A tile after the walk up: its input, what was summarized of it, and its output, with a gradient."""
 
     given: Tensor
     found: list[Found]
@@ -128,13 +179,13 @@ class Level(NamedTuple):
     """A block in the backward pass."""
 
     block: Block
-    bands: list[Band]
+    tiles: list[Tile]
     below: Tensor
     """Its input: of several ranks the rows of this one, with the halo."""
     strip: Rows
     """Rows of the input that this rank owns."""
     held: Walked | None
-    """Its only band, where that is held."""
+    """Its only tile, where that is held."""
 
 
 @dataclass
@@ -146,7 +197,9 @@ class TiledSummaries:
     """(1, 3, H, W) sRGB; losses that compare the layer ``image`` get it whole."""
     readings: Sequence[Reading]
     tile: int
-    """As many pixels of the picture are worked on at once as a square of this side has."""
+    """Features are held of as many pixels of the picture as a square of this side has."""
+    cut: int
+    """Side, in pixels of the picture, of the largest tile of a block that is not held."""
     ranks: Ranks | None = None
     """The processes that work on the picture; None is this one alone."""
     found: list[dict[str, Summary]] = field(default_factory=list)
@@ -182,27 +235,33 @@ class TiledSummaries:
         for number, block in enumerate(blocks):
             if self._strip is not None and self.ranks is not None and number:
                 self.ranks.fill_halo(below, strip, block.halo)
-            # Channels double where sides halve: the bands of all blocks hold about as many numbers.
-            pixels = self.tile**2 // (self.image.shape[2] // below.shape[2])
-            bands = bands_of(block, below.shape[2], below.shape[3], pixels, strip)
-            hold, more = wants_gradient and len(bands) == 1, number + 1 < len(blocks)
-            held, above = self._walk(block, bands, below, hold, more)
-            self._levels.append(Level(block, bands, below, strip, held))
+            # Channels double where sides halve: the tiles of all blocks hold about as many numbers.
+            scale = self.image.shape[2] // below.shape[2]
+            tiles = tiles_of(block, below.shape[2], below.shape[3], self.tile**2 // scale, strip)
+            hold, more = wants_gradient and len(tiles) == 1, number + 1 < len(blocks)
+            if len(tiles) > 1 and self.cut < self.tile:
+                pixels = self.cut**2 // scale
+                tiles = tiles_of(block, below.shape[2], below.shape[3], pixels, strip)
+            if below.is_meta:
+                # The others have the shapes of the second one.
+                tiles = [*tiles[:2], *tiles[2:][-1:]]
+            held, above = self._walk(block, tiles, below, hold, more)
+            self._levels.append(Level(block, tiles, below, strip, held))
             if above is not None:
                 is_last = strip[1] == below.shape[2]
                 end = above.shape[2] if is_last else strip[1] // block.stride
                 strip, below = (strip[0] // block.stride, end), above
 
     def _walk(
-        self, block: Block, bands: Sequence[Band], below: Tensor, hold: bool, more: bool
+        self, block: Block, tiles: Sequence[Tile], below: Tensor, hold: bool, more: bool
     ) -> tuple[Walked | None, Tensor | None]:
         """Add up the summaries of a block.
 
         Args:
             block: of the network.
-            bands: of the block.
+            tiles: of the block.
             below: its input.
-            hold: keep what the backward pass of the only band needs.
+            hold: keep what the backward pass of the only tile needs.
             more: whether more blocks follow.
 
         Returns:
@@ -210,32 +269,35 @@ class TiledSummaries:
         """
         walked: Walked | None = None
         above: Tensor | None = None
-        for band in bands:
+        for tile in tiles:
             with torch.set_grad_enabled(hold):
-                walked = self._run(block, band, below, hold)
-            for (_, loss, _), whole, layer, summary, rows in walked.found:
-                height = below.shape[2] // block.strides[layer]
-                add_up(loss, whole.setdefault(layer, {}), summary, rows, height)
+                walked = self._run(block, tile, below, hold)
+            for (_, loss, _), whole, layer, summary, area in walked.found:
+                size = tuple(side // block.strides[layer] for side in below.shape[2:])
+                add_up(loss, whole.setdefault(layer, {}), summary, area, size)
             if more:
                 output = walked.output.detach()
                 above = laid_out(output, below, block.stride) if above is None else above
-                inner, outer = band.at(block.stride)
-                above[:, :, outer] = output[:, :, inner]
+                inner, outer = tile.at(block.stride)
+                above[..., *outer] = output[..., *inner]
             if not hold:
-                # Not held while the next band is computed.
+                # Not held while the next tile is computed.
                 walked = output = summary = None  # type: ignore[assignment]
         return walked, above
 
-    def _run(self, block: Block, band: Band, below: Tensor, wants_gradient: bool) -> Walked:
-        """Compute a band, and summarize the rows that it owns."""
-        given = below[:, :, band.outer_first : band.outer_end].detach()
+    def _run(self, block: Block, tile: Tile, below: Tensor, wants_gradient: bool) -> Walked:
+        """Compute a tile, and summarize what it owns."""
+        given = below[..., *tile.outer].detach()
+        if below.is_contiguous(memory_format=torch.channels_last):
+            # What is cut across columns would not be taken for that.
+            given = given.contiguous(memory_format=torch.channels_last)
         given.requires_grad_(wants_gradient)
         with part("tile/forward"):
             features, output = block.run(given)
         found = [
             Found(reading, whole, *summarized)
             for reading, whole in zip(self.readings, self.found, strict=True)
-            for summarized in summaries_of(reading, block, band, features)
+            for summarized in summaries_of(reading, block, tile, features)
         ]
         return Walked(given, found, output)
 
@@ -302,82 +364,109 @@ class TiledSummaries:
             level: the block.
             above: gradient of its output; None where nothing depends on that.
         """
-        block, bands, below, _, held = level
+        block, tiles, below, _, held = level
         gradient = torch.empty_like(below, requires_grad=False)
-        gradient[:, :, bands[0].outer_first : bands[-1].outer_end] = 0
-        for band in bands:
+        gradient[:, :, tiles[0].rows.outer_first : tiles[-1].rows.outer_end] = 0
+        for tile in tiles:
             with torch.enable_grad():
-                walked = held or self._run(block, band, below, wants_gradient=True)
+                walked = held or self._run(block, tile, below, wants_gradient=True)
             roots, gradients = roots_of(walked.found)
             if above is not None:
-                inner, outer = band.at(block.stride)
+                inner, outer = tile.at(block.stride)
                 with torch.enable_grad():
-                    roots.append(walked.output[:, :, inner])
-                gradients.append(above[:, :, outer])
+                    roots.append(cut_out(walked.output, inner))
+                gradients.append(above[..., *outer])
             if roots:
                 with part("tile/backward"):
                     torch.autograd.backward(roots, gradients)
                 assert walked.given.grad is not None
-                gradient[:, :, band.outer_first : band.outer_end] += walked.given.grad
-            # Not held while the next band is computed.
+                gradient[..., *tile.outer] += walked.given.grad
+            # Not held while the next tile is computed.
             del walked, roots, gradients
         return gradient
 
 
 def roots_of(found: Sequence[Found]) -> tuple[list[Tensor], list[Tensor]]:
-    """The summaries of a band, and the gradient that arrived at each, which ``whole`` has by then."""
+    """The summaries of a tile, and the gradient that arrived at each, which ``whole`` has by then."""
     roots, gradients = list[Tensor](), list[Tensor]()
-    for (_, loss, _), whole, layer, summary, rows in found:
+    for (_, loss, _), whole, layer, summary, area in found:
         for name, value in summary.items():
             gradient: Tensor | None = whole[layer][name]
             if gradient is not None and value.requires_grad:
                 roots.append(value)
-                gradients.append(gradient[..., rows, :] if loss.summary == "map" else gradient)
+                gradients.append(gradient[..., *area] if loss.summary == "map" else gradient)
     return roots, gradients
 
 
 def summaries_of(
-    reading: Reading, block: Block, band: Band, features: Features
-) -> Iterator[tuple[str, Summary, slice]]:
-    """What one loss summarizes of the rows that a band owns, by layer, with these rows of the layer."""
+    reading: Reading, block: Block, tile: Tile, features: Features
+) -> Iterator[tuple[str, Summary, Area]]:
+    """What one loss summarizes of what a tile owns, by layer, with its place in the layer."""
     name, loss, masks = reading
     for layer, stride in block.strides.items():
         if layer not in loss.layers:
             continue
-        inner, outer = band.at(stride)
+        inner, outer = tile.at(stride)
         with part(f"loss/{name}"):
-            mask = None if masks is None else masks[layer][:, :, outer]
-            yield layer, loss.summary_of(features[layer][:, :, inner], mask), outer
+            mask = None if masks is None else masks[layer][..., *outer]
+            yield layer, loss.summary_of(cut_out(features[layer], inner), mask), outer
 
 
-def add_up(loss: Loss, whole: Summary, of_band: Summary, rows: slice, height: int) -> None:
-    """Add the summary of a band to that of the picture, or put it in its place.
+def cut_out(feature: Tensor, area: Area) -> Tensor:
+    """A part of a feature, (1, C, h, w); all of it is the feature itself."""
+    part: Tensor = feature[..., *area]
+    if part.shape == feature.shape or not feature.requires_grad:
+        return part
+    cut: Tensor = _CutOut.apply(feature, area)
+    return cut
+
+
+class _CutOut(torch.autograd.Function):
+    """One pass over memory each way, where torch takes one for the rows and one for the columns."""
+
+    @staticmethod
+    def forward(ctx: Any, feature: Tensor, area: Area) -> Tensor:
+        ctx.area, ctx.shape = area, feature.shape
+        return feature[..., *area]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        spread = torch.empty(
+            ctx.shape,
+            dtype=gradients[0].dtype, device=gradients[0].device, memory_format=torch.channels_last,
+        ).zero_()  # fmt: skip
+        spread[..., *ctx.area] = gradients[0]
+        return spread, None
+
+
+def add_up(loss: Loss, whole: Summary, of_tile: Summary, area: Area, size: Sequence[int]) -> None:
+    """Add the summary of a tile to that of the picture, or put it in its place.
 
     Args:
         loss: says which.
         whole: of the layer; changed in place.
-        of_band: of the rows.
-        rows: of the layer.
-        height: of the layer.
+        of_tile: of the area.
+        area: of the layer.
+        size: height and width of the layer.
 
     Raises:
         PluginError: it is a map and has not one value for each pixel.
     """
-    for name, given in of_band.items():
+    for name, given in of_tile.items():
         value = given.detach()
         if loss.summary == "sum":
-            # A copy, since the one of a band that is held has no gradient of its own.
+            # A copy, since the one of a tile that is held has no gradient of its own.
             whole[name] = whole[name] + value if name in whole else value.clone()
             continue
         if name not in whole:
-            whole[name] = value.new_zeros((*value.shape[:-2], height, value.shape[-1]))
-        if whole[name][..., rows, :].shape != value.shape:
+            whole[name] = value.new_zeros((*value.shape[:-2], *size))
+        if whole[name][..., *area].shape != value.shape:
             raise PluginError(
                 f"{type(loss).__name__} has summary = 'map' and returned a tensor of shape"
                 f" {tuple(value.shape)} under '{name}', which is not one value for each pixel; with tiles it"
                 " has to be"
             )
-        whole[name][..., rows, :] = value
+        whole[name][..., *area] = value
 
 
 def values_of(found: Sequence[Mapping[str, Summary]]) -> Iterator[Tensor]:

@@ -16,7 +16,7 @@ from impasto.host.host import Host
 from impasto.images.reading import Photo
 from impasto.model import gpu
 from impasto.model.color import recolored
-from impasto.model.objective import Objective
+from impasto.model.objective import CUT, CUT_ON_GPU, Objective
 from impasto.model.torus import periodic
 from impasto.optimization.checks import (
     check_content,
@@ -99,6 +99,7 @@ def prepare(
     stages = plan_stages(settings, *shape, objective.extractor.smallest_side)
     check_pixels(settings, stages, photos, objective.extractor.smallest_side)
     check_sides(settings, stages, photos, objective.extractor.smallest_side)
+    objective.cut = CUT if device.type == "cpu" else CUT_ON_GPU
     settings = fit_into_memory(settings, host, objective, stages[-1], device)
     objective.tile = settings.tile if isinstance(settings.tile, int) else None
     if max(stages[-1].width, stages[-1].height) > max(shape):
