@@ -348,7 +348,8 @@ def test_tiles_paint_the_same_picture_in_50_steps_without_seams(
         assert difference.mean() < 1
         # Rows and columns at which tiles of the first block meet, and all others.
         block = impasto.Block(lambda feature: ({}, feature), halo=2, stride=2, strides={})
-        tiles = tiles_of(block, *found[tile].shape[:2], tile**2)
+        height, width = found[tile].shape[:2]
+        tiles = tiles_of(block, height, width, tile**2)
         assert len(tiles) >= 2
         for axis in (0, 1):
             firsts = {one[axis].first for one in tiles} - {0}

@@ -5,8 +5,8 @@ takes in the pixels around it that its features depend on, its halo, and gives o
 summaries, added up over the tiles, and the input of the next block. Then the comparisons are differentiated
 once, at the summaries, and the blocks are walked back: each tile's features are computed again, and what
 arrives in its halo is added to what its neighbors give. The result is the gradient of the whole picture,
-without seams. A block that fits into the memory of one tile as the user asked for is computed once, as a
-whole, and held; others are cut into tiles that are no larger than the processor's cache likes.
+without seams. A block that fits into the memory of one tile as the user asked for is computed once and held;
+others are computed again, in tiles that are no larger than the processor's cache likes.
 
 Several processes each take a strip of the rows through all blocks; see :mod:`impasto.model.ranks`.
 
@@ -31,6 +31,9 @@ from impasto.model.extractor import IMAGE, Block, Extractor, Features
 from impasto.model.loss import Loss, Summary
 from impasto.model.ranks import Ranks, Rows
 from impasto.model.scopes import part
+
+MOST_HALO = 1.1
+"""A block that is held is cut into tiles where their halos add less than this makes of it."""
 
 Masks = Mapping[str, Tensor]
 """A mask by layer, (1, 1, h, w) in [0, 1]."""
@@ -146,6 +149,14 @@ def tiles_of(
     ]
 
 
+def worked_on(tiles: Sequence[Tile]) -> int:
+    """Pixels of a block's input that its tiles work on, halos included."""
+    return sum(
+        (rows.outer_end - rows.outer_first) * (columns.outer_end - columns.outer_first)
+        for rows, columns in tiles
+    )
+
+
 def layer_sizes(extractor: Extractor, height: int, width: int) -> dict[str, tuple[int, int]]:
     """Height and width of each selected layer, for a picture of this size."""
     sizes = {IMAGE: (height, width)}
@@ -184,8 +195,8 @@ class Level(NamedTuple):
     """Its input: of several ranks the rows of this one, with the halo."""
     strip: Rows
     """Rows of the input that this rank owns."""
-    held: Walked | None
-    """Its only tile, where that is held."""
+    held: list[Walked]
+    """Its tiles, where they are held."""
 
 
 @dataclass
@@ -199,7 +210,7 @@ class TiledSummaries:
     tile: int
     """Features are held of as many pixels of the picture as a square of this side has."""
     cut: int
-    """Side, in pixels of the picture, of the largest tile of a block that is not held."""
+    """Side, in pixels of the picture, of the largest tile, where halos do not take too much."""
     ranks: Ranks | None = None
     """The processes that work on the picture; None is this one alone."""
     found: list[dict[str, Summary]] = field(default_factory=list)
@@ -239,9 +250,11 @@ class TiledSummaries:
             scale = self.image.shape[2] // below.shape[2]
             tiles = tiles_of(block, below.shape[2], below.shape[3], self.tile**2 // scale, strip)
             hold, more = wants_gradient and len(tiles) == 1, number + 1 < len(blocks)
-            if len(tiles) > 1 and self.cut < self.tile:
+            if self.cut < self.tile:
                 pixels = self.cut**2 // scale
-                tiles = tiles_of(block, below.shape[2], below.shape[3], pixels, strip)
+                cut = tiles_of(block, below.shape[2], below.shape[3], pixels, strip)
+                if len(tiles) > 1 or worked_on(cut) < MOST_HALO * worked_on(tiles):
+                    tiles = cut
             if below.is_meta:
                 # The others have the shapes of the second one.
                 tiles = [*tiles[:2], *tiles[2:][-1:]]
@@ -254,36 +267,38 @@ class TiledSummaries:
 
     def _walk(
         self, block: Block, tiles: Sequence[Tile], below: Tensor, hold: bool, more: bool
-    ) -> tuple[Walked | None, Tensor | None]:
+    ) -> tuple[list[Walked], Tensor | None]:
         """Add up the summaries of a block.
 
         Args:
             block: of the network.
             tiles: of the block.
             below: its input.
-            hold: keep what the backward pass of the only tile needs.
+            hold: keep what the backward pass needs.
             more: whether more blocks follow.
 
         Returns:
             What is held, and the block's output if more blocks follow.
         """
-        walked: Walked | None = None
+        held: list[Walked] = []
         above: Tensor | None = None
         for tile in tiles:
             with torch.set_grad_enabled(hold):
                 walked = self._run(block, tile, below, hold)
             for (_, loss, _), whole, layer, summary, area in walked.found:
-                size = tuple(side // block.strides[layer] for side in below.shape[2:])
-                add_up(loss, whole.setdefault(layer, {}), summary, area, size)
+                height, width = (side // block.strides[layer] for side in below.shape[2:])
+                copies = self.ranks is not None
+                add_up(loss, whole.setdefault(layer, {}), summary, area, (height, width), copies)
             if more:
                 output = walked.output.detach()
                 above = laid_out(output, below, block.stride) if above is None else above
                 inner, outer = tile.at(block.stride)
                 above[..., *outer] = output[..., *inner]
-            if not hold:
-                # Not held while the next tile is computed.
-                walked = output = summary = None  # type: ignore[assignment]
-        return walked, above
+            if hold:
+                held.append(walked)
+            # Not held while the next tile is computed.
+            walked = output = summary = None  # type: ignore[assignment]
+        return held, above
 
     def _run(self, block: Block, tile: Tile, below: Tensor, wants_gradient: bool) -> Walked:
         """Compute a tile, and summarize what it owns."""
@@ -369,7 +384,7 @@ class TiledSummaries:
         gradient[:, :, tiles[0].rows.outer_first : tiles[-1].rows.outer_end] = 0
         for tile in tiles:
             with torch.enable_grad():
-                walked = held or self._run(block, tile, below, wants_gradient=True)
+                walked = held.pop(0) if held else self._run(block, tile, below, True)
             roots, gradients = roots_of(walked.found)
             if above is not None:
                 inner, outer = tile.at(block.stride)
@@ -439,7 +454,9 @@ class _CutOut(torch.autograd.Function):
         return spread, None
 
 
-def add_up(loss: Loss, whole: Summary, of_tile: Summary, area: Area, size: Sequence[int]) -> None:
+def add_up(
+    loss: Loss, whole: Summary, of_tile: Summary, area: Area, size: tuple[int, int], copies: bool
+) -> None:
     """Add the summary of a tile to that of the picture, or put it in its place.
 
     Args:
@@ -448,6 +465,7 @@ def add_up(loss: Loss, whole: Summary, of_tile: Summary, area: Area, size: Seque
         of_tile: of the area.
         area: of the layer.
         size: height and width of the layer.
+        copies: also what one tile has of the whole layer, since the sum over ranks is to take its place.
 
     Raises:
         PluginError: it is a map and has not one value for each pixel.
@@ -457,6 +475,9 @@ def add_up(loss: Loss, whole: Summary, of_tile: Summary, area: Area, size: Seque
         if loss.summary == "sum":
             # A copy, since the one of a tile that is held has no gradient of its own.
             whole[name] = whole[name] + value if name in whole else value.clone()
+            continue
+        if name not in whole and value.shape[-2:] == size and not copies:
+            whole[name] = value
             continue
         if name not in whole:
             whole[name] = value.new_zeros((*value.shape[:-2], *size))

@@ -5,7 +5,6 @@ Gatys, Ecker and Bethge, "Image Style Transfer Using Convolutional Neural Networ
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -98,7 +97,7 @@ class GramLoss(impasto.Loss):
             return self._scaled(torch.stack(list(pixels)), targets)
         given = [*pixels, *(one["gram"] for one in targets), *(one["pixels"] for one in targets)]
         for known, found in self._recent:
-            if len(known) == len(given) and all(map(operator.is_, known, given)):
+            if len(known) == len(given) and all(map(_same, known, given)):
                 return found
         found = self._scaled(torch.stack(list(pixels)), targets)
         self._recent = [*self._recent[1 - RECENT :], (given, found)]
@@ -128,6 +127,15 @@ class GramLoss(impasto.Loss):
     def _numbers(factor: int, power: int, channels: Sequence[int], like: Tensor) -> Tensor:
         """A factor times a power of the channels of each layer."""
         return torch.stack([like.new_full((), factor * one**power) for one in channels])
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are one; or equal numbers, as those of pixels that are added over tiles."""
+    if one is other:
+        return True
+    numbers = one.dim() == other.dim() == 0 and one.device == other.device
+    # Of another device one would have to wait.
+    return numbers and one.device.type == "cpu" and bool(one == other)
 
 
 @impasto.hookimpl
