@@ -1,5 +1,5 @@
 """``python -m impasto``: the command line."""
 
-from impasto.command.main import main
+from impasto.command.main import command
 
-main()
+command()

@@ -9,11 +9,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterable
+from typing import NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from impasto import __version__
+from impasto.command.leaving import leave
 from impasto.command.other_words import answer
 from impasto.command.printing import say
 from impasto.command.streams import guarded_streams, open_closed_streams
@@ -133,7 +135,15 @@ def group(ctx: click.Context, debug: bool) -> None:
     logger.setLevel(logging.DEBUG if debug else logging.INFO)
 
 
-def main() -> None:
+def command() -> NoReturn:
+    """Run the command line in a process of its own, and end that."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else 0)
+
+
+def main() -> NoReturn:
     """Run the command line: errors are one clear line and an exit status other than zero."""
     open_closed_streams()
     signals = StopSignals()
