@@ -60,8 +60,14 @@ class Page(HTMLParser):
             self.data = json.loads(data)
 
 
-def browsed(file: Path, folder: Path, *more: str) -> tuple[str, str]:
+def browsed(file: Path, folder: Path, *more: str, theme: str = "light") -> tuple[str, str]:
     """What a browser without network makes of a page, and what its console says."""
-    command = [str(BROWSER), *OFFLINE, f"--user-data-dir={folder / 'user'}", *more, file.as_uri()]
+    command = [
+        str(BROWSER),
+        *OFFLINE,
+        f"--user-data-dir={folder / 'user'}",
+        *more,
+        f"{file.as_uri()}#theme={theme}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=True)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)

@@ -302,13 +302,16 @@ def test_another_loss_is_not_taken(
     assert plain == float(compiler.objective(image)[0])
 
 
-def test_out_of_memory_is_no_reason_to_do_without(
-    pair: Pair, cuda: Callable[[Compiler], None]
+def test_where_graphs_take_too_much_memory_it_goes_on_without(
+    pair: Pair, cuda: Callable[[Compiler], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    cuda(compiler := Compiler(torch.OutOfMemoryError("CUDA out of memory")))
-    with pytest.raises(torch.OutOfMemoryError):
-        evaluated(pair, "auto")[0](open_picture(str(pair.content)).image)
-    assert compiler.calls == 1
+    cuda(
+        compiler := Compiler(torch.OutOfMemoryError("CUDA out of memory"), 2, ("reduce-overhead",))
+    )
+    evaluate, image = evaluated(pair, "auto")
+    evaluate(image)
+    assert compiler.options == [GRAPHS, PLAIN]
+    assert said(caplog) == ["compiled without CUDA graphs: CUDA out of memory"]
 
 
 @pytest.mark.slow

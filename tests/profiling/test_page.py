@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import statistics
 import webbrowser
 from pathlib import Path
 
@@ -135,24 +136,31 @@ def test_scripts_never_read_text_as_html(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no chromium is installed: apt-get install chromium")
-@pytest.mark.parametrize("size", ["1200,3200", "390,3200"])
+@pytest.mark.parametrize(
+    ("size", "theme"), [("1200,3200", "light"), ("1200,3200", "dark"), ("390,3200", "light")]
+)
 def test_a_browser_draws_it_without_errors(
-    size: str, invoke: Invoke, pair: Pair, tmp_path: Path
+    size: str, theme: str, invoke: Invoke, pair: Pair, tmp_path: Path
 ) -> None:
     """The screenshot is kept under the name in ``IMPASTO_SCREENSHOTS``, for people to look at."""
     profiled(
         invoke, pair, tmp_path, "--loss", "gram:layers=conv1_1", "--loss", "content:layers=conv2_1"
     )
     page = tmp_path / "log" / "report.html"
-    dom, console = browsed(page, tmp_path, "--dump-dom", f"--window-size={size}")
+    dom, console = browsed(page, tmp_path, "--dump-dom", f"--window-size={size}", theme=theme)
     assert console == ""
     for heading in ("Where a step's time goes", "Timeline of one step", "Memory", "Roofline"):
         assert heading in dom
     assert "loss/gram" in dom
     assert re.search(r"peak [\d.]+ MiB", dom)
     folder = Path(os.environ.get("IMPASTO_SCREENSHOTS", tmp_path))
-    shot = folder / f"report_{size.partition(',')[0]}.png"
-    _, console = browsed(page, tmp_path, f"--screenshot={shot}", f"--window-size={size}")
+    shot = folder / f"report_{size.partition(',')[0]}_{theme}.png"
+    _, console = browsed(
+        page, tmp_path, f"--screenshot={shot}", f"--window-size={size}", theme=theme
+    )
     assert console == ""
-    with Image.open(shot) as picture:
-        assert len(picture.convert("RGB").getcolors(2**24) or []) > 100
+    with Image.open(shot) as opened:
+        picture = opened.convert("RGB")
+    assert len(picture.getcolors(2**24) or []) > 100
+    # Paper is bright, and in the dark nearly black.
+    assert (statistics.median(picture.convert("L").getdata()) < 64) is (theme == "dark")

@@ -22,7 +22,6 @@ from torch import Tensor
 from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
-from impasto.optimization.memory import is_out_of_memory
 from impasto.optimization.shared import Shared
 
 logger = logging.getLogger("impasto")
@@ -136,7 +135,7 @@ class Compiled:
             wanted: the loss, not compiled.
 
         Raises:
-            RuntimeError: there is no memory left, or what was asked for cannot be compiled.
+            RuntimeError: what was asked for cannot be compiled.
         """
         while self.made is not None:
             try:
@@ -151,8 +150,7 @@ class Compiled:
                     raise RuntimeError(f"it gave a loss of {found:.4g} in place of {wanted:.4g}")
                 return
             except RuntimeError as error:
-                if is_out_of_memory(error):
-                    raise
+                # Also where memory ran out, since graphs have memory of their own.
                 self._give_up(error)
 
     def _give_up(self, error: RuntimeError) -> None:

@@ -6,6 +6,7 @@ import functools
 import importlib.util
 import json
 import math
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,12 +73,17 @@ def test_a_record_is_strict() -> None:
         Report.model_validate({"version": 2})
 
 
-def test_hooks_record_and_table(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
+def test_hooks_record_and_table(
+    invoke: Invoke, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     record = tmp_path / "record.json"
     done = invoke("bench", "hooks", "--size", 32, "--rounds", 2, "--quick", "-o", record,
                   "--pair", f"{pair.content},{pair.style}")  # fmt: skip
     assert done.status == 0, done.err
     assert "added by 20" in done.out
+    # What it is compared with runs on the processor: never a card against that.
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
     assert "impasto: hooks: 2 blocks" in done.err
     report = read(record)
     assert report.quick
