@@ -247,6 +247,12 @@ def traced(**options: object) -> Traced:
         return nn.Parameter(empty, tensor.requires_grad) if type(tensor) is nn.Parameter else empty
 
     run.objective._apply(there)
+    for module in run.objective.modules():
+        # What a loss keeps for itself.
+        for name, value in vars(module).items():
+            if isinstance(value, dict) and not name.startswith("_"):
+                kept = {key: there(one) for key, one in value.items() if isinstance(one, Tensor)}
+                value.update(kept)
     image = there(image).requires_grad_()
     compiler = cast("Any", found.compiler)
     backend = aot_autograd(
@@ -254,6 +260,7 @@ def traced(**options: object) -> Traced:
         partition_fn=min_cut_rematerialization_partition,
     )  # fmt: skip
     made = torch.compile(run.objective, fullgraph=True, backend=backend)
+    torch._dynamo.reset()
     with mode:
         total, _ = quietly(made, image)
         torch.autograd.backward(total)

@@ -227,6 +227,20 @@ def test_torch_compiles_as_for_graphs(
     assert not said(caplog)
 
 
+def test_a_process_may_compile_many_objectives(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    image = open_picture(str(pair.content)).image[..., :24, :24]
+    # With torch's own limit the ninth would fail.
+    for number in range(10):
+        losses = [impasto.make("loss", f"gram:layers=conv1_1,weight={number + 1}")]
+        losses += [impasto.make("loss", "tv")] * number
+        objective = impasto.Objective(TinyExtractor(), losses)
+        objective.set_targets(image, image.flip(3))
+        total, _ = compiling.compiled(objective)(image)
+        assert float(total) == pytest.approx(float(objective(image)[0]), rel=1e-5)
+
+
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
     records = [one for one in caplog.records if one.name.startswith("impasto")]
     warned = [one.getMessage() for one in records if one.levelname == "WARNING"]

@@ -111,7 +111,10 @@ class Compiled:
             return self.plain(image)
         try:
             return self._evaluated(self.made, image)
-        except torch._dynamo.exc.TorchDynamoException as error:
+        except (
+            torch._dynamo.exc.TorchDynamoException,
+            torch._dynamo.exc.FailOnRecompileLimitHit,
+        ) as error:
             self._give_up(error)
         return self(image)
 
@@ -149,11 +152,11 @@ class Compiled:
                 if not math.isclose(found, wanted, rel_tol=TOLERANCE) and math.isfinite(wanted):
                     raise RuntimeError(f"it gave a loss of {found:.4g} in place of {wanted:.4g}")
                 return
-            except RuntimeError as error:
+            except (RuntimeError, torch._dynamo.exc.FailOnRecompileLimitHit) as error:
                 # Also where memory ran out, since graphs have memory of their own.
                 self._give_up(error)
 
-    def _give_up(self, error: RuntimeError) -> None:
+    def _give_up(self, error: Exception) -> None:
         """Go on without graphs, or without the compiler."""
         # The compiler's own first line names the compiler alone.
         reason = str(getattr(error, "inner_exception", error)).partition("\n")[0]
@@ -173,6 +176,8 @@ class Compiled:
         )
 
 
+MOST = 1000
+"""Objectives that a process compiles."""
 TRIALS = 3
 """Calls after which a graph was warmed up, recorded, and replayed."""
 TOLERANCE = 0.05
@@ -183,8 +188,10 @@ def quietly(made: Evaluate, image: Tensor) -> tuple[Tensor, Tensor]:
     """Call what was compiled, so that it serves all sizes."""
     # Otherwise the size of a parameter, or of a module's buffer, is taken for one that never changes.
     sizes = torch._dynamo.config.patch(
-        force_parameter_static_shapes=False, force_nn_module_property_static_shapes=False
-    )
+        force_parameter_static_shapes=False, force_nn_module_property_static_shapes=False,
+        # Of a process, which may paint many pictures with other losses each: torch's 8 end in an error.
+        recompile_limit=MOST, accumulated_recompile_limit=MOST,
+    )  # fmt: skip
     with sizes, warnings.catch_warnings():
         # The compiler looks for a gradient that a canvas's picture does not keep.
         warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor")
