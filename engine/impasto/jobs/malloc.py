@@ -13,7 +13,10 @@ class ConfigureMalloc:
 
     @hookimpl
     def impasto_before_stage(self, run: Run, stage: Stage) -> None:
-        configure_malloc(stage.width * stage.height, tiled=run.objective.tile is not None)
+        ranks = run.objective.ranks
+        pixels = stage.width * stage.height // (ranks.count if ranks else 1)
+        # Of several processes each holds its rows as a whole, unless tiles were asked for.
+        configure_malloc(pixels, tiled=isinstance(run.settings.tile, int))
 
 
 def before_stage(stage: Stage) -> None:
