@@ -30,6 +30,7 @@ FAST: dict[str, dict[str, object]] = {
     },
     "rmsprop on a pyramid of Laplace": {
         "loss": GRAM, "optimizer": "torch.RMSprop:lr=0.002", "scales": "24,32", "canvas": "laplacian",
+        "content_detail": 1,
     },
     "hypercolumns at places that move": {
         "loss": [

@@ -48,6 +48,8 @@ class RunKeywords(TypedDict, total=False):
     """Whether the style picture keeps its aspect ratio."""
     smooth_colors: int
     """Radius, pixels, within which colors are smoothed up to edges; 0 leaves them."""
+    content_detail: float
+    """How much of the content's fine detail is added where a stage begins."""
     style_turns: Literal[1, 2, 4]
     """Whether copies of the style picture that are turned by quarter turns count as well."""
     seamless: Literal["none", "x", "y", "both"]

@@ -66,6 +66,12 @@ def check_content(settings: Settings, host: Host) -> None:
             f"colors {settings.colors} are those of the content picture, and there is none: leave it out",
             settings=("colors",),
         )
+    if settings.content_detail:
+        raise SettingsError(
+            f"content_detail {settings.content_detail:g} is that of the content picture, and there is none:"
+            " leave it out",
+            settings=("content_detail",),
+        )
 
 
 def check_terms(settings: Settings, objective: Objective) -> None:

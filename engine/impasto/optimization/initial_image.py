@@ -14,7 +14,9 @@ from impasto.errors import PictureError, SettingsError
 from impasto.images.reading import Photo, open_picture
 from impasto.images.tensors import resized
 from impasto.model.color import power, statistics
+from impasto.optimization.stages import Stage
 from impasto.settings.options import check_options
+from impasto.settings.settings import Settings
 from impasto.settings.spec import Spec
 
 Fraction = Annotated[float, Field(ge=0)]
@@ -104,6 +106,24 @@ INITIAL_IMAGES: dict[str, Callable[..., Tensor]] = {
     "blend": blend,
 }
 """The initial images by name; parameters after the first are their options."""
+
+
+def with_detail(start: Tensor, content: Tensor, before: Stage, settings: Settings) -> Tensor:
+    """The start of a stage, with the content's detail for which the stage before was too small.
+
+    Kolkin, Salavon and Shakhnarovich, "Style Transfer by Relaxed Optimal Transport and Self-Similarity",
+    CVPR 2019, start their stages so. Departure: the last stage, too.
+
+    Args:
+        start: the picture of the stage before, (1, 3, H, W) sRGB in [0, 1], enlarged.
+        content: at the same size.
+        before: the stage before.
+        settings: ``content_detail`` and ``seamless`` count.
+    """
+    wraps = settings.wraps
+    coarse = resized(content, before.height, before.width, wraps)
+    detail = content - resized(coarse, *content.shape[2:], wraps)
+    return torch.add(start, detail, alpha=settings.content_detail).clamp(0, 1)
 
 
 def make_initial_image(init: str, given: InitialImageInputs) -> Tensor:

@@ -20,6 +20,7 @@ from impasto.model.scopes import scope
 from impasto.model.torus import periodic
 from impasto.optimization.ema import EMA
 from impasto.optimization.guard import EVERY, Guard
+from impasto.optimization.initial_image import with_detail
 from impasto.optimization.making import made
 from impasto.optimization.outcome import result_of
 from impasto.optimization.result import Result, Step
@@ -99,6 +100,8 @@ def begin(run: Run, stage: Stage) -> None:
     content = start
     if run.content is not None:
         content = periodic(resized(run.content, *size).to(run.device), wraps)
+        if settings.content_detail and stage.number:
+            start = with_detail(start, content, run.stages[stage.number - 1], settings)
     only_luminance = settings.colors == "luminance"
     seen = gray(content) if only_luminance else content
     run.objective.set_targets(

@@ -24,6 +24,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "smooth_colors": "",
         "seamless": "",
         "ema": "",
+        "content_detail": "",
     },
     "Size and steps": {
         "size": "Longer side in pixels, or 'original'.",

@@ -230,6 +230,9 @@ class Settings:
     init: str = "content"
     """What the canvas starts from: content, style, noise (gray), noise:colors=style (with the style's mean
     and covariance), a blend as blend:content=0.8,noise=0.2, or a picture file."""
+    content_detail: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """How much of the content's fine detail, for which the stage before was too small, is added to the
+    picture where a stage begins; 1 holds shapes, as in STROTSS."""
     seed: Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_seed)] = 0
     """Seed of everything random; 'random' draws one, which the recipe records."""
     max_megapixels: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] = 200.0
