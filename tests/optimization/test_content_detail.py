@@ -45,6 +45,6 @@ def test_it_is_added_to_what_was_painted_and_not_to_the_first_stage(pair: Pair) 
 
 
 def test_there_must_be_content(invoke: Invoke, pair: Pair, tmp_path: Path) -> None:
-    done = invoke("run", pair.style, "--preset", "texture", "-o", tmp_path / "a.png", "--size", 32,
-                  "--content-detail", 1)  # fmt: skip
+    done = invoke("run", "--style", pair.style, "--preset", "texture", "-o", tmp_path / "a.png",
+                  "--size", "32x32", "--content-detail", 1)  # fmt: skip
     assert "content_detail 1 is that of the content picture, and there is none" in refused(done)

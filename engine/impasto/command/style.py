@@ -12,7 +12,7 @@ from impasto.command.options import complete_file, settings_options
 from impasto.command.printing import say, say_json
 
 OF_THE_RESULT = ("style", "steps", "coarse_steps", "tolerance", "optimizer", "schedule", "ema",
-                 "canvas", "callback", "init", "compile", "colors", "side", "seamless",
+                 "canvas", "callback", "init", "content_detail", "compile", "colors", "side", "seamless",
                  "style_weight", "content_weight", "regions", "region_weight")  # fmt: skip
 """Settings that do not change the statistics of a style."""
 

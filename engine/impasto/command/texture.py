@@ -16,7 +16,7 @@ from impasto.settings.settings import Settings, documents_of, gather
 PRESET = "texture"
 """What is taken where no preset is named."""
 
-OF_THE_CONTENT = ("content_weight", "colors")
+OF_THE_CONTENT = ("content_weight", "content_detail", "colors")
 """Settings that only a content picture gives a meaning."""
 
 
