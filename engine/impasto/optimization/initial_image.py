@@ -120,9 +120,9 @@ def with_detail(start: Tensor, content: Tensor, before: Stage, settings: Setting
         before: the stage before.
         settings: ``content_detail`` and ``seamless`` count.
     """
-    wraps = settings.wraps
+    wraps, (height, width) = settings.wraps, content.shape[2:]
     coarse = resized(content, before.height, before.width, wraps)
-    detail = content - resized(coarse, *content.shape[2:], wraps)
+    detail = content - resized(coarse, height, width, wraps)
     return torch.add(start, detail, alpha=settings.content_detail).clamp(0, 1)
 
 
