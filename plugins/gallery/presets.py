@@ -16,6 +16,8 @@ from impasto.plugin import DEMO_CONTENT, DEMO_STYLE
 STATIC = Path(__file__).parents[1] / "impasto_plugins" / "studio" / "static"
 SIZE, SHOWN = 192, (240, 180)
 """Longer side at which they are painted, and width and height at which they are kept, pixels."""
+LARGER = {"strotss": 512, "nnst": 512}
+"""Sizes of presets that lose houses in a picture so small; a quarter of an hour each."""
 FEWER = {"gatys2016": [200], "notebook": [800], "pyramid-wasserstein": [200, 100]}
 """Steps of presets that have so many that a small picture would take an hour."""
 
@@ -24,7 +26,7 @@ def paint(name: str, folder: Path = STATIC) -> None:
     """Paint with a preset, and keep a small picture of it."""
     content = None if name == "texture" else DEMO_CONTENT
     fewer = {"steps": FEWER[name]} if name in FEWER else {}
-    size = "256x192" if content is None else SIZE
+    size = "256x192" if content is None else LARGER.get(name, SIZE)
     result = impasto.run(content, DEMO_STYLE, preset=name, size=size, **fewer)  # type: ignore[arg-type]
     small = ImageOps.fit(result.picture, SHOWN)
     small.save(folder / f"preset_{name}.jpg", quality=82, optimize=True)
