@@ -37,7 +37,7 @@ from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import open_picture, save, to_picture
 from impasto.jobs.compare import compare
 from impasto.jobs.run import prepare_run, run_settings
-from impasto.optimization.loop import begin, take_step
+from impasto.jobs.trial import take
 from impasto.settings.plain_json import to_json
 from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.machine import commit
@@ -48,8 +48,6 @@ from impasto_profiling.pairs import DEMO, check_pairs
 METHODS = ("default", "gatys2016", "pyramid-wasserstein", "pastiche")
 MOST_STEPS = 1000
 """pastiche's own number."""
-TRIAL_STEPS = 3
-"""Timed in each stage, after one that is not timed."""
 
 logger = logging.getLogger("impasto")
 
@@ -109,11 +107,9 @@ def steps_for(settings: Settings, seconds: float) -> tuple[int, ...]:
     run = prepare_run(settings)
     each = []
     for stage in run.stages:
-        begin(run, stage)
-        take_step(run)
-        started = time.perf_counter()
-        losses = [take_step(run).loss for _ in range(TRIAL_STEPS)]
-        each.append((time.perf_counter() - started) / len(losses))
+        each.append(take(run, stage, before_stage=lambda _: None).step)
+        # As if it were over: what losses do where a stage begins goes by that.
+        run.ends.append(run.step)
     planned = [stage.steps for stage in run.stages]
     factor = seconds / sum(steps * one for steps, one in zip(planned, each, strict=True))
     return tuple(max(1, round(steps * factor)) for steps in planned)

@@ -31,6 +31,13 @@ def test_steps_are_stretched_alike_to_fill_the_time(pair: Pair) -> None:
     assert longer[0] > 2 * steps[0]
 
 
+def test_losses_that_look_at_where_a_stage_begins_are_timed_too(pair: Pair) -> None:
+    given = {"content": str(pair.content), "style": str(pair.style), "size": 48, "scales": "24",
+             "loss": ["neural_neighbors:layers=conv1_1,samples=50"], "steps": 20}  # fmt: skip
+    few, many = (sum(steps_for(gather(given, None, None), seconds)) for seconds in (0.01, 5.0))
+    assert few < many
+
+
 def test_pictures_records_and_sheets(
     pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
