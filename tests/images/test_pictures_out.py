@@ -18,6 +18,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from helpers import Invoke, Pair, drawn
 from impasto.files.whole import written_whole
+from impasto.images import writing
 from impasto.images.reading import open_picture
 from impasto.images.writing import PictureMetadata, write_picture
 
@@ -113,6 +114,40 @@ def test_sixteen_bits_come_from_the_float_canvas(
     with Image.open(out) as seen:
         assert seen.mode == mode
         seen.load()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("height", [24, 600])
+def test_a_tiff_too_large_for_places_of_32_bits_is_a_big_tiff(
+    invoke: Invoke,
+    pair: Pair,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    mode: str,
+    height: int,
+) -> None:
+    content, plain, big = tmp_path / "a.png", tmp_path / "plain.tiff", tmp_path / "big.tiff"
+    pixels = numpy.random.default_rng(1).integers(0, 256, (height, 40, len(mode)), numpy.uint8)
+    exif = Image.Exif()
+    exif[0x8298] = "A. Painter"
+    exif.get_ifd(0x8769)[0x9003] = "2020:01:02 03:04:05"
+    Image.fromarray(pixels).save(content, exif=exif)
+    for out in (plain, big):
+        if out is big:
+            monkeypatch.setattr(writing, "MOST_IN_TIFF", 100)
+        done = invoke("run", content, pair.style, "-o", out, *UNTOUCHED)
+        assert done.status == 0, done.err
+    with tifffile.TiffFile(plain) as one, tifffile.TiffFile(big) as other:
+        assert (one.is_bigtiff, other.is_bigtiff) == (False, True)
+        assert numpy.array_equal(one.asarray(), other.asarray())
+    with Image.open(plain) as one, Image.open(big) as other:
+        assert numpy.array_equal(numpy.asarray(one), numpy.asarray(other))
+        assert other.info["icc_profile"] == one.info["icc_profile"]
+        assert dict(other.getexif())[0x8298] == "A. Painter"
+        assert other.getexif().get_ifd(0x8769) == one.getexif().get_ifd(0x8769)
+    assert torch.equal(open_picture(plain).image, open_picture(big).image)
+    shown = invoke("show", big)
+    assert shown.status == 0, shown.err
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "tiff"])

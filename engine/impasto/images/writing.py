@@ -41,6 +41,10 @@ MOST_IN_JPEG = 65_000
 
 ROWS = 256
 """Rows in each strip of a TIFF."""
+MOST_IN_TIFF = 4_000_000_000
+"""Bytes of packed strips for which a TIFF has places of 32 bits, with room for what else is in the file."""
+BIG_TIFF = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0)
+"""The header of a file with places of 64 bits, which Pillow then writes."""
 
 logger = logging.getLogger("impasto")
 
@@ -176,14 +180,19 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _tiff(levels: Samples, profile: bytes, exif: bytes, xmp: bytes) -> bytes:
-    """TIFF 6.0, little-endian: strips packed by zlib after horizontal differences."""
-    height, width, samples = levels.shape
+def _strip(levels: Samples) -> bytes:
+    """Some rows of a TIFF, packed; one strip after the other, to save memory."""
     apart = levels.copy()
     apart[:, 1:] -= levels[:, :-1]
-    rows = [apart[row : row + ROWS] for row in range(0, height, ROWS)]
-    strips = [zlib.compress(part.astype(part.dtype.newbyteorder("<")).tobytes()) for part in rows]
-    directory = ImageFileDirectory_v2()
+    return zlib.compress(apart.astype(apart.dtype.newbyteorder("<")).tobytes())
+
+
+def _tiff(levels: Samples, profile: bytes, exif: bytes, xmp: bytes) -> bytes:
+    """TIFF 6.0, or BigTIFF, little-endian: strips packed by zlib after horizontal differences."""
+    height, width, samples = levels.shape
+    strips = [_strip(levels[row : row + ROWS]) for row in range(0, height, ROWS)]
+    is_big = sum(map(len, strips)) > MOST_IN_TIFF
+    directory = ImageFileDirectory_v2(BIG_TIFF) if is_big else ImageFileDirectory_v2()
     if exif:
         kept = Image.Exif()
         kept.load(exif)
@@ -196,7 +205,8 @@ def _tiff(levels: Samples, profile: bytes, exif: bytes, xmp: bytes) -> bytes:
     directory.update({273: tuple(map(int, starts)), 279: tuple(map(len, strips))})
     if samples == 4:
         directory[338] = 2
-    directory.tagtype.update({273: 4, 279: 4, 700: 1, 34675: 7})
+    place = 16 if is_big else 4  # 64 or 32 bits
+    directory.tagtype.update({273: place, 279: place, 700: 1, 34675: 7})
     directory[34675] = profile
     if xmp:
         directory[700] = xmp
