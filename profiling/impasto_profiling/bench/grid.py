@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,12 @@ from PIL import Image, ImageOps
 
 from impasto_profiling.bench.clock import Sampler, take_turns
 from impasto_profiling.bench.plan import Plan
-from impasto_profiling.bench.process import run_process
+from impasto_profiling.bench.process import IMPASTO, run_process
 from impasto_profiling.bench.record import Comparison, compared
 
 SIZE = 256
 SIDE = 3
 """Contents, and styles; with ``--quick`` it is one less."""
-IMPASTO = (sys.executable, "-m", "impasto")
 
 
 def measure(plan: Plan) -> Iterator[Comparison]:

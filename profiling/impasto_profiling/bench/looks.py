@@ -6,11 +6,10 @@ those of one run each, one after the other.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from impasto_profiling.bench.plan import Plan, name_of
-from impasto_profiling.bench.process import Finished, run_process
+from impasto_profiling.bench.process import Finished, command, run_process
 from impasto_profiling.bench.record import Comparison, compared, figure
 
 PRESETS = ("default", "strong", "nnst", "strotss", "pyramid-wasserstein")
@@ -44,8 +43,6 @@ def measure(plan: Plan) -> Iterator[Comparison]:
 def whole_run(plan: Plan, preset: str, size: int) -> Finished:
     """Paint the first pair with a preset."""
     steps = () if plan.steps is None else ("--steps", str(plan.steps))
-    return run_process([
-        sys.executable, "-m", "impasto", "run", *plan.pairs[0], "--preset", preset,
-        "--size", str(size), *steps, "--output", str(plan.folder / f"looks_{preset}.png"),
-        "--force", "--quiet",
-    ])  # fmt: skip
+    output = plan.folder / f"looks_{preset}.png"
+    words = command("run", plan.pairs[0], size, output, "--preset", preset, *steps)
+    return run_process(words)

