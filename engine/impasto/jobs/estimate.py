@@ -23,12 +23,12 @@ from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.loop import begin
-from impasto.optimization.memory import resident_bytes
+from impasto.optimization.memory import resident_bytes, returns_memory
 from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
 from impasto.optimization.tensor_memory import LiveTensors
-from impasto.optimization.tiling import KEPT_BACK, overhead
+from impasto.optimization.tiling import overhead
 from impasto.optimization.without_compiler import shapes_without_compiler
 from impasto.settings.settings import Settings
 
@@ -107,8 +107,9 @@ def estimate_settings(
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
     fixed = gpu.CONTEXT if gpu.is_cuda(device) else 0
-    factor = overhead(run.objective, last.width * last.height, run.objective.tile)
-    libraries = KEPT_BY_LIBRARIES if device.type == "cpu" and factor == KEPT_BACK else 0
+    pixels, tile = last.width * last.height, run.objective.tile
+    keeps = device.type == "cpu" and not returns_memory(pixels, tile is not None)
+    libraries = KEPT_BY_LIBRARIES if keeps else 0
     larger = trial_stage(last, SIZES[1], smallest)
     if larger.width * larger.height > trials[0].pixels:
         trials.append(take(run, larger, before_stage))
@@ -118,8 +119,10 @@ def estimate_settings(
         seconds=seconds_of_stages(stages, trials, fixed > 0),
         parts={
             "process": process + fixed + libraries,
-            "optimizer": round(kept * last.width * last.height / trials[0].pixels),
-            "evaluation": round(factor * bytes_of_evaluation(largest, last)),
+            "optimizer": round(kept * pixels / trials[0].pixels),
+            "evaluation": round(
+                overhead(run.objective, pixels, tile) * bytes_of_evaluation(largest, last)
+            ),
         },
         trial=f"{' and '.join(map(str, trials))}, measured now"
         + (", not compiled" if compiled else ""),

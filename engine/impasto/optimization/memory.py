@@ -24,6 +24,16 @@ M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 """The parameters of ``mallopt`` in ``malloc.h``."""
 
 
+def returns_memory(pixels: int, tiled: bool) -> bool:
+    """Whether large blocks of memory go back to the system when they are freed; see :func:`configure_malloc`.
+
+    Args:
+        pixels: number of pixels of the stage.
+        tiled: whether it is worked on in tiles.
+    """
+    return tiled or pixels >= LARGE
+
+
 def configure_malloc(pixels: int, tiled: bool = False) -> None:
     """Configure the C library's allocator: a small stage keeps what it frees, a large one returns it.
 
@@ -47,8 +57,8 @@ def configure_malloc(pixels: int, tiled: bool = False) -> None:
     library = ctypes.CDLL(None)
     if not hasattr(library, "malloc_trim"):
         return
-    is_large = tiled or pixels >= LARGE
-    mapped, kept = (MAPPED_LARGE, KEPT_LARGE) if is_large else (MAPPED_SMALL, KEPT_SMALL)
+    returns = returns_memory(pixels, tiled)
+    mapped, kept = (MAPPED_LARGE, KEPT_LARGE) if returns else (MAPPED_SMALL, KEPT_SMALL)
     library.mallopt(M_MMAP_THRESHOLD, mapped)
     library.mallopt(M_TRIM_THRESHOLD, kept)
     # Free blocks of the last stage do not fit the allocations of this one.

@@ -20,7 +20,7 @@ from impasto.host.host import Host
 from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.tiles import refuse_tiles
-from impasto.optimization.memory import LARGE, resident_bytes
+from impasto.optimization.memory import LARGE, resident_bytes, returns_memory
 from impasto.optimization.stages import Stage
 from impasto.optimization.tensor_memory import LiveTensors
 from impasto.optimization.without_compiler import shapes_without_compiler
@@ -188,7 +188,7 @@ def overhead(objective: Objective, pixels: int, tile: int | None) -> float:
         tile: side of the tiles; None holds the features of the whole picture.
     """
     on_processor = all(one.device.type == "cpu" for one in objective.parameters())
-    return MAPPED if on_processor and (pixels >= LARGE or tile is not None) else KEPT_BACK
+    return MAPPED if on_processor and returns_memory(pixels, tile is not None) else KEPT_BACK
 
 
 def tile_to_learn(
