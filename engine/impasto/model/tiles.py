@@ -220,7 +220,7 @@ class TiledSummaries:
     _strip: Rows | None = None
     """Rows of the picture that this rank owns; None where each works on all, since they are few."""
     _of_image: list[tuple[Tensor, Tensor]] = field(default_factory=list)
-    """What was summarized of the picture itself, with its way back, and as it is in ``found``."""
+    """Summaries of the picture itself, attached to its graph, each with its detached copy in ``found``."""
 
     def __post_init__(self) -> None:
         wants_gradient = torch.is_grad_enabled() and self.image.requires_grad

@@ -89,7 +89,6 @@ class Compiled:
 
     def __init__(self, objective: Objective, graphs: bool, needed: bool) -> None:
         self.objective, self.graphs, self.needed = objective, graphs, needed
-        self.plain: Evaluate = objective
         self.made: Evaluate | None = None
         """What the compiler made; None where it is not asked, or failed."""
         self._compile()
@@ -108,7 +107,8 @@ class Compiled:
             if self.graphs:
                 self._try(image, float(wanted))
         if self.made is None:
-            return self.plain(image)
+            plain: tuple[Tensor, Tensor] = self.objective(image)
+            return plain
         try:
             return self._evaluated(self.made, image)
         except (

@@ -105,16 +105,16 @@ class NeuralNeighborsLoss(impasto.Loss):
     ) -> dict[str, impasto.Summary]:
         """``columns`` of the sampled places in the network's precision, (m, C); ``mean``; ``counts``."""
         found = self._columns(features, self.places.style, ())
+        counts = None if masks is None else self._counts(masks, self.places.style, ())
         kept: dict[str, impasto.Summary] = {}
-        share = torch.empty(0)
-        if masks is not None:
-            counts = self._counts(masks, self.places.style, ())
-            share = counts / counts.sum().clamp_min(1e-12)
         for layer, summary in found.items():
             columns = summary["columns"]
-            kept[layer] = {"columns": columns.to(features[layer].dtype), "mean": columns.mean(0)}
-            if masks is not None:
-                kept[layer] |= {"mean": share @ columns, "counts": counts}
+            kept[layer] = {"columns": columns.to(features[layer].dtype)}
+            if counts is None:
+                kept[layer]["mean"] = columns.mean(0)
+            else:
+                mean = counts / counts.sum().clamp_min(1e-12) @ columns
+                kept[layer] |= {"mean": mean, "counts": counts}
         return kept
 
     def join_targets(
@@ -164,16 +164,16 @@ class NeuralNeighborsLoss(impasto.Loss):
         splits_from = stage.steps - self.split_steps if stage is run.stages[-1] else stage.steps
         self.splits = done >= splits_from
         since = done - max(0, splits_from) if self.splits else done
-        name = next(one for one in run.objective.names if run.objective.loss(one) is self)
-        styles = [target.summaries for target in run.objective.targets[name]]
         if since and (not self.splits or since % self.rematch):
-            if not self.wanted:
-                self.wanted = self._wanted(styles)  # a resumed run
+            if not self.wanted:  # a resumed run
+                self.wanted = self._wanted(self._styles(run))
             return
         drawn = torch.Generator().manual_seed((self.places.seed + run.step + 1) % 2**63)
         self.offset = torch.randint(self.stride, (2,), generator=drawn).tolist()
         features = run.objective.features(self._searched(run))
         columns = self._columns(features, self._grid(features), self.wraps)
+        styles = self._styles(run)
+        # Not in memory while others are looked for.
         self.wanted.clear()
         self.found = [self.neighbors(columns, style) for style in styles]
         self.wanted = self._wanted(styles)
@@ -190,6 +190,10 @@ class NeuralNeighborsLoss(impasto.Loss):
         # The stage before left no fine detail; the content's shows where edges are to be.
         detail = content - enlarged(halved(content), content)
         return torch.lerp(picture + detail, content, self.content)
+
+    def _styles(self, run: impasto.Run) -> list[Mapping[str, impasto.Summary]]:
+        name = next(one for one in run.objective.names if run.objective.loss(one) is self)
+        return [target.summaries for target in run.objective.targets[name]]
 
     def _wanted(self, styles: Sequence[Mapping[str, impasto.Summary]]) -> list[list[Tensor]]:
         pairs = zip(self.found, styles, strict=True)
