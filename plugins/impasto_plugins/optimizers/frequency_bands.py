@@ -25,6 +25,10 @@ BANDS_PER_OCTAVE = 2
 OPPONENT = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
 """Axes of color in RGB: light, red against blue, and both against green. Scaled to length one, a rotation."""
 
+AT_ONCE = 2**20
+"""Numbers of vectors that are transformed at once; of more, one vector and one axis of color after the other.
+The result is the same, from a third of the memory."""
+
 NEAR, FAINT = 9, 0.1
 """A gradient is faint where its mean square within so many pixels is below this fraction of the picture's."""
 
@@ -48,9 +52,12 @@ class FrequencyBands:
             _Picture(one) if one.dim() == 4 and one.numel() else _Plain() for one in parameters
         ]
 
-    def squares(self, vectors: Tensor) -> Tensor:
-        """The sums of squares in each band, (k, bands), of k vectors, (k, n); they add up to the vector's."""
-        parts = torch.split(vectors, self.sizes, dim=1)
+    def squares(self, vectors: Sequence[Tensor]) -> Tensor:
+        """The sums of squares in each band, (k, bands), of k vectors, (n,); they add up to the vector's."""
+        if len(vectors) > 1 and len(vectors) * vectors[0].numel() > AT_ONCE:
+            return torch.cat([self.squares([one]) for one in vectors])
+        stacked = torch.stack(list(vectors)) if len(vectors) > 1 else vectors[0][None]
+        parts = torch.split(stacked, self.sizes, dim=1)
         squares = [one.squares(part) for one, part in zip(self.parts, parts, strict=True)]
         return _joined(squares, dim=1)
 
@@ -133,19 +140,29 @@ class _Picture:
             self.times[-1] = 1
         self.times = self.times.to(parameter.device)
 
-    def spectrum(self, vectors: Tensor) -> Tensor:
-        """(k · N, C, H, W // 2 + 1), complex, of (k, n); each channel is an axis of color."""
+    def in_axes(self, vectors: Tensor) -> Tensor:
+        """(k · N, C, H, W) of k vectors, (k, n); each channel is an axis of color."""
         channels, *size = self.shape[1:]
         axes = self.rotation @ vectors.reshape(-1, channels, math.prod(size))
-        spectrum: Tensor = torch.fft.rfft2(axes.view(-1, channels, *size), norm="ortho")
-        return spectrum
+        return axes.view(-1, channels, *size)
+
+    def at_once(self, axes: Tensor) -> list[slice]:
+        """The channels that are transformed at once: all, or of a large picture one after the other."""
+        if self.axes == 1 or axes.numel() <= AT_ONCE:
+            return [slice(None)]
+        return [slice(axis, axis + 1) for axis in range(self.axes)]
 
     def squares(self, vectors: Tensor) -> Tensor:
-        spectrum = torch.view_as_real(self.spectrum(vectors))
-        power = (
-            spectrum.square().view(len(vectors), -1, *spectrum.shape[1:]).sum((1, 5)) * self.times
-        )
-        power = power.view(len(vectors), self.axes, -1, math.prod(power.shape[2:])).sum(2)
+        axes = self.in_axes(vectors)
+        some = [self._squares(axes[:, channels], len(vectors)) for channels in self.at_once(axes)]
+        return _joined(some, dim=1)
+
+    def _squares(self, axes: Tensor, count: int) -> Tensor:
+        """Of so many vectors' channels, (k · N, c, H, W): (k, bands)."""
+        spectrum = torch.view_as_real(torch.fft.rfft2(axes, norm="ortho"))
+        power = spectrum.square().view(count, -1, *spectrum.shape[1:]).sum((1, 5)) * self.times
+        bands = 1 if self.axes == 1 else axes.shape[1]
+        power = power.view(count, bands, -1, math.prod(power.shape[2:])).sum(2)
         # Sums of runs, not index_add, whose order on a GPU changes from time to time.
         lengths = self.counts.expand(*power.shape[:2], -1)
         runs = torch.segment_reduce(power[..., self.order], "sum", lengths=lengths, axis=2)
@@ -158,10 +175,20 @@ class _Picture:
         return weights.expand(self.shape).reshape(-1)
 
     def multiplied(self, vector: Tensor, factors: Tensor) -> Tensor:
-        spectrum = self.spectrum(vector[None])
-        spectrum.mul_(factors.view(self.axes, -1)[:, self.numbers])
-        axes: Tensor = torch.fft.irfft2(spectrum, s=self.shape[2:], norm="ortho")
-        return (self.rotation.T @ axes.reshape(*self.shape[:2], -1)).reshape(-1)
+        axes, given = self.in_axes(vector[None]), factors.view(self.axes, -1)
+        some = [
+            self._multiplied(axes[:, channels], given[channels]) for channels in self.at_once(axes)
+        ]
+        del axes
+        flat = _joined(some, dim=1).reshape(*self.shape[:2], -1)
+        return (self.rotation.T @ flat).reshape(-1)
+
+    def _multiplied(self, axes: Tensor, factors: Tensor) -> Tensor:
+        """Channels, (N, c, H, W), of which each band is multiplied by its factor."""
+        spectrum = torch.fft.rfft2(axes, norm="ortho")
+        spectrum.mul_(factors[:, self.numbers])
+        multiplied: Tensor = torch.fft.irfft2(spectrum, s=self.shape[2:], norm="ortho")
+        return multiplied
 
 
 def _joined(parts: Sequence[Tensor], dim: int = 0) -> Tensor:

@@ -123,6 +123,9 @@ class LBFGS(torch.optim.Optimizer):
             if pair is not None:
                 self._learn(pair, squares)
             self._remember_best(value, point, gradient)
+        memory["point"], memory["gradient"] = point, gradient
+        # Not held, nor the last ones, while the direction is computed.
+        pair = None
         direction = self._direction(gradient)
         # The host need not know the slope now: uphill the direction is the gradient's, and the next
         # step forgets the pairs.
@@ -133,7 +136,6 @@ class LBFGS(torch.optim.Optimizer):
         length: Tensor | float = first
         if self.line_search_fn is not None:
             length = self._search(closure, point, direction, value, gradient @ direction, first)
-        memory["point"], memory["gradient"] = point, gradient
         self._put(point + length * direction)
         return loss
 
@@ -227,7 +229,7 @@ class LBFGS(torch.optim.Optimizer):
         """Of a move, then of its change, in each band, (2 · bands,); none without preconditioning."""
         if self.bands is None:
             return move.new_empty(0)
-        return self.bands.squares(torch.stack([move, change])).flatten()
+        return self.bands.squares([move, change]).flatten()
 
     def _learn(self, pair: Pair, squares: Sequence[float]) -> None:
         """Keep the last move and what it did to the gradient, if its curvature is positive."""

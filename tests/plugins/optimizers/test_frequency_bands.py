@@ -14,6 +14,8 @@ from torch import Tensor
 
 import impasto
 from helpers import SHALLOW, Invoke, Pair, minimize
+from impasto.optimization.tensor_memory import LiveTensors
+from impasto_plugins.optimizers import frequency_bands
 from impasto_plugins.optimizers.frequency_bands import FrequencyBands
 from impasto_plugins.optimizers.lbfgs import LBFGS
 
@@ -73,7 +75,7 @@ def test_bands_are_those_of_a_dense_matrix(size: tuple[int, int]) -> None:
     matrix = dense(*size, dict(zip(numbers, factors.tolist(), strict=True)))
     expected = torch.kron(torch.eye(2).double(), matrix) @ vector
     torch.testing.assert_close(bands.multiplied(vector, factors), expected)
-    squares = bands.squares(vector[None])[0]
+    squares = bands.squares([vector])[0]
     assert float(squares.sum()) == pytest.approx(float(vector @ vector))
     for place, number in enumerate(numbers):
         only = dense(*size, {other: float(other == number) for other in numbers})
@@ -87,7 +89,7 @@ def test_a_picture_of_three_channels_has_bands_for_each_axis_of_color(
 ) -> None:
     vector = random(3 * math.prod(size))
     bands = FrequencyBands([torch.zeros(1, 3, *size).double()])
-    squares = bands.squares(vector[None])[0]
+    squares = bands.squares([vector])[0]
     factors = random(len(squares), seed=3).exp()
     expected = dense_in_color(*size, factors.tolist()) @ vector
     torch.testing.assert_close(bands.multiplied(vector, factors), expected)
@@ -100,13 +102,31 @@ def test_each_parameter_has_its_bands() -> None:
     picture, plain = random(1, 3, 4, 6), random(5)
     both, alone = FrequencyBands([plain, picture]), FrequencyBands([picture])
     vector = random(5 + 72)
-    factors = random(len(both.squares(vector[None])[0]), seed=4).exp()
+    factors = random(len(both.squares([vector])[0]), seed=4).exp()
     found = both.multiplied(vector, factors)
     torch.testing.assert_close(found[:5], vector[:5] * factors[0])
     torch.testing.assert_close(found[5:], alone.multiplied(vector[5:], factors[1:]))
-    torch.testing.assert_close(
-        both.squares(vector[None])[0][1:], alone.squares(vector[None, 5:])[0]
-    )
+    torch.testing.assert_close(both.squares([vector])[0][1:], alone.squares([vector[5:]])[0])
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 48, 65), (2, 3, 20, 30), (1, 2, 40, 30)])
+def test_a_large_picture_takes_less_memory_and_gives_the_same(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = torch.zeros(shape)
+    bands = FrequencyBands([picture])
+    vectors = list(random(2, picture.numel()).float())
+    found, peaks = [], []
+    for most in (frequency_bands.AT_ONCE, 100):
+        monkeypatch.setattr(frequency_bands, "AT_ONCE", most)
+        with LiveTensors() as live:
+            squares = bands.squares(vectors)
+            factors = squares[0].clamp_min(0.1)
+            found.append((squares, bands.multiplied(vectors[0], factors)))
+        peaks.append(live.peak)
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+    assert peaks[1] < 0.7 * peaks[0]
 
 
 def test_what_is_faint_weighs_less() -> None:
