@@ -15,7 +15,7 @@ from torchvision.models import vgg19
 
 from helpers import INTERRUPT, PROPERTY, Draw, Install, Interrupt, Invoke, Outcome, Pair, drawn
 from impasto.command.main import main
-from impasto_plugins.extractors import vgg_weights
+from impasto_plugins.extractors import random_vgg, vgg_weights
 
 # A shell that starts the tests in the background has them, and what they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -106,10 +106,36 @@ def interrupt(install: Install) -> Interrupt:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def bundled_weights_are_read_once() -> Iterator[None]:
-    """Most tests that paint use them."""
+def weights_are_made_once() -> Iterator[None]:
+    """Most tests that paint use the bundled ones; random ones are drawn, and measured, once for each seed."""
+    drawn: dict[tuple[str, bytes], tuple[vgg_weights.Weights, torch.Tensor]] = {}
+    measured: dict[tuple[str, str, tuple[float, ...]], dict[str, float]] = {}
+    draw, measure = vgg_weights.random_weights, vgg_weights.mean_activations
+
+    def random_weights(
+        network: vgg_weights.Network, generator: torch.Generator | None = None
+    ) -> vgg_weights.Weights:
+        generator = generator or torch.default_generator
+        key = network, generator.get_state().numpy().tobytes()
+        if key not in drawn:
+            drawn[key] = draw(network, generator), generator.get_state()
+        made, after = drawn[key]
+        generator.set_state(after)
+        return made
+
+    def mean_activations(
+        weights: vgg_weights.Weights, pooling: str, pictures: list[torch.Tensor]
+    ) -> dict[str, float]:
+        key = weights.digest, pooling, tuple(float(one.sum()) for one in pictures)
+        if key not in measured:
+            measured[key] = measure(weights, pooling, pictures)
+        return dict(measured[key])
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(vgg_weights, "bundled_weights", functools.cache(vgg_weights.bundled_weights))
+        patch.setattr(vgg_weights, "mean_activations", mean_activations)
+        for module in (vgg_weights, random_vgg):
+            patch.setattr(module, "random_weights", random_weights)
         yield
 
 

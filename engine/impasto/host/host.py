@@ -66,6 +66,8 @@ OF_EVERY: dict[Kind, Callable[..., None]] = {"loss": of_every_loss}
 attributes of the thing, unless its factory has a parameter of that name itself."""
 
 ENTRY_POINTS = "impasto"
+PREFIX = "impasto_"
+"""How the name of every hook begins."""
 GIVEN = "given in Python"
 """Source of objects that the caller gave to a run."""
 
@@ -108,6 +110,13 @@ class Offered:
         return self.offer.help or (inspect.getdoc(self.offer.factory) or "").partition("\n")[0]
 
 
+class _Manager(pluggy.PluginManager):
+    """pluggy's, which looks for hooks among the names that may be one; a host refuses marks elsewhere."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        return super().parse_hookimpl_opts(plugin, name) if name.startswith(PREFIX) else None
+
+
 class Host:
     """A plugin manager that knows what was loaded, from where, what each plugin offers, and what failed."""
 
@@ -117,9 +126,9 @@ class Host:
         Args:
             specifications: the module of the hook specifications, :mod:`impasto.hookspecs`.
         """
-        self.manager = pluggy.PluginManager("impasto")
+        self.manager = _Manager("impasto")
         self.manager.add_hookspecs(specifications)
-        self.hooks = [name for name in vars(specifications) if name.startswith("impasto_")]
+        self.hooks = [name for name in vars(specifications) if name.startswith(PREFIX)]
         self.checksums: dict[str, str] = {}
         """SHA-256 of each plugin file that was run, by its real path."""
         self.origins: list[Origin] = []
@@ -387,17 +396,19 @@ class Host:
 def _list_of_offers(offering: Callable[[], object]) -> list[Offer]:
     """What an offering hook returns, if it is a list of offers."""
     returned = offering()
-    place = with_place("the hook", defined_at(offering))
     wanted = "return a list: [impasto.Offer(NAME, FACTORY)]"
     if isinstance(returned, Offer) or not isinstance(returned, Iterable):
         given = "nothing" if returned is None else type(returned).__name__
+        place = with_place("the hook", defined_at(offering))
         raise PluginError(f"{place} returned {given}; {wanted}")
     offers = list(returned)
     for offer in offers:
         if not isinstance(offer, Offer):
+            place = with_place("the hook", defined_at(offering))
             raise PluginError(f"{place} expected impasto.Offer, got {offer!r}; {wanted}")
         # A module of torch can be called, too.
         if isinstance(offer.factory, torch.nn.Module) or not callable(offer.factory):
+            place = with_place("the hook", defined_at(offering))
             raise PluginError(
                 f"{place} offers '{offer.name}' as a thing of type {type(offer.factory).__name__}; give the"
                 " class or function that makes the thing, without calling it"
@@ -450,18 +461,19 @@ def _refuse_bad_hooks(plugin: object, origin: Origin, known: Sequence[str]) -> N
         method = getattr(plugin, name, None)
         marks = getattr(method, "impasto_impl", None)
         if not isinstance(marks, dict) or not callable(method):
-            if name.startswith("impasto_") and name in known:
+            if name in known:
                 where = with_place(name, defined_at(method))
                 raise PluginError(f"plugin {origin}: {where} lacks the decorator @impasto.hookimpl")
             continue
         if name not in known:
             line = with_place(unknown("hook", name, known), defined_at(method))
             raise PluginError(f"plugin {origin}: {line}")
-        where = with_place(name, defined_at(method))
         if marks.get("wrapper") or marks.get("hookwrapper"):
+            where = with_place(name, defined_at(method))
             raise PluginError(f"plugin {origin}: {where} cannot be a wrapper")
         for parameter in inspect.signature(method).parameters.values():
             if parameter.default is not parameter.empty:
+                where = with_place(name, defined_at(method))
                 raise PluginError(
                     f"plugin {origin}: the argument '{parameter.name}' of {where} has a default;"
                     " pluggy never passes such an argument"

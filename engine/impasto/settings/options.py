@@ -50,6 +50,13 @@ def options_of(factory: Callable[..., object], given_by_host: int = 0) -> tuple[
     Raises:
         PluginError: the signature cannot be read as options.
     """
+    # Each host that is built asks for those of all plugins.
+    read = _options if isinstance(factory, Hashable) else _options.__wrapped__
+    return read(factory, given_by_host)
+
+
+@functools.lru_cache(maxsize=256)
+def _options(factory: Callable[..., object], given_by_host: int) -> tuple[Option, ...]:
     options = []
     for name, (annotation, default) in _fields(factory, given_by_host).items():
         help_text = next(

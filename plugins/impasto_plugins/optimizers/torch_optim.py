@@ -5,6 +5,7 @@ Options and defaults are torch's own, read from its signatures.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -59,11 +60,17 @@ def _type_of(default: object) -> Any:
     return None
 
 
-@impasto.hookimpl
-def impasto_optimizers() -> Iterable[impasto.Offer]:
+@functools.cache
+def offers() -> list[impasto.Offer]:
+    """One for each class of ``torch.optim`` that can paint; the same factories for each host."""
     classes = [thing for thing in vars(torch.optim).values() if inspect.isclass(thing)]
     return [
         offer(one)
         for one in classes
         if issubclass(one, torch.optim.Optimizer) and one.__name__ not in NEEDS_MORE
     ]
+
+
+@impasto.hookimpl
+def impasto_optimizers() -> Iterable[impasto.Offer]:
+    return offers()
