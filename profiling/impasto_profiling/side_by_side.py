@@ -107,7 +107,7 @@ def steps_for(settings: Settings, seconds: float) -> tuple[int, ...]:
     run = prepare_run(settings)
     each = []
     for stage in run.stages:
-        each.append(take(run, stage, before_stage=lambda _: None).step)
+        each.append(take(run, stage, before_stage=lambda: None).step)
         # As if it were over: what losses do where a stage begins goes by that.
         run.ends.append(run.step)
     planned = [stage.steps for stage in run.stages]

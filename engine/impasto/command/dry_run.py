@@ -7,13 +7,13 @@ from rich.table import Table
 from impasto.command.printing import say, say_json
 from impasto.command.safe_console import SafeConsole
 from impasto.jobs.estimate import Estimate, estimate_settings
-from impasto.jobs.malloc import before_stage
+from impasto.optimization.memory import configure_malloc
 from impasto.settings.settings import Settings
 
 
 def foretell(settings: Settings, as_json: bool) -> None:
     """Print the estimate, as one JSON record or for people."""
-    made = estimate_settings(settings, before_stage)
+    made = estimate_settings(settings, configure_malloc)
     if as_json:
         say_json(made.as_record())
     else:

@@ -22,7 +22,7 @@ from impasto.command.streams import guarded_streams, open_closed_streams
 from impasto.command.threads import configure_threads
 from impasto.errors import ImpastoError, one_line, unknown, visible
 from impasto.jobs.signals import StopSignals
-from impasto.optimization.memory import is_out_of_memory
+from impasto.optimization.memory import is_out_of_memory, use_huge_pages
 
 COMMANDS = {
     "run": ("impasto.command.run:run", "Paint the content of one picture in the style of another."),
@@ -148,6 +148,7 @@ def main() -> NoReturn:
     open_closed_streams()
     signals = StopSignals()
     with guarded_streams(), signals.watched(defaults=True):
+        use_huge_pages(os.environ)
         if line := configure_threads(os.environ):
             _say(visible(f"impasto: warning: {line}"))
         status = _status(signals)

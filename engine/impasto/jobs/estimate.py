@@ -23,7 +23,7 @@ from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.loop import begin
-from impasto.optimization.memory import resident_bytes, returns_memory
+from impasto.optimization.memory import resident_bytes
 from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
@@ -31,11 +31,6 @@ from impasto.optimization.tensor_memory import LiveTensors
 from impasto.optimization.tiling import overhead
 from impasto.optimization.without_compiler import shapes_without_compiler
 from impasto.settings.settings import Settings
-
-KEPT_BY_LIBRARIES = 80_000_000
-"""Bytes that oneDNN and the allocator keep on a processor in a small stage that is larger than the trial's.
-Measured with AVX-512 and bfloat16: without, 100 to 200 MB were missing at 256 to 512 pixels, and none in a
-large stage or in tiles."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +72,7 @@ class Estimate:
 
 def estimate_settings(
     settings: Settings,
-    before_stage: Callable[[Stage], None] = lambda stage: None,
+    before_stage: Callable[[], None] = lambda: None,
     content: Photo | None = None,
     styles: Sequence[Photo | None] = (),
     observers: Sequence[object] = (),
@@ -107,9 +102,7 @@ def estimate_settings(
     kept = kept_by_optimizer(run)
     process = resident_bytes() if device.type == "cpu" else bytes_of(run.objective)
     fixed = gpu.CONTEXT if gpu.is_cuda(device) else 0
-    pixels, tile = last.width * last.height, run.objective.tile
-    keeps = device.type == "cpu" and not returns_memory(pixels, tile is not None)
-    libraries = KEPT_BY_LIBRARIES if keeps else 0
+    pixels = last.width * last.height
     larger = trial_stage(last, SIZES[1], smallest)
     if larger.width * larger.height > trials[0].pixels:
         trials.append(take(run, larger, before_stage))
@@ -118,11 +111,9 @@ def estimate_settings(
         stages=stages,
         seconds=seconds_of_stages(stages, trials, fixed > 0),
         parts={
-            "process": process + fixed + libraries,
+            "process": process + fixed,
             "optimizer": round(kept * pixels / trials[0].pixels),
-            "evaluation": round(
-                overhead(run.objective, pixels, tile) * bytes_of_evaluation(largest, last)
-            ),
+            "evaluation": round(overhead(run.objective) * bytes_of_evaluation(largest, last)),
         },
         trial=f"{' and '.join(map(str, trials))}, measured now"
         + (", not compiled" if compiled else ""),

@@ -37,7 +37,7 @@ class Trial:
         return f"{STEPS} steps at {self.stage.width} × {self.stage.height} pixels"
 
 
-def take(run: Run, stage: Stage, before_stage: Callable[[Stage], None]) -> Trial:
+def take(run: Run, stage: Stage, before_stage: Callable[[], None]) -> Trial:
     """Go through a small stage, and time it.
 
     Args:
@@ -49,7 +49,7 @@ def take(run: Run, stage: Stage, before_stage: Callable[[Stage], None]) -> Trial
         started = time.perf_counter()
         begin(run, stage)
         beginning = time.perf_counter() - started
-        before_stage(stage)
+        before_stage()
         take_step(run).loss  # noqa: B018 waits for the device
     seconds = []
     for _ in range(STEPS):

@@ -20,7 +20,7 @@ from impasto.host.host import Host
 from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.tiles import refuse_tiles
-from impasto.optimization.memory import LARGE, resident_bytes, returns_memory
+from impasto.optimization.memory import LARGE, resident_bytes
 from impasto.optimization.stages import Stage
 from impasto.optimization.tensor_memory import LiveTensors
 from impasto.optimization.without_compiler import shapes_without_compiler
@@ -32,12 +32,12 @@ logger = logging.getLogger("impasto")
 
 TILES = (1024, 512, 256, 128)
 """Sides of the tiles that ``auto`` chooses from, pixels; the largest that fits takes the least time."""
-KEPT_BACK = 1.45
-"""Bytes that a small stage takes for one of its tensors: what the allocator holds back between them, and the
-workspace of oneDNN. Measured at 256 and 512 pixels."""
-MAPPED = 1.1
-"""The same on a processor in a large stage and in tiles, where large tensors are returned at once; see
-:func:`impasto.optimization.memory.configure_malloc`. Measured at 512, 1024 and 2048 pixels."""
+ON_PROCESSOR = 1.1
+"""Bytes that a process takes for one of the tensors of an evaluation: what the allocator holds back between
+them, and the workspace of oneDNN; see :func:`impasto.optimization.memory.configure_malloc`. Measured at
+512, 1024 and 2048 pixels."""
+ON_CARD = 1.45
+"""The same of a GPU."""
 OF_A_PIXEL = 600
 """Bytes that canvas, L-BFGS with its history of 20 steps, targets and averages keep of a pixel, at most."""
 OF_HALF = 240
@@ -176,19 +176,17 @@ def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
         shapes.set_targets(image, [image])
         torch.autograd.backward(shapes(image)[0])
     pixels = stage.width * stage.height
-    return round(overhead(objective, pixels, tile) * live.peak) + OF_A_PIXEL * pixels
+    return round(overhead(objective) * live.peak) + OF_A_PIXEL * pixels
 
 
-def overhead(objective: Objective, pixels: int, tile: int | None) -> float:
+def overhead(objective: Objective) -> float:
     """Bytes that a process takes for one of the tensors of an evaluation.
 
     Args:
         objective: on its device.
-        pixels: of the stage.
-        tile: side of the tiles; None holds the features of the whole picture.
     """
     on_processor = all(one.device.type == "cpu" for one in objective.parameters())
-    return MAPPED if on_processor and returns_memory(pixels, tile is not None) else KEPT_BACK
+    return ON_PROCESSOR if on_processor else ON_CARD
 
 
 def tile_to_learn(
@@ -234,7 +232,7 @@ def learned_bytes(objective: Objective, height: int, width: int, tile: int | Non
     live = LiveTensors()
     with live, shapes_without_compiler():
         shapes.style_statistics(torch.empty(1, 3, height, width, device="meta"))
-    return round(overhead(objective, height * width, tile) * live.peak)
+    return round(overhead(objective) * live.peak)
 
 
 def smaller_tile(settings: Settings, objective: Objective, stage: Stage) -> int | None:
