@@ -24,6 +24,7 @@ from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
 from impasto.optimization.loop import begin
 from impasto.optimization.memory import resident_bytes
+from impasto.optimization.optimizer_memory import kept_bytes
 from impasto.optimization.stages import Stage
 from impasto.optimization.state import Prepared, Run
 from impasto.optimization.style_statistics import StylePicture
@@ -131,21 +132,7 @@ def kept_by_optimizer(run: Run) -> int:
     """
     assert run.canvas is not None
     assert run.optimizer is not None
-    numbers = sum(parameter.numel() for parameter in run.canvas.parameters())
-    states = run.optimizer.state.values()
-    found = [value for state in states for value in tensors_in(list(state.values()))]
-    return sum(one.numel() // numbers * numbers * one.element_size() for one in found)
-
-
-def tensors_in(values: Sequence[object]) -> list[Tensor]:
-    """Tensors, also those in lists, as torch's own L-BFGS keeps them."""
-    found: list[Tensor] = []
-    for value in values:
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, list):
-            found += tensors_in(value)
-    return found
+    return kept_bytes(run.optimizer, sum(one.numel() for one in run.canvas.parameters()))
 
 
 def bytes_of_evaluation(run: Run, stage: Stage) -> int:

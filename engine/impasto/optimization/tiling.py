@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 import logging
 import os
 import re
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -21,6 +21,7 @@ from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.tiles import refuse_tiles
 from impasto.optimization.memory import LARGE, resident_bytes
+from impasto.optimization.optimizer_memory import kept_of_a_pixel
 from impasto.optimization.stages import Stage
 from impasto.optimization.tensor_memory import LiveTensors
 from impasto.optimization.without_compiler import shapes_without_compiler
@@ -31,29 +32,46 @@ from impasto.settings.spec import Spec
 logger = logging.getLogger("impasto")
 
 TILES = (1024, 512, 256, 128)
-"""Sides of the tiles that ``auto`` chooses from, pixels; the largest that fits takes the least time."""
+"""Sides of the tiles that ``auto`` chooses from, pixels."""
+TIMES = {None: 1.0, 1024: 1.0, 512: 1.1, 256: 1.4, 128: 2.0}
+"""Time of a step in tiles of a side, by that of the whole picture. Measured at 1024 pixels; see TILES.md."""
 ON_PROCESSOR = 1.1
 """Bytes that a process takes for one of the tensors of an evaluation: what the allocator holds back between
 them, and the workspace of oneDNN; see :func:`impasto.optimization.memory.configure_malloc`. Measured at
 512, 1024 and 2048 pixels."""
 ON_CARD = 1.45
 """The same of a GPU."""
-OF_A_PIXEL = 600
-"""Bytes that canvas, L-BFGS with its history of 20 steps, targets and averages keep of a pixel, at most."""
-OF_HALF = 240
-"""Bytes of these that a history in bfloat16 saves."""
-HISTORY = "history_precision"
-"""Option of an optimizer by which its history takes half as much memory, as ``lbfgs`` has it."""
+CANVAS = 60
+"""Bytes of a pixel of float32: canvas, its gradient, the best picture, the content, and room for one more."""
+HISTORY, SIZE = "history_precision", "history_size"
+"""Options of an optimizer by which its history takes less memory, as ``lbfgs`` has them."""
+HISTORY_IS = "the optimizer's history"
+IN_HALF, SHORTER, SHORTEST = 1.1, 1.1, 2
+"""What a history in bfloat16 costs, and one of half as many pairs, as a factor of time; and how few pairs are
+tried. bfloat16 itself takes no time, but a run goes other ways."""
+
+
+class Choice(NamedTuple):
+    """How a run may take less memory."""
+
+    side: int | None
+    """Of its tiles, pixels; None for none."""
+    optimizer: Spec
+    """With what is changed of its history."""
+    history: str
+    """What is changed, in words; empty for nothing."""
+    time: float
+    """Of a step, by that of the run as it is."""
 
 
 def fit_into_memory(
     settings: Settings, host: Host, objective: Objective, stage: Stage, device: torch.device
 ) -> Settings:
-    """The settings with the tile, and the precision of the optimizer's history, that a run gets.
+    """The settings with the tile, and the history of the optimizer, that a run gets.
 
-    A tile that was asked for stays. ``auto`` comes to ``off`` where the largest stage fits whole, to the
-    largest tile with which it fits, or to the smallest; and to a history in bfloat16 where it does not
-    fit without.
+    What was asked for stays. Of what ``auto`` may choose, and of histories of the optimizer, it comes to
+    what takes least time of what fits: ``off`` where the largest stage fits whole. Where nothing fits, it
+    takes what needs least, and says so.
 
     Args:
         settings: of the run.
@@ -64,6 +82,7 @@ def fit_into_memory(
 
     Raises:
         SettingsError: tiles were asked for, and a loss or the extractor cannot be computed in tiles.
+        PluginError: the optimizer failed.
     """
     asked, budget = settings.tile, settings.max_bytes
     if isinstance(asked, int):
@@ -74,24 +93,28 @@ def fit_into_memory(
     if allowed is None:
         return settings if asked != "auto" else replace(settings, tile="off")
     sides, reason = sides_to_try(settings, objective)
-    needs = cache(lambda side: needed_bytes(objective, stage, side))
-    halves = [False, True] if has_history(settings, host) else [False]
-    saved = OF_HALF * stage.width * stage.height
-    choices = list(itertools.product(halves, sides))
-    fitting = (one for one in choices if needs(one[1]) - one[0] * saved <= allowed)
-    half, side = chosen = next(fitting, choices[-1])
-    needed = needs(side) - half * saved
-    said = f"{megabytes(needed)} for {stage.width} × {stage.height} pixels, {left(allowed, budget)}"
-    if needed > allowed:
+    evaluated = cache(lambda side: needed_bytes(objective, stage, side))
+    kept = cache(lambda history: kept_of_a_pixel(host, settings, objective, by_words[history]))
+    pixels = stage.width * stage.height
+
+    def needs(one: Choice) -> int:
+        return round(evaluated(one.side) + (CANVAS + kept(one.history)) * pixels)
+
+    choices = [
+        Choice(side, optimizer, history, TIMES.get(side, 1.0) * time)
+        for optimizer, history, time in histories(settings, host)
+        for side in sides
+    ]
+    by_words = {one.history: one.optimizer for one in choices}
+    fitting = (one for one in sorted(choices, key=lambda one: one.time) if needs(one) <= allowed)
+    chosen = next(fitting, choices[-1])
+    said = f"{megabytes(needs(chosen))} for {stage.width} × {stage.height} pixels, {left(allowed, budget)}"
+    if needs(chosen) > allowed:
         logger.warning("memory may run out (%s)%s", said, reason)
     if chosen != choices[0]:
-        tile = [f"tile {side}"] if side != sides[0] else []
-        history = ["the optimizer's history in bfloat16"] if half else []
-        logger.info("%s: %s", ", ".join([*tile, *history]), said)
-    if half:
-        kept = {**settings.optimizer.options, HISTORY: "bfloat16"}
-        settings = replace(settings, optimizer=Spec(settings.optimizer.name, kept))
-    return replace(settings, tile=side or "off")
+        tile = f"tile {chosen.side}" if chosen.side != sides[0] else ""
+        logger.info("%s: %s", ", ".join(filter(None, [tile, chosen.history])), said)
+    return replace(settings, tile=chosen.side or "off", optimizer=chosen.optimizer)
 
 
 def sides_to_try(settings: Settings, objective: Objective) -> tuple[list[int | None], str]:
@@ -105,13 +128,37 @@ def sides_to_try(settings: Settings, objective: Objective) -> tuple[list[int | N
     return [None, *TILES], ""
 
 
-def has_history(settings: Settings, host: Host) -> bool:
-    """Whether the optimizer has a history that can be kept in bfloat16, and nobody chose how it is."""
-    optimizer = settings.optimizer
-    if optimizer.is_object or HISTORY in optimizer.options:
-        return False
-    options = options_of(host.find("optimizer", optimizer.name).offer.factory, given_by_host=1)
-    return HISTORY in [option.name for option in options]
+def histories(settings: Settings, host: Host) -> Iterator[tuple[Spec, str, float]]:
+    """The optimizer with its history as it is, in bfloat16, and of fewer pairs, where nobody chose how it is.
+
+    Yields:
+        The optimizer, what is changed, in words, and the time of a step, by that of the run as it is.
+    """
+    optimizer, time, changed = settings.optimizer, 1.0, ""
+    yield optimizer, changed, time
+    if optimizer.is_object:
+        return
+    options = {
+        option.name: option.default
+        for option in options_of(
+            host.find("optimizer", optimizer.name).offer.factory, given_by_host=1
+        )
+        if option.name not in optimizer.options
+    }
+    if HISTORY in options:
+        time, changed = IN_HALF, f"{HISTORY_IS} in bfloat16"
+        optimizer = with_option(optimizer, HISTORY, "bfloat16")
+        yield optimizer, changed, time
+    size = options.get(SIZE)
+    while isinstance(size, int) and size // 2 >= SHORTEST:
+        size, time = size // 2, time * SHORTER
+        shorter = with_option(optimizer, SIZE, size)
+        yield shorter, f"{changed or HISTORY_IS} of {size} pairs", time
+
+
+def with_option(spec: Spec, name: str, value: object) -> Spec:
+    """A plugin with one option more."""
+    return Spec(spec.name, {**spec.options, name: value})
 
 
 def allowed_bytes(budget: int | None, objective: Objective, device: torch.device) -> int | None:
@@ -159,7 +206,7 @@ def refuse(settings: Settings, objective: Objective) -> None:
 
 
 def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
-    """Bytes that a stage takes beyond what the process has.
+    """Bytes that loss and gradient of a stage take, beside the canvas and what the optimizer keeps.
 
     The objective is evaluated on torch's ``meta`` device: shapes without values.
 
@@ -175,8 +222,7 @@ def needed_bytes(objective: Objective, stage: Stage, tile: int | None) -> int:
     with live, shapes_without_compiler():
         shapes.set_targets(image, [image])
         torch.autograd.backward(shapes(image)[0])
-    pixels = stage.width * stage.height
-    return round(overhead(objective) * live.peak) + OF_A_PIXEL * pixels
+    return round(overhead(objective) * live.peak)
 
 
 def overhead(objective: Objective) -> float:
