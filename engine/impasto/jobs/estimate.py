@@ -18,10 +18,17 @@ from torch import Tensor
 from impasto.errors import ImpastoError
 from impasto.images.reading import Photo
 from impasto.jobs.run import prepare_run
-from impasto.jobs.trial import SIZES, seconds_of_stages, take, trial_stage
+from impasto.jobs.trial import (
+    SIZES,
+    seconds_of_stages,
+    take,
+    trial_stage,
+    with_restarts,
+)
 from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name
+from impasto.optimization.failures import failures_named
 from impasto.optimization.loop import begin
 from impasto.optimization.memory import resident_bytes
 from impasto.optimization.optimizer_memory import kept_bytes
@@ -107,10 +114,13 @@ def estimate_settings(
     larger = trial_stage(last, SIZES[1], smallest)
     if larger.width * larger.height > trials[0].pixels:
         trials.append(take(run, larger, before_stage))
+    with failures_named(run.host, run.settings, run.objective):
+        restarts = run.objective.restarts(last.steps)
+    trials = [with_restarts(one, prepared, last.steps, restarts) for one in trials]
     largest = on_meta_device(run.prepared, shapes)
     return Estimate(
         stages=stages,
-        seconds=seconds_of_stages(stages, trials, fixed > 0),
+        seconds=seconds_of_stages(stages, trials, fixed > 0, restarts),
         parts={
             "process": process + fixed,
             "optimizer": round(kept * pixels / trials[0].pixels),

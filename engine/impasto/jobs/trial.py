@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from impasto.optimization.failures import failures_named
 from impasto.optimization.loop import begin, take_step
 from impasto.optimization.stages import Stage
-from impasto.optimization.state import Run
+from impasto.optimization.state import Prepared, Run
 
 SIZES = (128, 256)
 """Longer sides of the trials, pixels; the second only where the run goes beyond the first."""
@@ -27,6 +27,10 @@ class Trial:
     """Seconds of targets, canvas and optimizer."""
     step: float
     """Seconds of a step."""
+    restart: float = 0.0
+    """Seconds of a step before which a loss starts anew; see :meth:`impasto.Loss.restarts`."""
+    later: float = 0.0
+    """Seconds of the steps after it."""
 
     @property
     def pixels(self) -> int:
@@ -46,17 +50,42 @@ def take(run: Run, stage: Stage, before_stage: Callable[[], None]) -> Trial:
         before_stage: called at its beginning.
     """
     with failures_named(run.host, run.settings, run.objective):
+        # What losses do in a step goes by the steps of its stage.
+        run.step = run.steps_until(stage)
         started = time.perf_counter()
         begin(run, stage)
         beginning = time.perf_counter() - started
         before_stage()
-        take_step(run).loss  # noqa: B018 waits for the device
-    seconds = []
-    for _ in range(STEPS):
-        started = time.perf_counter()
-        take_step(run).loss  # noqa: B018 waits for the device
-        seconds.append(time.perf_counter() - started)
-    return Trial(stage, beginning, statistics.median(seconds))
+        _step(run)
+    return Trial(stage, beginning, statistics.median(_step(run) for _ in range(STEPS)))
+
+
+def with_restarts(trial: Trial, prepared: Prepared, steps: int, restarts: Sequence[int]) -> Trial:
+    """The trial with the times of a restart, which are measured; as it is where there are none.
+
+    Args:
+        trial: was taken.
+        prepared: the run's.
+        steps: of the run's last stage.
+        restarts: of it.
+    """
+    if not restarts:
+        return trial
+    stage = replace(trial.stage, steps=steps)
+    run = Run(replace(prepared, evaluate=prepared.objective, stages=(stage,)))
+    with failures_named(run.host, run.settings, run.objective):
+        begin(run, stage)
+        # As if the steps before had been taken.
+        run.step = restarts[0]
+        first, *others = [_step(run) for _ in range(1 + STEPS)]
+    return replace(trial, restart=first, later=statistics.median(others))
+
+
+def _step(run: Run) -> float:
+    """Seconds of one step."""
+    started = time.perf_counter()
+    take_step(run).loss  # noqa: B018 waits for the device
+    return time.perf_counter() - started
 
 
 def trial_stage(like: Stage, size: int, smallest: float) -> Stage:
@@ -74,7 +103,10 @@ def trial_stage(like: Stage, size: int, smallest: float) -> Stage:
 
 
 def seconds_of_stages(
-    stages: Sequence[Stage], trials: Sequence[Trial], launches: bool = False
+    stages: Sequence[Stage],
+    trials: Sequence[Trial],
+    launches: bool = False,
+    restarts: Sequence[int] = (),
 ) -> tuple[float, ...]:
     """Seconds of each stage: between two trials on the line through them, beyond them by pixels.
 
@@ -83,13 +115,17 @@ def seconds_of_stages(
         trials: one, or a smaller and a larger one.
         launches: whether each step has a part that no pixel adds to, as on a card: then the line goes on
             beyond them.
+        restarts: steps of the last stage before which a loss starts anew.
     """
-    return tuple(
-        _at(pixels, trials, "beginning", launches)
-        + stage.steps * _at(pixels, trials, "step", launches)
-        for stage in stages
-        for pixels in [stage.width * stage.height]
-    )
+    seconds = []
+    for stage in stages:
+        starts = restarts if stage is stages[-1] else ()
+        before = starts[0] if starts else stage.steps
+        counts = {"beginning": 1, "step": before, "restart": len(starts),
+                  "later": stage.steps - before - len(starts)}  # fmt: skip
+        pixels = stage.width * stage.height
+        seconds.append(sum(n * _at(pixels, trials, what, launches) for what, n in counts.items()))
+    return tuple(seconds)
 
 
 def _at(pixels: int, trials: Sequence[Trial], what: str, launches: bool) -> float:

@@ -278,6 +278,14 @@ class Objective(nn.Module):
                 with scope(f"loss/{name}"):
                     self.loss(name).before_step(run)
 
+    def restarts(self, steps: int) -> tuple[int, ...]:
+        """Steps of the last stage before which a loss starts anew, in order; see :meth:`Loss.restarts`."""
+        found = set[int]()
+        for name in self.names:
+            with scope(f"loss/{name}"):
+                found.update(int(step) for step in self.loss(name).restarts(steps, True))
+        return tuple(sorted(step for step in found if 0 <= step < steps))
+
     def joined(self, statistics: Sequence[StyleStatistics]) -> StyleStatistics:
         """The statistics of several pictures of one style as those of one.
 

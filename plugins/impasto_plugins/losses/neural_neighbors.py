@@ -26,7 +26,7 @@ from impasto_plugins.losses.points import weighted_mean
 LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv3_3",
           "conv4_1", "conv4_2", "conv4_3")  # fmt: skip
 BLOCK = 2**24
-"""Similarities that are in memory at a time (64 MB in float32)."""
+"""Similarities, and features of the style, that are in memory at a time (64 MB in float32)."""
 
 
 class NeuralNeighborsLoss(impasto.Loss):
@@ -161,9 +161,9 @@ class NeuralNeighborsLoss(impasto.Loss):
         assert run.current is not None
         stage = run.current.stage
         done = run.done_in(stage)
-        splits_from = stage.steps - self.split_steps if stage is run.stages[-1] else stage.steps
-        self.splits = done >= splits_from
-        since = done - max(0, splits_from) if self.splits else done
+        restarts = self.restarts(stage.steps, stage is run.stages[-1])
+        self.splits = bool(restarts) and done >= restarts.start
+        since = done - restarts.start if self.splits else done
         if since and (not self.splits or since % self.rematch):
             if not self.wanted:  # a resumed run
                 self.wanted = self._wanted(self._styles(run))
@@ -177,6 +177,9 @@ class NeuralNeighborsLoss(impasto.Loss):
         self.wanted.clear()
         self.found = [self.neighbors(columns, style) for style in styles]
         self.wanted = self._wanted(styles)
+
+    def restarts(self, steps: int, last: bool) -> range:
+        return range(max(0, steps - self.split_steps), steps, self.rematch) if last else range(0)
 
     def _searched(self, run: impasto.Run) -> Tensor:
         """The picture whose neighbors are looked for, (1, 3, H, W)."""
@@ -234,7 +237,7 @@ class NeuralNeighborsLoss(impasto.Loss):
         self, mine: Tensor, style: Sequence[impasto.Summary], kept: Tensor | None
     ) -> Tensor:
         """Indices of the nearest of the style about its mean, (n,), block by block of it."""
-        many = max(1, BLOCK // len(mine))
+        many = max(1, BLOCK // max(mine.shape))
         best = torch.full((len(mine),), -torch.inf, device=mine.device)
         nearest = torch.zeros(len(mine), dtype=torch.int64, device=mine.device)
         for start in range(0, len(style[0]["columns"]), many):

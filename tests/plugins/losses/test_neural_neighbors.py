@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import normalize
 
 import impasto
 from helpers import Draw, Invoke, Pair, refused
@@ -62,8 +63,21 @@ def test_blocks_change_nothing(draw: Draw, monkeypatch: pytest.MonkeyPatch) -> N
     target = loss.summarize_target(features(draw, 10, 12))
     summary = loss.summarize(features(draw, 8, 8))
     whole = loss.neighbors(summary, target)
-    monkeypatch.setattr("impasto_plugins.losses.neural_neighbors.BLOCK", 16 * 7)
+    blocks = []
+
+    def noted(block: Tensor) -> Tensor:
+        blocks.append(block.shape)
+        return normalize(block)
+
+    module = "impasto_plugins.losses.neural_neighbors"
+    monkeypatch.setattr(f"{module}.BLOCK", 16 * 7)
+    monkeypatch.setattr(f"{module}.normalize", noted)
     assert torch.equal(loss.neighbors(summary, target), whole)
+    assert max(block[0] for block in blocks) == 7
+    # Of a small picture, the style's own features are what takes memory.
+    few = {layer: {"columns": one["columns"][:2]} for layer, one in summary.items()}
+    loss.neighbors(few, target)
+    assert max(block.numel() for block in blocks) <= 16 * 7
 
 
 def test_what_is_masked_is_nobodys_neighbor(draw: Draw) -> None:
@@ -116,6 +130,9 @@ def test_neighbors_are_found_at_the_start_of_a_stage_and_by_layer_in_the_last_st
     assert searches == [(0, 1), (3, 1), (6, 2), (8, 2), (10, 2)]
     assert losses[2] < losses[0]
     assert losses[5] < losses[3]
+    # What an estimate counts with.
+    assert run.objective.restarts(8) == (3, 5, 7)
+    assert run.objective.restarts(4) == (0, 2)
 
 
 def test_turned_copies_are_a_larger_sample_and_another_picture(pair: Pair) -> None:
