@@ -21,6 +21,8 @@ from impasto_plugins.extractors.operation import laid_out
 
 TWO, NONE, ONE = [2, 2], [0, 0], [1, 1]
 """Kernel and stride, padding, dilation."""
+LONGEST = 2**15 - 1
+"""Width from which on a place in a window's second row needs more than 16 bits, pixels."""
 
 
 def max_pooled(feature: Tensor) -> Tensor:
@@ -51,8 +53,8 @@ class _MaxPooled(torch.autograd.Function):
 
 def _forward(feature: Tensor) -> tuple[Tensor, Tensor]:
     pooled, places = torch.ops.aten.max_pool2d_with_indices(feature, TWO, TWO, NONE, ONE)
-    # Places in a map of less than 2³¹ pixels need half of what torch takes for them.
-    return pooled, places.int()
+    # Counted from its window's corner a place needs a quarter of the bytes that torch takes for it.
+    return pooled, places.sub_(_corners(places, feature.shape[3])).to(_precision(feature.shape[3]))
 
 
 def _backward(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
@@ -61,8 +63,27 @@ def _backward(gradient: Tensor, places: Tensor, height: int, width: int) -> Tens
     if gradient.is_meta:
         return like
     backward = torch.ops.aten.max_pool2d_with_indices_backward
-    spread: Tensor = backward(gradient, like, TWO, TWO, NONE, ONE, False, places.long())
+    whole = places.long().add_(_corners(places, width))
+    spread: Tensor = backward(gradient, like, TWO, TWO, NONE, ONE, False, whole)
     return spread
+
+
+def _corners(places: Tensor, width: int) -> Tensor:
+    """Where the upper left corner of each window is in its map, (h // 2, w // 2) int64.
+
+    Args:
+        places: (1, C, h // 2, w // 2).
+        width: w, pixels.
+    """
+    rows, columns = (
+        torch.arange(0, 2 * side, 2, device=places.device) for side in places.shape[2:]
+    )
+    return rows[:, None] * width + columns
+
+
+def _precision(width: int) -> torch.dtype:
+    """That of places in a map of this width."""
+    return torch.int16 if width < LONGEST else torch.int32
 
 
 @torch.library.custom_op("impasto::max_pool", mutates_args=())
@@ -78,7 +99,7 @@ def _compiled_back(gradient: Tensor, places: Tensor, height: int, width: int) ->
 @_compiled.register_fake
 def _(feature: Tensor) -> tuple[Tensor, Tensor]:
     pooled = laid_out(feature, feature.shape[1], feature.shape[2] // 2, feature.shape[3] // 2)
-    return pooled, torch.empty_like(pooled, dtype=torch.int32)
+    return pooled, torch.empty_like(pooled, dtype=_precision(feature.shape[3]))
 
 
 @_compiled_back.register_fake
