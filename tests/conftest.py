@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,20 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torchvision.models import vgg19
 
-from helpers import INTERRUPT, PROPERTY, Draw, Install, Interrupt, Invoke, Outcome, Pair, drawn
+from helpers import (
+    INTERRUPT,
+    PROPERTY,
+    Draw,
+    Install,
+    Interrupt,
+    Invoke,
+    Outcome,
+    Pair,
+    drawn,
+    layers_of_torchvision,
+    same_threads,
+)
 from impasto.command.main import main
 from impasto_plugins.extractors import random_vgg, vgg_weights
 
@@ -139,12 +151,50 @@ def weights_are_made_once() -> Iterator[None]:
         yield
 
 
+IMPORTING = """
+import sys
+import impasto
+
+# 256 channels and more take Winograd's convolution; a checkpoint saves the optimizer; with a limit of
+# memory, as at 1024 pixels, the run is gone through with shapes before.
+loss = ["content:layers=conv3_2", "gram:layers=conv1_1,conv3_1"]
+result = impasto.run({content!r}, {style!r}, size=32, steps=(2, 2), scales="24", loss=loss,
+                     checkpoint={folder!r}, checkpoint_every=1e-9, max_memory="64GB")
+result._repr_html_()
+assert result.steps == 4
+print(*sys.modules)
+"""
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The modules that a plain run imports, its result shown as a notebook shows it."""
+    folder = tmp_path_factory.mktemp("importing")
+    drawn(64, 48, seed=1).save(folder / "content.png")
+    drawn(56, 56, seed=2).save(folder / "style.png")
+    code = IMPORTING.format(
+        content=str(folder / "content.png"),
+        style=str(folder / "style.png"),
+        folder=str(folder / "kept"),
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=same_threads(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = set(done.stdout.split())
+    assert found >= {"torch", "impasto_plugins.extractors.winograd"}
+    return found
+
+
 @pytest.fixture(scope="session")
 def network() -> nn.Sequential:
     """The convolutions of torchvision's VGG-19 with random weights."""
     torch.manual_seed(0)
-    features: nn.Sequential = vgg19(weights=None).features.eval().requires_grad_(False)
-    return features
+    return layers_of_torchvision("vgg19").eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import numpy
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 import impasto
 from impasto.jobs.checkpoints import Checkpoints
@@ -30,6 +30,25 @@ def same_threads() -> dict[str, str]:
         "OMP_NUM_THREADS": str(THREADS),
         "PYTHONPATH": os.pathsep.join(path),
     }
+
+
+def layers_of_torchvision(name: str) -> nn.Sequential:
+    """The ``features`` of a VGG of torchvision with random weights.
+
+    Its dense layers, of six times as many weights, are not made.
+    """
+    # Not above: processes that tests start need it not.
+    from torchvision.models import vgg
+
+    made: nn.Sequential = vgg.make_layers(
+        vgg.cfgs["D" if name.startswith("vgg16") else "E"], batch_norm=name.endswith("_bn")
+    )
+    for module in made:
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
+    return made
 
 
 PROPERTY = "cases tried"

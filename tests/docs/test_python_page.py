@@ -10,10 +10,14 @@ import pytest
 
 import impasto
 from helpers import drawn
+from impasto_profiling import ceiling
 
 PAGE = (Path(__file__).parents[2] / "engine" / "PYTHON.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-SMALLER = {r"size=256": "size=32", r"range\(100\)": "range(3)", r"steps=20": "steps=3"}
+SMALLER = {
+    "size=256": "size=32", '"size": 256': '"size": 32', r"size=\(96, 64\)": "size=(48, 32)",
+    r"range\(100\)": "range(3)", "steps=20": "steps=3", '"steps": 20': '"steps": 3', "steps=40": "steps=24",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -23,6 +27,9 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
+    # What the machine can do does not matter here.
+    monkeypatch.setitem(ceiling.SIZES, "cpu", (64,))
+    monkeypatch.setattr(ceiling, "COPIED", 2**16)
     for seed, name in enumerate(("photo.jpg", "painting.jpg")):
         drawn(64, 48, seed).save(name)
     names: dict[str, Any] = {}

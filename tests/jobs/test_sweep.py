@@ -142,7 +142,7 @@ def test_without_a_folder_there_is_the_sheet_alone(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     given = ("sweep", pair.content, pair.style, "--vary", "seed=0,1", *TINY)
     one = invoke(*given, "-o", "one.png")
-    two = invoke(*given, "-o", "two.png", "--executor", "processes:workers=2,threads=1")
+    two = invoke(*given, "-o", "two.png", "--executor", "processes:workers=1,threads=1")
     assert (one.status, two.status) == (0, 0), one.err + two.err
     assert sorted(os.listdir()) == ["one.png", "two.png"]
     assert not list((tmp_path / "temporary").glob("impasto-*"))

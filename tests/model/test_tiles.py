@@ -266,7 +266,9 @@ def test_auto_says_where_memory_may_run_out_and_tiles_do_not_help(
 ) -> None:
     monkeypatch.setattr(tiling, "LARGE", 100)
     monkeypatch.setattr(tiling, "free_bytes", lambda device: 2 * 10**6)
-    done = invoke(*given(pair, tmp_path / "out.png", "--loss", "nearest:layers=conv1_1"))
+    done = invoke(
+        *given(pair, tmp_path / "out.png", "--loss", "nearest:layers=conv1_1", "--size", 48)
+    )
     assert done.status == 0, done.err
     assert "memory may run out" in done.err
     assert "loss 'nearest' needs the features of the whole picture" in done.err

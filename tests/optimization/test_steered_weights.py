@@ -39,8 +39,9 @@ class Before:
 
 def painted(pair: Pair, styles: list[str], losses: list[str], **more: Any) -> impasto.Result:
     return impasto.run(
-        pair.content, styles, size=144, scales="48", steps=[2, 2], loss=losses, seed=1, **more
-    )
+        pair.content, styles, size=144, scales="48", steps=[2, 2], loss=losses, seed=1,
+        **{"plugin": "impasto.testing", "extractor": "tiny", **more},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
@@ -71,7 +72,7 @@ def test_styles(pair: Pair, kind: str) -> None:
         masks, weights = [f",content_mask={left}", "", f",content_mask={left}"], [0.5, 1, 2.5]
     if kind != "mixed":
         losses = LOSSES[:2]
-    more: dict[str, Any] = {"tile": 64} if kind == "tiles" else {}
+    more: dict[str, Any] = {"tile": 64, "extractor": "vgg19"} if kind == "tiles" else {}
 
     def styles(values: list[float]) -> list[str]:
         files = (pair.style, pair.content, pair.style)

@@ -22,7 +22,7 @@ from pages import BROWSER, HOSTILE, SLOW, Page, browsed
 GRAM = "--loss gram:layers=conv1_1"
 # So slow that no other program on the machine hides it.
 SLOWER_STILL = SLOW.replace("import impasto\n", "import time\nimport impasto\n", 1).replace(
-    "        for _ in range(60):", "        time.sleep(0.4)\n        for _ in range(60):"
+    "        for _ in range(60):", "        time.sleep(0.3)\n        for _ in range(3):"
 )
 
 

@@ -46,14 +46,6 @@ def same_as_plain(invoke: Invoke) -> None:
         assert Path(f"plain/{name}").read_bytes() == Path(f"results/{name}").read_bytes()
 
 
-def test_the_same_bytes_as_in_one_process(invoke: Invoke, rows: str) -> None:
-    for folder, more in (("one", ()), ("two", TWO)):
-        done = invoke("batch", rows, "--folder", folder, *TINY, *more)
-        assert done.status == 0, done.err
-    for name in ("0.png", "1.png"):
-        assert Path(f"one/{name}").read_bytes() == Path(f"two/{name}").read_bytes()
-
-
 def test_a_killed_worker_is_noticed_and_its_job_goes_on(invoke: Invoke, rows: str) -> None:
     given = with_killer(rows, "once")
     done = invoke("batch", rows, "--folder", "results", "--json", *given, *TWO)
@@ -81,22 +73,10 @@ def impasto_callbacks():
 """
 
 
-@pytest.mark.parametrize("executor", ["local", "processes:workers=2,threads=1"])
-def test_warnings_of_workers_are_said_once_a_job(invoke: Invoke, rows: str, executor: str) -> None:
-    Path("warning.py").write_text(WARNING)
-    done = invoke("batch", rows, "--folder", "r", *TINY, "--plugin", "warning.py", "--callback",
-                  "warning", "--executor", executor)  # fmt: skip
-    assert done.status == 0, done.err
-    said = [line for line in done.err.splitlines() if "the paint is wet" in line]
-    assert len(said) == 2
-    assert all(line.startswith("impasto: warning: ") for line in said)
-    if executor != "local":
-        assert sorted(said)[0] == "impasto: warning: 0.png (row 1): the paint is wet"
-
-
-def test_no_more_processes_than_jobs(
+def test_the_same_bytes_and_warnings_as_in_one_process_and_no_more_workers_than_jobs(
     invoke: Invoke, rows: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    Path("warning.py").write_text(WARNING)
     begun = []
     begin = Process.__init__
 
@@ -105,9 +85,17 @@ def test_no_more_processes_than_jobs(
         begin(process, threads)
 
     monkeypatch.setattr(Process, "__init__", counted)
-    done = invoke("batch", rows, "--folder", "r", *TINY, "--executor", "processes:workers=9")
-    assert done.status == 0, done.err
-    assert len(begun) == 2
+    for folder, executor in (("one", "local"), ("two", "processes:workers=9,threads=1")):
+        done = invoke("batch", rows, "--folder", folder, *TINY, "--plugin", "warning.py",
+                      "--callback", "warning", "--executor", executor)  # fmt: skip
+        assert done.status == 0, done.err
+        said = [line for line in done.err.splitlines() if "the paint is wet" in line]
+        assert len(said) == 2, "once a job"
+        assert all(line.startswith("impasto: warning: ") for line in said)
+    assert sorted(said)[0] == "impasto: warning: 0.png (row 1): the paint is wet"
+    assert begun == [1, 1]
+    for name in ("0.png", "1.png"):
+        assert Path(f"one/{name}").read_bytes() == Path(f"two/{name}").read_bytes()
 
 
 def test_a_job_that_kills_its_worker_twice_is_set_aside(invoke: Invoke, rows: str) -> None:
@@ -121,7 +109,7 @@ def test_a_job_that_kills_its_worker_twice_is_set_aside(invoke: Invoke, rows: st
     assert (again.status, again.out) == (1, ""), "not tried for ever"
     os.unlink("bad")
     plugins = ("--plugin", "impasto.testing", "--plugin", "failing.py")
-    retried = invoke("batch", "retry", "results", *plugins, *TWO)
+    retried = invoke("batch", "retry", "results", *plugins)
     assert retried.status == 0, retried.err
     same_as_plain(invoke)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision import models
 
 import impasto
-from helpers import Invoke, Pair
+from helpers import Invoke, Pair, layers_of_torchvision
 from impasto_plugins.extractors.random_vgg import RandomVGG
 from impasto_plugins.extractors.torchvision_models import TorchvisionModel
 from impasto_plugins.extractors.trained_vgg import NETWORKS, trained_vgg
@@ -35,7 +35,7 @@ def prepared(extractor: impasto.Extractor, layers: tuple[str, ...]) -> impasto.E
 def trained(name: str) -> nn.Module:
     """A VGG of torchvision whose normalizations do something."""
     torch.manual_seed(3)
-    network: nn.Module = models.get_model(name, weights=None).features.eval()
+    network = layers_of_torchvision(name).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor in (module.running_var, module.weight, module.bias, module.running_mean):

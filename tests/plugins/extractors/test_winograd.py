@@ -156,14 +156,14 @@ def test_a_run_says_how_many_it_takes(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "variables",
     [
-        ("ATEN_CPU_CAPABILITY", "default"),
-        ("ATEN_CPU_CAPABILITY", "nonsense"),
-        ("ONEDNN_MAX_CPU_ISA", "nonsense"),
+        {"ATEN_CPU_CAPABILITY": "default"},
+        {"ATEN_CPU_CAPABILITY": "nonsense", "ONEDNN_MAX_CPU_ISA": "nonsense"},
     ],
+    ids=str,
 )
-def test_a_processor_that_is_limited_oddly_computes_the_same(name: str, value: str) -> None:
+def test_a_processor_that_is_limited_oddly_computes_the_same(variables: dict[str, str]) -> None:
     code = (
         "import torch; from impasto_plugins.extractors.winograd import convolved, transformed;"
         "torch.manual_seed(0); feature, kernel = torch.randn(1, 128, 9, 9), torch.randn(128, 128, 3, 3);"
@@ -173,7 +173,7 @@ def test_a_processor_that_is_limited_oddly_computes_the_same(name: str, value: s
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, name: value},
+        env={**os.environ, **variables},
         capture_output=True,
         check=False,
     )

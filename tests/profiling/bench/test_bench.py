@@ -174,17 +174,17 @@ def test_presets_are_compared_with_what_they_cost_at_first(
     invoke: Invoke, pair: Pair, tmp_path: Path
 ) -> None:
     plot = tmp_path / "plot.png"
-    done = invoke("bench", "presets", "--quick", "--size", 48, "--json", "--plot", plot,
+    done = invoke("bench", "presets", "--quick", "--size", 32, "--json", "--plot", plot,
                   "--pair", f"{pair.content},{pair.style}")  # fmt: skip
     assert done.status == 0, done.err
     (one,) = Report.model_validate_json(done.out).comparisons
-    assert one.case.startswith("48 px, default: reached on ")
+    assert one.case.startswith("32 px, default: reached on ")
     assert one.rival is not None
     assert one.rival.samples == [100], "one stage"
     assert one.impasto.samples[0] <= 100
     own = gather({"content": "a", "style": "b"}, "default", None).steps[0]
     assert one.notes["own_cost"] == own
-    with Image.open(tmp_path / "plot_default_48.png") as drawn:
+    with Image.open(tmp_path / "plot_default_32.png") as drawn:
         assert len(drawn.convert("RGB").getcolors(2**20) or ()) > 20
 
 
