@@ -15,7 +15,8 @@ import torch
 from helpers import same_threads
 
 CASES = Path(__file__).with_name("cases.py")
-CORE = "default or losses or lbfgs or adam"
+VARIANTS = "normalization or contextual or form or fourier or laplacian"
+CORE = f"lbfgs or adam or ((losses or default) and not ({VARIANTS}))"
 """Names of the cases that are tried first."""
 
 pytestmark = pytest.mark.skipif(torch.accelerator.is_available(), reason="a real GPU tells more")

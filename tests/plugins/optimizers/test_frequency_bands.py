@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,7 @@ def dense(height: int, width: int, factors: dict[int, float]) -> Tensor:
     """The matrix that multiplies each band of one channel, from sums of waves."""
     places = [(row, column) for row in range(height) for column in range(width)]
 
+    @functools.cache
     def entry(down: int, right: int) -> float:
         waves = (
             factors[band(row, column, height, width)]
@@ -54,6 +56,8 @@ def dense_in_color(height: int, width: int, factors: list[float]) -> Tensor:
     matrix = torch.zeros(3 * height * width, 3 * height * width, dtype=torch.float64)
     for place, axis in enumerate(axes):
         own = factors[place * len(numbers) : (place + 1) * len(numbers)]
+        if not any(own):
+            continue
         one = dense(height, width, dict(zip(numbers, own, strict=True)))
         direction = torch.tensor(axis, dtype=torch.float64) / math.sqrt(sum(x * x for x in axis))
         matrix += torch.kron(torch.outer(direction, direction), one)
