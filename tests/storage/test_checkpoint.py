@@ -17,7 +17,7 @@ from helpers import Invoke, Pair, drawn, refused, same_threads, stopped_at
 from impasto.jobs.run import prepare_run
 from impasto.optimization.loop import paint
 from impasto.settings.settings import gather
-from impasto.storage.checkpoint import NAME, open_checkpoint, read_checkpoint
+from impasto.storage.checkpoint import NAME, open_checkpoint, packed, read_checkpoint
 from processes import run_apart
 
 GRAM = ["content:layers=conv1_2", "gram:layers=conv1_1"]
@@ -300,3 +300,17 @@ def test_a_signal_leaves_a_checkpoint_to_go_on_from(
                   "--loss", "tv", "--force", "--no-recipe")  # fmt: skip
     assert done.status == 0
     assert out.read_bytes() == resumed
+
+
+def test_a_state_is_written_without_a_copy(tmp_path: Path) -> None:
+    """But for what shares memory, which the file holds twice."""
+    whole = torch.arange(100_000.0)
+    state = {"picture": whole, "best": whole, "turned": torch.ones(3, 5).T}
+    made = packed(state, torch.device("cpu"))
+    made.write(tmp_path)
+    shared = [one.data_ptr() == whole.data_ptr() for one in made.tensors.values()]
+    assert shared == [True, False, False]
+    copied = packed(state, torch.device("cpu"), copies=True)
+    assert all(one.data_ptr() != whole.data_ptr() for one in copied.tensors.values())
+    for name, tensor in read_checkpoint(tmp_path).items():
+        assert torch.equal(tensor, state[name])

@@ -154,7 +154,7 @@ class Checkpoints:
         """Write a checkpoint; where that fails the one before stays, and the run goes on."""
         started = time.monotonic()
         with self._told():
-            state = packed(self.state_of(run), run.device)
+            state = packed(self.state_of(run), run.device, self.in_thread(run))
             if self.in_thread(run):
                 self.background.start(partial(self._put, state))
             else:

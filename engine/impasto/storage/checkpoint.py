@@ -42,19 +42,21 @@ VERSIONS = {"checkpoint": "7", "impasto": __version__, "torch": torch.__version_
 """All must be the same to resume: another version would paint another picture without notice."""
 
 
-def packed(state: Mapping[str, object], device: torch.device) -> Packed:
-    """A copy of a state, which may change afterwards.
+def packed(state: Mapping[str, object], device: torch.device, copies: bool = False) -> Packed:
+    """A state as it can be written.
 
     Args:
         state: what :func:`impasto.storage.serialization.pack` takes.
         device: of its tensors.
+        copies: it may change before it is written, and is copied. Of a large picture a copy takes more memory
+            than a step.
 
     Raises:
         CheckpointError: it holds what a checkpoint cannot.
     """
     tensors: dict[str, Tensor] = {}
     try:
-        text = json.dumps(pack(state, tensors))
+        text = json.dumps(pack(state, tensors, copies))
     except TypeError as error:
         raise CheckpointError(f"the run's state cannot be kept in a checkpoint: {error}") from None
     return Packed(text, tensors, copies_done(device))
