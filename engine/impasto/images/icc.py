@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import imagecodecs
@@ -17,6 +17,9 @@ Samples = NDArray[Any]
 """Samples of a picture, (H, W, C), or (H, W) for alpha."""
 ColorModel = Literal["gray", "rgb", "cmyk", "lab"]
 """What samples mean: light, ink for ``cmyk``, or CIE L*a*b* of D50."""
+
+CHANNELS: dict[ColorModel, int] = {"gray": 1, "rgb": 3, "cmyk": 4, "lab": 3}
+"""Samples of each pixel that are colors; what follows them may be alpha."""
 
 SIGNATURES = {b"GRAY": "gray", b"RGB ": "rgb", b"CMYK": "cmyk"}
 """Color model of a profile by bytes 16 to 20 of its header (ICC.1, 7.2.6)."""
@@ -61,37 +64,45 @@ def power_profile(
     return _without_time(made)
 
 
-def to_srgb(samples: Samples, color_model: ColorModel, profile: bytes | None, name: str) -> Samples:
-    """(H, W, C) in [0, 1] → (H, W, 3) sRGB in [0, 1].
+def converter_to_srgb(
+    color_model: ColorModel, profile: bytes | None, name: str
+) -> Callable[[Samples], Samples]:
+    """What converts rows of a picture, (h, W, C) float in [0, 1], to (h, W, 3) sRGB in [0, 1].
 
     Relative colorimetric with black point compensation, as is usual for photographs. Without a
     profile, RGB and gray are taken as sRGB, and CMYK as ideal inks. A profile that cannot be used is
     ignored, with a warning.
 
     Args:
-        samples: float, of a picture in this color model.
-        color_model: what they mean.
+        color_model: what the samples mean.
         profile: the picture's ICC profile.
         name: of the picture, for the log.
     """
+    plain = functools.partial(_plain, color_model=color_model)
     if color_model == "lab":
-        return _transformed(samples, imagecodecs.cms_profile("lab4"), color_model, srgb())
+        lab = imagecodecs.cms_profile("lab4")
+        return lambda rows: _transformed(rows, lab, color_model, srgb())
     if profile is None or profile == srgb():
-        return _plain(samples, color_model)
-    means = SIGNATURES.get(profile[16:20])
-    if (color_model, means) == ("gray", "rgb"):
-        samples, color_model = _plain(samples, "gray"), "rgb"
+        return plain
+    means, channels = SIGNATURES.get(profile[16:20]), CHANNELS[color_model]
+
+    def convert(rows: Samples) -> Samples:
+        if (color_model, means) == ("gray", "rgb"):
+            return _transformed(plain(rows), profile, "rgb", srgb())
+        return _transformed(rows, profile, color_model, srgb())
+
     try:
-        if means != color_model:
+        if means != color_model and (color_model, means) != ("gray", "rgb"):
             raise ValueError(f"it is for {means or 'other things than pictures'}")
-        return _transformed(samples, profile, color_model, srgb())
+        convert(numpy.zeros((1, 1, channels), numpy.float32))
     except (ValueError, RuntimeError) as error:
         logger.warning(
             "the ICC profile of picture '%s' is not used, its colors are taken as sRGB: %s",
             name,
             error,
         )
-        return _plain(samples, color_model)
+        return plain
+    return convert
 
 
 def from_srgb(samples: Samples, profile: bytes) -> Samples:

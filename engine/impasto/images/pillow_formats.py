@@ -159,7 +159,9 @@ def samples_of(picture: Image.Image, name: str) -> DecodedImage:
 
 
 def _levels(picture: Image.Image, mode: str) -> Samples:
-    return normalized(numpy.atleast_3d(numpy.asarray(picture.convert(mode))), 255)
+    # Pillow's conversion to the same mode is a copy.
+    converted = picture if picture.mode == mode else picture.convert(mode)
+    return normalized(numpy.atleast_3d(numpy.asarray(converted)), 255)
 
 
 def _deep(picture: Image.Image, name: str) -> DecodedImage:

@@ -13,7 +13,7 @@ import os
 import stat
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -24,10 +24,10 @@ from torch import Tensor
 
 from impasto.errors import PictureError
 from impasto.images.decoding import decode, size_in, xmp_in
-from impasto.images.icc import Samples, embeddable, to_srgb
+from impasto.images.icc import Samples, converter_to_srgb, embeddable
 from impasto.images.metadata import kept_exif
 from impasto.images.pillow_formats import decode_opened
-from impasto.images.samples import ORIENTATION, DecodedImage
+from impasto.images.samples import ORIENTATION, DecodedImage, bands
 from impasto.images.transparency import spread
 
 SMALLEST_SIDE = 16
@@ -210,7 +210,7 @@ def _photo(decoded: DecodedImage, name: str, smallest_side: int = SMALLEST_SIDE)
     samples = upright(decoded.samples, turned)
     height, width = samples.shape[:2]
     refuse_small(name, width, height, smallest_side)
-    image = _tensor(to_srgb(samples, decoded.color_model, profile, name))
+    image = _tensor(samples, converter_to_srgb(decoded.color_model, profile, name))
     alpha = None
     if decoded.alpha is not None and not (decoded.alpha == 1).all():
         if not decoded.alpha.any():
@@ -220,9 +220,16 @@ def _photo(decoded: DecodedImage, name: str, smallest_side: int = SMALLEST_SIDE)
     return Photo(image, alpha, embeddable(profile), kept_exif(decoded.exif, name), decoded.xmp)
 
 
-def _tensor(samples: Samples) -> Tensor:
-    plain = numpy.ascontiguousarray(samples, dtype=numpy.float32)
-    return torch.from_numpy(plain).permute(2, 0, 1).unsqueeze(0).contiguous()
+def _tensor(samples: Samples, convert: Callable[[Samples], Samples] = lambda rows: rows) -> Tensor:
+    """(H, W, C) as (1, C, H, W) float32, converted band by band: what is between takes little memory."""
+    image: Tensor | None = None
+    for rows in bands(len(samples)):
+        plain = numpy.ascontiguousarray(convert(samples[rows]), dtype=numpy.float32)
+        if image is None:
+            image = torch.empty(1, plain.shape[2], *samples.shape[:2])
+        image[0, :, rows] = torch.from_numpy(plain).permute(2, 0, 1)
+    assert image is not None
+    return image
 
 
 @contextmanager

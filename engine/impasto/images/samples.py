@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy
 from PIL import Image
 
 from impasto.errors import PictureError
-from impasto.images.icc import ColorModel, Samples
-
-CHANNELS: dict[ColorModel, int] = {"gray": 1, "rgb": 3, "cmyk": 4, "lab": 3}
-"""Samples of each pixel that are colors; what follows them may be alpha."""
+from impasto.images.icc import CHANNELS, ColorModel, Samples
 
 ORIENTATION = 0x0112
 """EXIF's tag for how a picture has to be turned."""
+
+ROWS = 256
+"""Rows that are converted at once."""
 
 logger = logging.getLogger("impasto")
 
@@ -37,14 +38,21 @@ class DecodedImage:
     """ICC profile of the samples."""
 
 
+def bands(height: int) -> Iterator[slice]:
+    """Rows of a picture that are worked on at once, so that what lies between takes little memory."""
+    yield from (slice(row, row + ROWS) for row in range(0, height, ROWS))
+
+
 def normalized(values: Samples, full: float) -> Samples:
     """Integers from 0 to ``full``, or floats up to it, as float32 in [0, 1]. NaN is 0."""
     # Integers of 32 bits are more than float32 tells apart.
     wide = (
         numpy.float64 if values.dtype.kind in "iu" and values.dtype.itemsize > 2 else numpy.float32
     )
-    scaled = numpy.nan_to_num(numpy.divide(values, full, dtype=wide), nan=0.0).clip(0, 1)
-    levels: Samples = scaled.astype(numpy.float32, copy=False)
+    levels = numpy.empty(values.shape, numpy.float32)
+    for rows in bands(len(values)):
+        scaled = numpy.divide(values[rows], full, dtype=wide)
+        levels[rows] = numpy.nan_to_num(scaled, copy=False, nan=0.0).clip(0, 1)
     return levels
 
 

@@ -58,7 +58,9 @@ def resized(image: Tensor, height: int, width: int, wraps: Sequence[int] = ()) -
     """
     if image.shape[-2:] == (height, width):
         return image
-    return interpolated(image, height, width, "bicubic", wraps).clamp(0, 1)
+    made = interpolated(image, height, width, "bicubic", wraps)
+    # What wraps is a part of a larger picture, which is not to be kept.
+    return made.clamp(0, 1) if wraps else made.clamp_(0, 1)
 
 
 def interpolated(

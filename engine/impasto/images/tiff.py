@@ -18,10 +18,9 @@ import tifffile
 from PIL import Image
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffFrame, TiffPage
 
-from impasto.images.icc import ColorModel, Samples
+from impasto.images.icc import CHANNELS, ColorModel, Samples
 from impasto.images.metadata import upright_xmp
 from impasto.images.samples import (
-    CHANNELS,
     ORIENTATION,
     DecodedImage,
     image_of_samples,

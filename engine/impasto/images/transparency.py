@@ -27,7 +27,7 @@ def spread(image: Tensor, alpha: Tensor) -> Tensor:
     # A cell with one visible pixel of four knows its color well enough.
     coarse = spread(color, weight.mul(4).clamp(max=1))
     finer = interpolate(coarse, image.shape[-2:], mode="bilinear", align_corners=False)
-    return image * alpha + finer * (1 - alpha)
+    return (image * alpha).add_(finer.mul_(1 - alpha))
 
 
 def _halved(image: Tensor) -> Tensor:

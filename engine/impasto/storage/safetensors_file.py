@@ -23,7 +23,8 @@ def parse_safetensors(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
     tensors = load(data)
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     # Copies lie in memory as torch's own tensors do; those of the file may not be aligned.
-    return dict(header["__metadata__"]), {name: one.clone() for name, one in tensors.items()}
+    copies = {name: tensors.pop(name).clone() for name in list(tensors)}
+    return dict(header["__metadata__"]), copies
 
 
 def sum_of(text: str, tensors: Mapping[str, Tensor]) -> str:
