@@ -45,7 +45,8 @@ def painted(
 
 
 class Watch:
-    """Looks at what is there after step 6, lets the thread go on, and stops the run."""
+    """Waits for the checkpoint of the start, looks at what is there after step 6, lets the thread go on, and
+    stops the run."""
 
     def __init__(self, folder: Path, goes_on: threading.Event) -> None:
         self.folder, self.goes_on = folder, goes_on
@@ -53,6 +54,11 @@ class Watch:
 
     @impasto.hookimpl
     def impasto_after_step(self, step: impasto.Step) -> None:
+        if step.number == 1:
+            # However long the disk takes.
+            for one in threading.enumerate():
+                if one.name == "impasto-background":
+                    one.join(60)
         if step.number == 6:
             self.kept = read_checkpoint(self.folder)["step"]
             self.goes_on.set()
