@@ -18,7 +18,7 @@ SIZE, SHOWN = 192, (240, 180)
 """Longer side at which they are painted, and width and height at which they are kept, pixels."""
 LARGER = {"strotss": 512, "nnst": 512}
 """Sizes of presets that lose houses in a picture so small; a quarter of an hour each."""
-FEWER = {"gatys2016": [200], "notebook": [800], "pyramid-wasserstein": [200, 100]}
+FEWER = {"gatys2016": [200], "notebook": [800]}
 """Steps of presets that have so many that a small picture would take an hour."""
 
 

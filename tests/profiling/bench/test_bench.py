@@ -7,6 +7,7 @@ import importlib.util
 import json
 import math
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -272,6 +273,8 @@ def test_what_is_wrong_is_said_before_anything_is_measured(invoke: Invoke, tmp_p
     listed = invoke("bench")
     assert listed.status == 0
     assert [line.split()[0] for line in listed.out.splitlines()[:-1]] == list(SUITES)
+    described = invoke("bench", "--help").out
+    assert all(re.search(rf"\b{suite}\b", described) for suite in SUITES)
     one = invoke("bench", "--pair", "a.png")
     assert one.error == (
         "impasto: error: Invalid value for '--pair': 'a.png' is not two files with a comma between"
