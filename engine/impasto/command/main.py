@@ -18,6 +18,7 @@ from impasto import __version__
 from impasto.command.leaving import leave
 from impasto.command.other_words import answer
 from impasto.command.printing import say
+from impasto.command.instructions import check_instructions
 from impasto.command.streams import guarded_streams, open_closed_streams
 from impasto.command.threads import configure_threads
 from impasto.errors import ImpastoError, one_line, unknown, visible
@@ -149,8 +150,9 @@ def main() -> NoReturn:
     signals = StopSignals()
     with guarded_streams(), signals.watched(defaults=True):
         use_huge_pages(os.environ)
-        if line := configure_threads(os.environ):
-            _say(visible(f"impasto: warning: {line}"))
+        for line in (configure_threads(os.environ), check_instructions(os.environ)):
+            if line:
+                _say(visible(f"impasto: warning: {line}"))
         status = _status(signals)
     sys.exit(status)
 

@@ -1,0 +1,33 @@
+"""Which instructions torch may use, as its variable says: a name that it does not know is taken out, and said.
+
+torch would ignore it with a warning of two lines from wherever it computes first.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import MutableMapping
+
+CAPABILITY = "ATEN_CPU_CAPABILITY"
+KNOWN = ("default", "avx2", "avx512", "vsx", "zvector", "sve", "sve128", "sve256")
+"""Names that torch knows, on one processor or another."""
+
+
+def check_instructions(environment: MutableMapping[str, str]) -> str | None:
+    """Take an unknown name out; to be called before torch computes.
+
+    Args:
+        environment: of this process.
+
+    Returns:
+        A line about it; None if there was none.
+    """
+    given = environment.get(CAPABILITY)
+    if given is None or given in KNOWN:
+        return None
+    del environment[CAPABILITY]
+    near = difflib.get_close_matches(given.lower(), KNOWN, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return (
+        f"{CAPABILITY}={given}: not one of {', '.join(KNOWN)}{meant}; taking what the machine has"
+    )
