@@ -1,6 +1,6 @@
-"""Which instructions torch may use, as its variable says: a name that it does not know is taken out, and said.
+"""Which instructions torch may use, as its variable says: a name that it does not know is taken out.
 
-torch would ignore it with a warning of two lines from wherever it computes first.
+A line says so; torch would ignore it with a warning of two lines from wherever it computes first.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from impasto import __version__
+from impasto.command.instructions import check_instructions
 from impasto.command.leaving import leave
 from impasto.command.other_words import answer
 from impasto.command.printing import say
-from impasto.command.instructions import check_instructions
 from impasto.command.streams import guarded_streams, open_closed_streams
 from impasto.command.threads import configure_threads
 from impasto.errors import ImpastoError, one_line, unknown, visible
