@@ -85,7 +85,9 @@ def test_the_next_stage_gives_back_small_blocks(printed: list[tuple[int, ...]]) 
     assert settled > 0.9 * half
 
 
-@pytest.mark.parametrize(("given", "wanted"), [({}, "1"), ({HUGE_PAGES: "0"}, "0")])
+@pytest.mark.parametrize(
+    ("given", "wanted"), [({}, "1"), ({HUGE_PAGES: "0"}, "0"), ({HUGE_PAGES: "odd"}, "1")]
+)
 def test_torch_may_ask_for_huge_pages_unless_the_user_chose(
     given: dict[str, str], wanted: str
 ) -> None:

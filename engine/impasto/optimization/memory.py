@@ -28,12 +28,14 @@ HUGE_PAGES = "THP_MEM_ALLOC_ENABLE"
 
 
 def use_huge_pages(environment: MutableMapping[str, str]) -> None:
-    """Let torch ask for huge pages, unless the user chose; to be called before torch allocates.
+    """Let torch ask for huge pages, unless the user set 0; to be called before torch allocates.
 
     Args:
         environment: of this process.
     """
-    environment.setdefault(HUGE_PAGES, "1")
+    if environment.get(HUGE_PAGES) != "0":
+        # Of other values torch would warn.
+        environment[HUGE_PAGES] = "1"
 
 
 def configure_malloc() -> None:
