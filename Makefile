@@ -6,6 +6,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
+# Tests start many processes: none compiles the engine anew, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test test-slow check format
 
 demo: .venv/installed
