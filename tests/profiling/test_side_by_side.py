@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import impasto
 from helpers import Pair
 from impasto.settings.settings import gather
+from impasto_plugins.losses.neural_neighbors import NeuralNeighborsLoss
 from impasto_profiling import side_by_side
 from impasto_profiling.side_by_side import Case, Painted, main, paint, sheets, steps_for, table
 
@@ -36,6 +39,28 @@ def test_losses_that_look_at_where_a_stage_begins_are_timed_too(pair: Pair) -> N
              "loss": ["neural_neighbors:layers=conv1_1,samples=50"], "steps": 20}  # fmt: skip
     few, many = (sum(steps_for(gather(given, None, None), seconds)) for seconds in (0.01, 5.0))
     assert few < many
+
+
+def test_steps_after_a_restart_count_as_they_take(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    search = NeuralNeighborsLoss.before_step
+
+    def slower(self: NeuralNeighborsLoss, run: impasto.Run) -> None:
+        search(self, run)
+        clock[0] += 4 if self.splits else 1
+
+    monkeypatch.setattr(NeuralNeighborsLoss, "before_step", slower)
+    monkeypatch.setattr("impasto.jobs.trial.time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    loss = "neural_neighbors:layers=conv1_1,samples=50,split_steps=10"
+    settings = gather(
+        {"content": str(pair.content), "style": str(pair.style), "size": 32, "scales": "24",
+         "steps": "20,20", "loss": [loss], "optimizer": "adam:lr=0.01"}, None, None,
+    )  # fmt: skip
+    # 20 and 20 steps of one second, the last ten of which take four.
+    assert steps_for(settings, 70.0) == (20, 20)
+    assert steps_for(settings, 50.0) == (10, 10)
 
 
 def test_pictures_records_and_sheets(

@@ -71,7 +71,8 @@ def with_restarts(trial: Trial, prepared: Prepared, steps: int, restarts: Sequen
     """
     if not restarts:
         return trial
-    stage = replace(trial.stage, steps=steps)
+    # The run's first and last one at once.
+    stage = replace(trial.stage, number=0, steps=steps)
     run = Run(replace(prepared, evaluate=prepared.objective, stages=(stage,)))
     with failures_named(run.host, run.settings, run.objective):
         begin(run, stage)
