@@ -79,7 +79,7 @@ PARTS = [
     ("style", f"{DEMO_STYLE}:content_mask={DEMO_CONTENT}"),
     ("style", f"{DEMO_CONTENT}:style_mask={DEMO_CONTENT}"),
     ("style", (str(DEMO_STYLE), str(DEMO_CONTENT))),
-    ("colors", "luminance"), ("colors", "match"), ("scales", "32,48"), ("ema", 0.9), ("seamless", "both"),
+    ("colors", "luminance"), ("colors", "match"), ("scales", "24,32"), ("ema", 0.9), ("seamless", "both"),
 ]  # fmt: skip
 
 

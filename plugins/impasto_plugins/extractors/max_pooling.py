@@ -41,7 +41,8 @@ def max_pooled(feature: Tensor) -> Tensor:
 class _MaxPooled(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, feature: Tensor) -> Tensor:
-        pooled, places = _forward(feature)
+        short = feature.shape[3] < LONGEST
+        pooled, places = _forward(feature, torch.int16 if short else torch.int32)
         ctx.save_for_backward(places)
         ctx.size = feature.shape[2:]
         return pooled
@@ -51,10 +52,10 @@ class _MaxPooled(torch.autograd.Function):
         return _backward(gradients[0], ctx.saved_tensors[0], *ctx.size)
 
 
-def _forward(feature: Tensor) -> tuple[Tensor, Tensor]:
+def _forward(feature: Tensor, kept: torch.dtype) -> tuple[Tensor, Tensor]:
     pooled, places = torch.ops.aten.max_pool2d_with_indices(feature, TWO, TWO, NONE, ONE)
     # Counted from its window's corner a place needs a quarter of the bytes that torch takes for it.
-    return pooled, places.sub_(_corners(places, feature.shape[3])).to(_precision(feature.shape[3]))
+    return pooled, places.sub_(_corners(places, feature.shape[3])).to(kept)
 
 
 def _backward(gradient: Tensor, places: Tensor, height: int, width: int) -> Tensor:
@@ -81,14 +82,10 @@ def _corners(places: Tensor, width: int) -> Tensor:
     return rows[:, None] * width + columns
 
 
-def _precision(width: int) -> torch.dtype:
-    """That of places in a map of this width."""
-    return torch.int16 if width < LONGEST else torch.int32
-
-
 @torch.library.custom_op("impasto::max_pool", mutates_args=())
 def _compiled(feature: Tensor) -> tuple[Tensor, Tensor]:
-    return _forward(feature)
+    # The compiler's widths are symbols, which decide nothing.
+    return _forward(feature, torch.int32)
 
 
 @torch.library.custom_op("impasto::max_pool_back", mutates_args=())
@@ -99,7 +96,7 @@ def _compiled_back(gradient: Tensor, places: Tensor, height: int, width: int) ->
 @_compiled.register_fake
 def _(feature: Tensor) -> tuple[Tensor, Tensor]:
     pooled = laid_out(feature, feature.shape[1], feature.shape[2] // 2, feature.shape[3] // 2)
-    return pooled, torch.empty_like(pooled, dtype=_precision(feature.shape[3]))
+    return pooled, torch.empty_like(pooled, dtype=torch.int32)
 
 
 @_compiled_back.register_fake
