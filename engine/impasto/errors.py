@@ -17,7 +17,7 @@ import difflib
 import inspect
 import os
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 LONGEST = 800
@@ -101,6 +101,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def nearest(word: str, names: Sequence[str]) -> str | None:
+    """The name that a word is most like, if it is like one at all."""
+    return next(iter(difflib.get_close_matches(word, names, n=1)), None)
+
+
 def unknown(what: str, word: str, allowed: Iterable[str]) -> str:
     """The line for a name that is not known: what is allowed, and the nearest match.
 
@@ -108,8 +113,8 @@ def unknown(what: str, word: str, allowed: Iterable[str]) -> str:
     "unknown loss 'gramm'; did you mean 'gram'? Allowed: content, gram"
     """
     names = sorted(allowed)
-    near = difflib.get_close_matches(word, names, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
+    near = nearest(word, names)
+    hint = f"; did you mean '{near}'?" if near else "."
     return f"unknown {what} '{word}'{hint} Allowed: {', '.join(names) or 'none'}"
 
 

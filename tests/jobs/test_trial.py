@@ -78,8 +78,8 @@ class Waits(impasto.Loss):
     def compare_layer(self, summary: impasto.Summary, target: impasto.Summary) -> Tensor:
         return summary["sum"] / summary["pixels"]
 
-    def restarts(self, steps: int, last: bool) -> Sequence[int]:
-        return [-1, 6, 12, steps] if last else ()
+    def restarts(self, steps: int) -> Sequence[int]:
+        return [-1, 6, 12, steps]
 
     def before_step(self, run: impasto.Run) -> None:
         assert run.current is not None
@@ -108,7 +108,7 @@ def test_an_estimate_knows_that_later_steps_take_longer(
 
 def test_what_fails_in_a_loss_is_named(pair: Pair) -> None:
     class Broken(Waits):
-        def restarts(self, steps: int, last: bool) -> Sequence[int]:
+        def restarts(self, steps: int) -> Sequence[int]:
             raise ValueError("no idea")
 
     with pytest.raises(impasto.PluginError, match=r"Broken.*failed.*no idea"):

@@ -5,8 +5,9 @@ A line says so; torch would ignore it with a warning of two lines from wherever 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import MutableMapping
+
+from impasto.errors import nearest
 
 CAPABILITY = "ATEN_CPU_CAPABILITY"
 KNOWN = ("default", "avx2", "avx512", "vsx", "zvector", "sve", "sve128", "sve256")
@@ -26,8 +27,8 @@ def check_instructions(environment: MutableMapping[str, str]) -> str | None:
     if given is None or given in KNOWN:
         return None
     del environment[CAPABILITY]
-    near = difflib.get_close_matches(given.lower(), KNOWN, 1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(given.lower(), KNOWN)
+    meant = f"; did you mean {near}?" if near else ""
     return (
         f"{CAPABILITY}={given}: not one of {', '.join(KNOWN)}{meant}; taking what the machine has"
     )

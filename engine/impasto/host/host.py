@@ -397,20 +397,21 @@ def _list_of_offers(offering: Callable[[], object]) -> list[Offer]:
     """What an offering hook returns, if it is a list of offers."""
     returned = offering()
     wanted = "return a list: [impasto.Offer(NAME, FACTORY)]"
+
+    def wrong(what: str) -> PluginError:
+        return PluginError(f"{with_place('the hook', defined_at(offering))} {what}")
+
     if isinstance(returned, Offer) or not isinstance(returned, Iterable):
         given = "nothing" if returned is None else type(returned).__name__
-        place = with_place("the hook", defined_at(offering))
-        raise PluginError(f"{place} returned {given}; {wanted}")
+        raise wrong(f"returned {given}; {wanted}")
     offers = list(returned)
     for offer in offers:
         if not isinstance(offer, Offer):
-            place = with_place("the hook", defined_at(offering))
-            raise PluginError(f"{place} expected impasto.Offer, got {offer!r}; {wanted}")
+            raise wrong(f"expected impasto.Offer, got {offer!r}; {wanted}")
         # A module of torch can be called, too.
         if isinstance(offer.factory, torch.nn.Module) or not callable(offer.factory):
-            place = with_place("the hook", defined_at(offering))
-            raise PluginError(
-                f"{place} offers '{offer.name}' as a thing of type {type(offer.factory).__name__}; give the"
+            raise wrong(
+                f"offers '{offer.name}' as a thing of type {type(offer.factory).__name__}; give the"
                 " class or function that makes the thing, without calling it"
             )
     return offers

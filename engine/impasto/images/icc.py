@@ -84,17 +84,18 @@ def converter_to_srgb(
         return lambda rows: _transformed(rows, lab, color_model, srgb())
     if profile is None or profile == srgb():
         return plain
-    means, channels = SIGNATURES.get(profile[16:20]), CHANNELS[color_model]
+    means = SIGNATURES.get(profile[16:20])
+    gray_as_rgb = (color_model, means) == ("gray", "rgb")
 
     def convert(rows: Samples) -> Samples:
-        if (color_model, means) == ("gray", "rgb"):
+        if gray_as_rgb:
             return _transformed(plain(rows), profile, "rgb", srgb())
         return _transformed(rows, profile, color_model, srgb())
 
     try:
-        if means != color_model and (color_model, means) != ("gray", "rgb"):
+        if means != color_model and not gray_as_rgb:
             raise ValueError(f"it is for {means or 'other things than pictures'}")
-        convert(numpy.zeros((1, 1, channels), numpy.float32))
+        convert(numpy.zeros((1, 1, CHANNELS[color_model]), numpy.float32))
     except (ValueError, RuntimeError) as error:
         logger.warning(
             "the ICC profile of picture '%s' is not used, its colors are taken as sRGB: %s",

@@ -154,8 +154,9 @@ class Checkpoints:
         """Write a checkpoint; where that fails the one before stays, and the run goes on."""
         started = time.monotonic()
         with self._told():
-            state = packed(self.state_of(run), run.device, self.in_thread(run))
-            if self.in_thread(run):
+            in_thread = self.in_thread(run)
+            state = packed(self.state_of(run), run.device, copies=in_thread)
+            if in_thread:
                 self.background.start(partial(self._put, state))
             else:
                 self._put(state)

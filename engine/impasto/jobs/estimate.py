@@ -18,13 +18,7 @@ from torch import Tensor
 from impasto.errors import ImpastoError
 from impasto.images.reading import Photo
 from impasto.jobs.run import prepare_run
-from impasto.jobs.trial import (
-    SIZES,
-    seconds_of_stages,
-    take,
-    trial_stage,
-    with_restarts,
-)
+from impasto.jobs.trial import SIZES, seconds_of_stages, take, trial_stage, with_restarts
 from impasto.model import gpu
 from impasto.model.objective import Objective
 from impasto.model.precision import precision_name

@@ -161,15 +161,14 @@ class Loss(nn.Module):
             run: an :class:`impasto.Run`; its ``step`` is the number of steps done so far, over all stages.
         """
 
-    def restarts(self, steps: int, last: bool) -> Sequence[int]:
-        """Steps of a stage, counted from 0, before which the loss starts anew; none by default.
+    def restarts(self, steps: int) -> Sequence[int]:
+        """Steps of the last stage, counted from 0, before which the loss starts anew; none by default.
 
         They matter to an estimate of the run's time alone: the step itself, and those after it, may take
         another time than the stage's first ones, as where neighbors are searched for anew.
 
         Args:
-            steps: of the stage.
-            last: whether it is the run's last one.
+            steps: of that stage.
         """
         return ()
 

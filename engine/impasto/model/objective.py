@@ -283,7 +283,7 @@ class Objective(nn.Module):
         found = set[int]()
         for name in self.names:
             with scope(f"loss/{name}"):
-                found.update(int(step) for step in self.loss(name).restarts(steps, True))
+                found.update(int(step) for step in self.loss(name).restarts(steps))
         return tuple(sorted(step for step in found if 0 <= step < steps))
 
     def joined(self, statistics: Sequence[StyleStatistics]) -> StyleStatistics:

@@ -161,8 +161,8 @@ class NeuralNeighborsLoss(impasto.Loss):
         assert run.current is not None
         stage = run.current.stage
         done = run.done_in(stage)
-        restarts = self.restarts(stage.steps, stage is run.stages[-1])
-        self.splits = bool(restarts) and done >= restarts.start
+        restarts = self.restarts(stage.steps)
+        self.splits = stage is run.stages[-1] and bool(restarts) and done >= restarts.start
         since = done - restarts.start if self.splits else done
         if since and (not self.splits or since % self.rematch):
             if not self.wanted:  # a resumed run
@@ -178,8 +178,8 @@ class NeuralNeighborsLoss(impasto.Loss):
         self.found = [self.neighbors(columns, style) for style in styles]
         self.wanted = self._wanted(styles)
 
-    def restarts(self, steps: int, last: bool) -> range:
-        return range(max(0, steps - self.split_steps), steps, self.rematch) if last else range(0)
+    def restarts(self, steps: int) -> range:
+        return range(max(0, steps - self.split_steps), steps, self.rematch)
 
     def _searched(self, run: impasto.Run) -> Tensor:
         """The picture whose neighbors are looked for, (1, 3, H, W)."""
